@@ -1,0 +1,1 @@
+//! The `#[machine]` attribute of hotswap; see the `hotswap` crate.
