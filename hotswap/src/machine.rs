@@ -41,7 +41,10 @@ pub trait Machine: Sized + Send + Sync + 'static {
     /// # Errors
     ///
     /// The input itself, untouched, when the state's version refuses it.
-    fn step_any(state: &mut Self::AnyState, input: Self::AnyInput) -> Result<Stepped<Self::AnyOutput>, Self::AnyInput>;
+    fn step_any(
+        state: &mut Self::AnyState,
+        input: Self::AnyInput,
+    ) -> Result<Stepped<Self::AnyOutput>, Self::AnyInput>;
 
     /// Takes a state of any lower version up to [`Machine::FUSED_TO`] in one straight line.
     ///
@@ -89,7 +92,10 @@ impl<O> Stepped<O> {
     /// The same step with its output adapted.
     #[inline]
     pub fn map<P>(self, adapt: impl FnOnce(O) -> P) -> Stepped<P> {
-        Stepped { output: adapt(self.output), failed: self.failed }
+        Stepped {
+            output: adapt(self.output),
+            failed: self.failed,
+        }
     }
 }
 
@@ -108,7 +114,11 @@ pub struct Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} of {} {})", self.name, self.module, self.krate, self.crate_version)
+        write!(
+            f,
+            "{} ({} of {} {})",
+            self.name, self.module, self.krate, self.crate_version
+        )
     }
 }
 
