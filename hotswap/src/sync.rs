@@ -2,6 +2,12 @@
 
 #[cfg(not(hotswap_loom))]
 mod imp {
+    pub(crate) fn new_token() -> u64 {
+        use std::sync::atomic::Ordering;
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
     use std::sync::Arc;
     pub(crate) use std::sync::atomic::AtomicU64;
     pub(crate) use std::thread_local;
@@ -68,6 +74,13 @@ mod imp {
 
 #[cfg(hotswap_loom)]
 mod imp {
+    /// loom repeats a run with the same thread numbers, and only with those.
+    pub(crate) fn new_token() -> u64 {
+        let id = format!("{:?}", loom::thread::current().id());
+        let number: u64 = id.chars().filter_map(|c| c.to_digit(10)).fold(0, |n, digit| n * 10 + u64::from(digit));
+        number + 1
+    }
+
     use std::sync::Arc;
     use std::time::Instant;
 
@@ -132,8 +145,8 @@ mod imp {
         pub(crate) fn new(value: Arc<T>) -> Self {
             Self(Mutex::new(value))
         }
-        pub(crate) fn load(&self) -> Arc<T> {
-            self.load_full()
+        pub(crate) fn load(&self) -> Box<Arc<T>> {
+            Box::new(self.load_full())
         }
         pub(crate) fn load_full(&self) -> Arc<T> {
             Arc::clone(&self.0.lock())
@@ -144,19 +157,14 @@ mod imp {
     }
 }
 
-pub(crate) use imp::*;
+use imp::new_token;
+pub(crate) use imp::{AtomicU64, Bell, Current, Mutex, MutexGuard, thread_local, unlock_fair};
 
 thread_local! {
     /// How many cells or shards this thread holds, and migrations it is inside.
     static INSIDE: std::cell::Cell<u32> = std::cell::Cell::new(0);
     /// Tells this thread from the others; never 0.
     static TOKEN: u64 = new_token();
-}
-
-fn new_token() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// This thread's token: never 0, never another thread's.
