@@ -10,7 +10,6 @@ mod imp {
 
     use std::sync::Arc;
     pub(crate) use std::sync::atomic::AtomicU64;
-    pub(crate) use std::thread_local;
 
     use arc_swap::ArcSwap;
     use std::time::Instant;
@@ -86,7 +85,6 @@ mod imp {
 
     pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::sync::atomic::AtomicU64;
-    pub(crate) use loom::thread_local;
 
     /// loom's mutex under parking_lot's names; a panic leaves it usable, as there.
     #[derive(Debug, Default)]
@@ -97,9 +95,7 @@ mod imp {
             Self(loom::sync::Mutex::new(value))
         }
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-            self.0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
         }
         pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
             match self.0.try_lock() {
@@ -158,18 +154,31 @@ mod imp {
 }
 
 use imp::new_token;
-pub(crate) use imp::{AtomicU64, Bell, Current, Mutex, MutexGuard, thread_local, unlock_fair};
+pub(crate) use imp::{AtomicU64, Bell, Current, Mutex, MutexGuard, unlock_fair};
 
+use std::cell::Cell;
+
+#[cfg(not(hotswap_loom))]
 thread_local! {
-    /// How many cells or shards this thread holds, and migrations it is inside.
-    static INSIDE: std::cell::Cell<u32> = std::cell::Cell::new(0);
-    /// Tells this thread from the others; never 0.
-    static TOKEN: u64 = new_token();
+    static INSIDE: Cell<u32> = const { Cell::new(0) };
+    static TOKEN: Cell<u64> = const { Cell::new(0) };
+}
+
+#[cfg(hotswap_loom)]
+loom::thread_local! {
+    static INSIDE: Cell<u32> = Cell::new(0);
+    static TOKEN: Cell<u64> = Cell::new(0);
 }
 
 /// This thread's token: never 0, never another thread's.
+#[inline]
 pub(crate) fn token() -> u64 {
-    TOKEN.with(|token| *token)
+    TOKEN.with(|token| {
+        if token.get() == 0 {
+            token.set(new_token());
+        }
+        token.get()
+    })
 }
 
 /// Whether this thread is inside a step of a cell or fleet, or inside a migration.
