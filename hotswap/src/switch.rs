@@ -114,7 +114,7 @@ impl Core {
         let release = Release::first(version);
         Self {
             word: CachePadded::new(AtomicU64::new(release.epoch)),
-            ledger: Ledger::new(release.epoch, version),
+            ledger: Ledger::new(release.epoch),
             control: Mutex::new(Control::new(version)),
             release: Current::new(Arc::new(release)),
             label,
@@ -191,7 +191,7 @@ impl Core {
         let release = Arc::new(last.followed_by(&next));
         control.seal(&census);
         control.open(&next, &last, &release, &census);
-        stripes.open(&census, release.epoch, release.version);
+        stripes.open(&census, release.epoch);
         self.release.store(Arc::clone(&release));
         let observed = self.word.load(Ordering::Relaxed) & OBSERVED;
         self.word.store(release.epoch | observed, Ordering::Release);
