@@ -205,8 +205,7 @@ impl Loaded {
     /// # Errors
     ///
     /// The input itself, when the loaded version does not take it.
-    pub fn step<I, O>(&mut self, input: I) -> Result<Stepped<O>, I> {
-        let _ = input;
+    pub fn step<I, O>(&mut self, _: I) -> Result<Stepped<O>, I> {
         match *self.0 {}
     }
 }

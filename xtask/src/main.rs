@@ -1,1 +1,71 @@
-fn main() {}
+//! `cargo xtask`, the one door to the project's checks, tests and benches: the command line.
+
+mod bench;
+mod check;
+mod needs;
+mod report;
+mod test;
+mod tools;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xshell::Shell;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Checks, tests and measures hotswap")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Formatting, lints, docs, every set of features, licences and bans
+    Check,
+    /// Every test, documentation examples and loom models included
+    Test {
+        /// The long versions as well: more cases, more keys, more switches
+        #[arg(long)]
+        full: bool,
+    },
+    /// The benches, or one of them
+    Bench {
+        /// The name of a file in benches/benches, without `.rs`
+        name: Option<String>,
+        /// What is handed on to the bench
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let sh = match workspace() {
+        Ok(sh) => sh,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ok = match args.task {
+        Task::Check => check::run(&sh),
+        Task::Test { full } => test::run(&sh, full),
+        Task::Bench { name, args } => bench::run(&sh, name.as_deref(), &args),
+    };
+    if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A shell at the top of the workspace, wherever the task was started.
+fn workspace() -> xshell::Result<Shell> {
+    let sh = Shell::new()?;
+    sh.change_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace"));
+    Ok(sh)
+}
+
+/// Where cargo builds, and where the tools and models that are built apart go.
+fn target(sh: &Shell) -> PathBuf {
+    sh.current_dir().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}

@@ -1,0 +1,826 @@
+//! The commands of a switch: look inside, plan, upgrade, commit, roll back.
+//!
+//! Every one is safe from any thread, at any time, from inside a step, a migration, a `Drop` or a tracing subscriber.
+//! There it does not wait: what would be waited for goes on afterwards.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::control::{Asked, Audit, Events, HeldBack, Kind, Outcome};
+use crate::error::{AdminError, Loss, VersionError};
+use crate::ledger::{Census, POISONED, Place};
+use crate::machine::{Machine, NameOf};
+use crate::observe::Statistics;
+use crate::options::{CommitOptions, Expect, RollbackOptions, UpgradeOptions, Wait};
+use crate::roster::{Patience, Shared, Visit};
+use crate::slot::{Home, Slot};
+use crate::switch::{Next, Phase, Release, Terms};
+use crate::way::{contain, encode};
+use crate::{Plan, sweep, sync};
+
+/// The handle by which a switch is commanded. A clone commands the same switch.
+pub struct Admin<M: Machine>(Arc<Shared<M>>);
+
+/// What a switch runs, and who lives on it, at one instant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The switch's label.
+    pub label: String,
+    /// The machine's name.
+    pub machine: String,
+    /// Tells this run of the program from others.
+    pub boot: u64,
+    /// The present epoch; it rises with every flip and never repeats.
+    pub epoch: u64,
+    /// The version that runs.
+    pub version: u32,
+    /// The version that a rollback goes to.
+    pub permanent: u32,
+    /// Whether the version that runs may still be rolled back.
+    pub phase: Phase,
+    /// The id of the command that made this release.
+    pub id: String,
+    /// Live instances.
+    pub live: u64,
+    /// Live instances by version and place; version 0 counts states that a panic lost.
+    pub by_version: Vec<Population>,
+    /// Instances that run another version because their migration failed, and poisoned ones.
+    pub held_back: u64,
+    /// Instances that nothing has touched since the flip.
+    pub not_reached: u64,
+}
+
+/// How many instances of one version live in one kind of place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Population {
+    /// The version they run, or will leave when they are touched.
+    pub version: u32,
+    /// Where they live.
+    pub place: Place,
+    /// How many there are.
+    pub live: u64,
+}
+
+impl Status {
+    pub(crate) fn of<M: Machine>(shared: &Shared<M>) -> Self {
+        let (release, census) = shared.core.look();
+        let mut by_version: Vec<Population> = Vec::new();
+        for (count, n) in &census.counts {
+            match by_version.iter_mut().find(|at| (at.version, at.place) == (count.version, count.place)) {
+                Some(population) => population.live += n,
+                None => by_version.push(Population { version: count.version, place: count.place, live: *n }),
+            }
+        }
+        by_version.sort_by_key(|at| (at.version, at.place));
+        Self {
+            label: shared.core.label.clone(),
+            machine: M::IDENTITY.name.to_owned(),
+            boot: shared.core.boot,
+            epoch: release.epoch,
+            version: release.version,
+            permanent: release.permanent,
+            phase: release.phase(),
+            id: release.id.to_string(),
+            live: census.live(),
+            by_version,
+            held_back: census.held_back(),
+            not_reached: census.not_reached(),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: version {}", self.label, self.version)?;
+        match self.phase {
+            Phase::Permanent => f.write_str(", permanent")?,
+            Phase::Probation => write!(f, " on probation, version {} permanent", self.permanent)?,
+        }
+        write!(f, "; {} live, {} held back, {} not reached", self.live, self.held_back, self.not_reached)
+    }
+}
+
+/// Where a version stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// A rollback, or a restart, comes up here.
+    Permanent,
+    /// It runs, on probation.
+    Current,
+    /// It has run before.
+    Old,
+    /// It has not run since the program started.
+    Available,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Permanent => "permanent",
+            Self::Current => "current",
+            Self::Old => "old",
+            Self::Available => "available",
+        })
+    }
+}
+
+/// One version of the machine, as it stands in the running program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VersionStatus {
+    /// Its number.
+    pub number: u32,
+    /// Where it stands.
+    pub standing: Standing,
+    /// The name of its state type.
+    pub state: &'static str,
+    /// The structural hash of its state.
+    pub fingerprint: &'static str,
+    /// Types from outside the machine's module that the fingerprint knows by name only.
+    pub leaves: &'static [&'static str],
+    /// The names of the inputs it takes; none for a decode-only version.
+    pub takes: &'static [&'static str],
+    /// How many instances run it.
+    pub live: u64,
+    /// Nobody in this program needs its steps: it is neither permanent nor current, and nothing runs it.
+    pub can_retire: bool,
+}
+
+impl fmt::Display for VersionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<4} {:<10} {} live", self.number, self.standing, self.live)?;
+        if self.can_retire { f.write_str(", can be retired") } else { Ok(()) }
+    }
+}
+
+/// Why a flip did not happen: refused, or nothing to do.
+enum Halt {
+    Refused(AdminError),
+    Nothing,
+}
+
+impl From<AdminError> for Halt {
+    fn from(error: AdminError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// A command on its way.
+struct Command<'a> {
+    asked: Asked,
+    id: Option<&'a str>,
+    expect: Option<Expect>,
+    wait: Wait,
+    reason: &'a str,
+    terms: Terms,
+}
+
+impl<M: Machine> Admin<M> {
+    pub(crate) fn new(shared: Arc<Shared<M>>) -> Self {
+        Self(shared)
+    }
+
+    /// What the switch runs, and who lives on it, at one instant.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status::of(&self.0)
+    }
+
+    /// Every version of the machine and where it stands, the lowest first.
+    #[must_use]
+    pub fn versions(&self) -> Vec<VersionStatus> {
+        let (release, census) = self.0.core.look();
+        let control = self.0.core.control();
+        let standing = |number| {
+            if number == release.permanent {
+                Standing::Permanent
+            } else if number == release.version {
+                Standing::Current
+            } else if control.has_run(number) || census.of_version(number) > 0 {
+                Standing::Old
+            } else {
+                Standing::Available
+            }
+        };
+        M::VERSIONS
+            .iter()
+            .map(|version| {
+                let standing = standing(version.number);
+                let live = census.of_version(version.number);
+                VersionStatus {
+                    number: version.number,
+                    standing,
+                    state: version.state,
+                    fingerprint: version.fingerprint,
+                    leaves: version.leaves,
+                    takes: version.takes,
+                    live,
+                    can_retire: live == 0 && version.number < release.permanent.min(release.version),
+                }
+            })
+            .collect()
+    }
+
+    /// Runs the migrations to version `to` on every instance that can be reached, without installing anything.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such version, or no way to it is declared.
+    pub fn plan(&self, to: impl NameOf<M>) -> Result<Plan, AdminError> {
+        let shared = &*self.0;
+        let to = runnable::<M>(to.number()).map_err(AdminError::Version)?;
+        let (release, census) = shared.core.look();
+        let edges = way(shared, release.version, to)?;
+        let started = Instant::now();
+        let mut plan = Plan {
+            from: release.version,
+            to,
+            path: std::iter::once(release.version).chain(edges.iter().map(|edge| edge.to)).collect(),
+            live: census.live(),
+            examined: 0,
+            failed: 0,
+            failures: Vec::new(),
+            not_examined: 0,
+            bytes_before: 0,
+            bytes_after: 0,
+            loses: losses(shared, &census, to),
+            took: Duration::ZERO,
+        };
+        self.visit_all(&mut |slot, home| {
+            if slot.stale(shared) {
+                slot.arrive(shared, home);
+            }
+            if slot.poisoned() {
+                return;
+            }
+            plan.examined += 1;
+            let sizes = slot.rehearse(shared, to).and_then(|new| {
+                let before = slot.state().map_or(Ok(0), |state| encode::<M>(state).map(|bytes| bytes.len()))?;
+                let after = encode::<M>(&new)?.len();
+                crate::way::drop_contained(new);
+                Ok((before, after))
+            });
+            match sizes {
+                Ok((before, after)) => {
+                    plan.bytes_before += before as u64;
+                    plan.bytes_after += after as u64;
+                }
+                Err(reason) => plan.fail(crate::slot::named(home), reason),
+            }
+        });
+        plan.not_examined = plan.live.saturating_sub(plan.examined);
+        plan.took = started.elapsed();
+        Ok(plan)
+    }
+
+    /// Goes to version `to`, on probation, and waits until everyone who can be reached is there or held back.
+    ///
+    /// After the flip it never fails: what could not move is in the outcome, and goes on at its version.
+    /// An upgrade to the version that runs does nothing, and its outcome says so.
+    ///
+    /// # Errors
+    ///
+    /// When it is refused; nothing has changed then.
+    pub fn upgrade(&self, to: impl NameOf<M>, reason: &str) -> Result<Outcome, AdminError> {
+        self.upgrade_with(to, reason, &UpgradeOptions::default())
+    }
+
+    /// As [`Admin::upgrade`], on the given terms.
+    ///
+    /// # Errors
+    ///
+    /// When it is refused; nothing has changed then.
+    pub fn upgrade_with(
+        &self,
+        to: impl NameOf<M>,
+        reason: &str,
+        options: &UpgradeOptions,
+    ) -> Result<Outcome, AdminError> {
+        let shared = &*self.0;
+        let number = to.number();
+        let terms = Terms {
+            keep_previous: options.keep_previous,
+            accept_loss: options.accept_loss,
+            rollback_after: options.rollback_after,
+        };
+        let asked = Asked { kind: Kind::Upgrade, to: number, what: format!("upgrade to version {number}, {terms:?}") };
+        let command =
+            Command { asked, id: options.id.as_deref(), expect: options.expect, wait: options.wait, reason, terms };
+        run(shared, &command, |last, census| {
+            let to = runnable::<M>(number).map_err(AdminError::Version)?;
+            if to == last.version {
+                return Err(Halt::Nothing);
+            }
+            way(shared, last.version, to)?;
+            let mut losses = losses(shared, census, to);
+            if terms.rollback_after.is_some() {
+                losses.extend(losses_on_the_way_back(shared, last, to, terms, census.live()));
+            }
+            if !losses.is_empty() && !terms.accept_loss {
+                return Err(AdminError::LossNotAccepted { to, losses }.into());
+            }
+            Ok(to)
+        })
+    }
+
+    /// Makes the version that runs permanent.
+    ///
+    /// # Errors
+    ///
+    /// When the switch is not in probation, or instances are held back.
+    pub fn commit(&self) -> Result<Outcome, AdminError> {
+        self.commit_with("", &CommitOptions::default())
+    }
+
+    /// As [`Admin::commit`], with a reason and options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::commit`]; held back instances may be left.
+    pub fn commit_with(&self, reason: &str, options: &CommitOptions) -> Result<Outcome, AdminError> {
+        let shared = &*self.0;
+        let what = format!("commit, leaving held back: {}", options.leave_held_back);
+        let command = Command {
+            asked: Asked { kind: Kind::Commit, to: 0, what },
+            id: options.id.as_deref(),
+            expect: options.expect,
+            wait: options.wait,
+            reason,
+            terms: Terms::default(),
+        };
+        let named = self.held_names();
+        run(shared, &command, |last, census| {
+            if last.phase() == Phase::Permanent {
+                return Err(AdminError::NothingToCommit { permanent: last.permanent }.into());
+            }
+            let count = census.held_back();
+            if count > 0 && !options.leave_held_back {
+                return Err(AdminError::HeldBack { count, named }.into());
+            }
+            Ok(last.version)
+        })
+    }
+
+    fn held_names(&self) -> Vec<String> {
+        self.0.core.control().held().iter().take(10).map(|held| held.who.clone()).collect()
+    }
+
+    /// Goes back to the permanent version.
+    ///
+    /// Each instance takes the declared way down and keeps the work done since; where there is none, its state kept
+    /// since before the upgrade is restored; without one it is held back.
+    ///
+    /// # Errors
+    ///
+    /// When the switch is not in probation, or something would be lost and the loss was not accepted.
+    pub fn rollback(&self, reason: &str) -> Result<Outcome, AdminError> {
+        self.rollback_with(reason, &RollbackOptions::default())
+    }
+
+    /// As [`Admin::rollback`], on the given terms.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::rollback`].
+    pub fn rollback_with(&self, reason: &str, options: &RollbackOptions) -> Result<Outcome, AdminError> {
+        let what = format!("rollback, accepting loss: {}", options.accept_loss);
+        let command = Command {
+            asked: Asked { kind: Kind::Rollback, to: 0, what },
+            id: options.id.as_deref(),
+            expect: options.expect,
+            wait: options.wait,
+            reason,
+            terms: Terms { accept_loss: options.accept_loss, ..Terms::default() },
+        };
+        run(&self.0, &command, |last, census| roll_back(&self.0, last, census, options.accept_loss))
+    }
+
+    /// Tries the held back again: a new epoch of the same version, under the same id.
+    ///
+    /// # Errors
+    ///
+    /// When another command runs.
+    pub fn retry(&self) -> Result<Outcome, AdminError> {
+        let release = self.0.core.release();
+        let command = Command {
+            asked: Asked { kind: Kind::Retry, to: release.version, what: "retry".to_owned() },
+            id: None,
+            expect: None,
+            wait: Wait::Reached,
+            reason: "",
+            terms: release.terms,
+        };
+        run(
+            &self.0,
+            &command,
+            |last, census| {
+                if census.held_back() == 0 { Err(Halt::Nothing) } else { Ok(last.version) }
+            },
+        )
+    }
+
+    /// What came of the command with this id; of the newest one, as it stands now.
+    #[must_use]
+    pub fn outcome(&self, id: &str) -> Option<Outcome> {
+        let control = self.0.core.control();
+        control.outcome(id, &self.0.core.ledger.census())
+    }
+
+    /// What came of the last 4,096 commands, the oldest first.
+    #[must_use]
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let control = self.0.core.control();
+        control.outcomes(&self.0.core.ledger.census())
+    }
+
+    /// Every reachable instance that is held back, those beyond an outcome's first 1,000 included.
+    #[must_use]
+    pub fn held_back(&self) -> Vec<HeldBack> {
+        let shared = &*self.0;
+        let known = shared.core.control().held().to_vec();
+        let mut all = Vec::new();
+        self.visit_all(&mut |slot, home| {
+            if !slot.is_held_back(shared) {
+                return;
+            }
+            let Some(who) = crate::slot::named(home) else {
+                return;
+            };
+            let place = home.place();
+            let reason = known.iter().find(|held| held.who == who && held.place == place);
+            let reason = reason.map_or("its reason is no longer kept; `retry` finds it out", |held| &held.reason);
+            all.push(HeldBack {
+                reason: reason.to_owned(),
+                who,
+                place,
+                version: slot.version(),
+                poisoned: slot.poisoned(),
+            });
+        });
+        all
+    }
+
+    /// The last changes and refusals.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        self.0.core.control().audit()
+    }
+
+    /// Flips and outcomes as they happen, from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Events {
+        self.0.core.control().subscribe()
+    }
+
+    /// The state of the instance that is called `key`, as JSON: the pair `[version, state]`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, it is in use by the caller, or its state is lost.
+    pub fn get_state(&self, key: &str) -> Result<serde_json::Value, AdminError> {
+        let shared = &*self.0;
+        let not_shown = |reason: String| AdminError::NotShown { key: key.to_owned(), reason };
+        let mut shown = Err(not_shown("its state is lost".to_owned()));
+        self.visit_one(key, &mut |slot, home| {
+            if slot.stale(shared) {
+                slot.arrive(shared, home);
+            }
+            if let Some(state) = slot.state() {
+                let rendered = contain(|| serde_json::to_value(state).map_err(|error| error.to_string()));
+                shown = rendered.and_then(|value| value).map_err(not_shown);
+            }
+        })?;
+        shown
+    }
+
+    /// Replaces the state of the instance that is called `key` with what `make` makes of the old one.
+    ///
+    /// The new state may be of any version with a way to the one that the instance runs. It heals a poisoned instance;
+    /// where a panic lost the state, `make` is given `None`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such instance, it is in use by the caller, or `make` fails, panics, or gives a state that cannot
+    /// be used. The state is unchanged then.
+    pub fn replace_state<S, E>(
+        &self,
+        key: &str,
+        make: impl FnOnce(Option<&M::AnyState>) -> Result<S, E>,
+    ) -> Result<(), AdminError>
+    where
+        S: Into<M::AnyState>,
+        E: fmt::Display,
+    {
+        let shared = &*self.0;
+        let mut make = Some(make);
+        let mut replaced = Ok(());
+        let mut apply = |state: Option<&M::AnyState>| match make.take() {
+            Some(make) => make(state).map(Into::into).map_err(|error| error.to_string()),
+            None => Err("two instances have this name".to_owned()),
+        };
+        self.visit_one(key, &mut |slot, home| replaced = slot.replace(shared, home, &mut apply))?;
+        let epoch = shared.core.epoch();
+        let what = format!("replace the state of `{key}`");
+        match replaced {
+            Ok(()) => {
+                shared.core.control().changed(epoch, what, String::new());
+                Ok(())
+            }
+            Err(reason) => {
+                let error = AdminError::NotReplaced { key: key.to_owned(), reason };
+                shared.core.control().refused(epoch, what, error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// Traces every input and output through `tracing`, target `hotswap::trace`, as JSON; or no longer.
+    ///
+    /// While it is on, every step takes the long way.
+    pub fn trace(&self, on: bool) {
+        self.0.core.observe(self.0.observer.trace(on));
+    }
+
+    /// Counts steps from 0; or no longer, keeping the counts.
+    ///
+    /// While it is on, every step takes the long way.
+    pub fn count_steps(&self, on: bool) {
+        self.0.core.observe(self.0.observer.count(on));
+    }
+
+    /// The steps counted since counting was turned on.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.0.observer.statistics()
+    }
+
+    /// Counts as a failed step for `rollback_after`, for what only the host can see.
+    pub fn report_failure(&self) {
+        self.0.failed(self.0.core.epoch());
+    }
+
+    fn visit_all(&self, look: &mut dyn FnMut(&mut Slot<M>, &mut dyn Home)) {
+        let patience = patience();
+        for reach in self.0.roster.all() {
+            for part in 0..reach.parts() {
+                let mut cursor = 0;
+                loop {
+                    let visit = reach.visit(part, cursor, patience, &mut |slot, home| {
+                        look(slot, home);
+                        ControlFlow::Break(())
+                    });
+                    match visit {
+                        Visit::More(next) => cursor = next,
+                        Visit::Done | Visit::Busy(_) => break,
+                    }
+                }
+            }
+        }
+    }
+
+    fn visit_one(&self, key: &str, look: &mut dyn FnMut(&mut Slot<M>, &mut dyn Home)) -> Result<(), AdminError> {
+        let patience = patience();
+        let mut visitor = |slot: &mut Slot<M>, home: &mut dyn Home| {
+            look(slot, home);
+            ControlFlow::Break(())
+        };
+        match self.0.roster.all().iter().find_map(|reach| reach.find(key, patience, &mut visitor)) {
+            Some(true) => Ok(()),
+            Some(false) => Err(AdminError::InUse { key: key.to_owned() }),
+            None => Err(AdminError::NoInstance { key: key.to_owned() }),
+        }
+    }
+}
+
+impl<M: Machine> Clone for Admin<M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M: Machine> fmt::Debug for Admin<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").field("switch", &self.0.core.label).finish()
+    }
+}
+
+/// Inside a step nothing waits for an instance: its holder might be waiting for this one.
+fn patience() -> Patience {
+    if sync::inside() { Patience::None } else { Patience::Forever }
+}
+
+/// The number, if it names a version with steps.
+pub(crate) fn runnable<M: Machine>(asked: u32) -> Result<u32, VersionError> {
+    let machine = || M::IDENTITY.name.to_owned();
+    let known = || M::VERSIONS.iter().map(|version| version.number).collect();
+    match M::VERSIONS.iter().find(|version| version.number == asked) {
+        Some(version) if version.decode_only() => Err(VersionError::DecodeOnly { machine: machine(), asked }),
+        Some(_) => Ok(asked),
+        None if M::RETIRED.contains(&asked) => Err(VersionError::Retired { machine: machine(), asked, known: known() }),
+        None => Err(VersionError::Unknown { machine: machine(), asked, known: known() }),
+    }
+}
+
+type Edges<M> = Vec<&'static crate::machine::Edge<<M as Machine>::AnyState>>;
+
+fn way<M: Machine>(shared: &Shared<M>, from: u32, to: u32) -> Result<Edges<M>, AdminError> {
+    shared.line.edges(from, to).map_err(|missing| AdminError::NoWay { from, to, missing })
+}
+
+/// What the instances that are live would lose on their ways to `to`.
+fn losses<M: Machine>(shared: &Shared<M>, census: &Census, to: u32) -> Vec<Loss> {
+    let mut losses: Vec<Loss> = Vec::new();
+    for (count, n) in census.counts.iter().filter(|(count, _)| count.stamp & POISONED == 0) {
+        for what in shared.line.losses(count.version, to) {
+            add_loss(&mut losses, what, *n);
+        }
+    }
+    losses
+}
+
+fn add_loss(losses: &mut Vec<Loss>, what: &str, instances: u64) {
+    match losses.iter_mut().find(|loss| loss.what == what) {
+        Some(loss) => loss.instances += instances,
+        None => losses.push(Loss { what: what.to_owned(), instances }),
+    }
+}
+
+/// What a rollback from `to` would lose, if everyone got there.
+fn losses_on_the_way_back<M: Machine>(
+    shared: &Shared<M>,
+    last: &Release,
+    to: u32,
+    terms: Terms,
+    live: u64,
+) -> Vec<Loss> {
+    let mut losses = Vec::new();
+    match shared.line.edges(to, last.permanent) {
+        Ok(edges) => edges.iter().filter_map(|edge| edge.loses).for_each(|what| add_loss(&mut losses, what, live)),
+        Err(_) if terms.keep_previous => add_loss(&mut losses, WORK_SINCE, live),
+        Err(_) => {}
+    }
+    losses
+}
+
+const WORK_SINCE: &str = "work done since the upgrade";
+
+/// Decides a rollback: where to, and whether what it loses was accepted.
+fn roll_back<M: Machine>(shared: &Shared<M>, last: &Release, census: &Census, accept_loss: bool) -> Result<u32, Halt> {
+    let Some(since) = last.probation else {
+        return Err(AdminError::NothingToRollBack { permanent: last.permanent }.into());
+    };
+    let to = last.permanent;
+    let mut losses = losses(shared, census, to);
+    if last.terms.keep_previous {
+        let restored = census.sum(|count| {
+            let in_probation = count.stamp & !POISONED >= since;
+            let no_way = count.stamp & POISONED != 0 || shared.line.edges(count.version, to).is_err();
+            in_probation && no_way
+        });
+        if restored > 0 {
+            add_loss(&mut losses, WORK_SINCE, restored);
+        }
+    }
+    if losses.is_empty() || accept_loss { Ok(to) } else { Err(AdminError::LossNotAccepted { to, losses }.into()) }
+}
+
+/// Rolls back because failures reached the operator's threshold; what it loses was accepted at the upgrade.
+pub(crate) fn alarm<M: Machine>(shared: &Shared<M>, epoch: u64) {
+    let failures = shared.core.release().terms.rollback_after.unwrap_or_default();
+    let command = Command {
+        asked: Asked { kind: Kind::Rollback, to: 0, what: "rollback by threshold".to_owned() },
+        id: None,
+        expect: Some(Expect { boot: Some(shared.core.boot), epoch }),
+        wait: Wait::No,
+        reason: &format!("{failures} failures in probation"),
+        terms: Terms::default(),
+    };
+    // refused only if another command came first, which is in the audit
+    let _ = run(shared, &command, |last, census| roll_back(shared, last, census, true));
+}
+
+/// One command: known by its id, or refused, or a flip and then the wait for it.
+fn run<M: Machine>(
+    shared: &Shared<M>,
+    command: &Command<'_>,
+    decide: impl FnOnce(&Release, &Census) -> Result<u32, Halt>,
+) -> Result<Outcome, AdminError> {
+    let core = &shared.core;
+    let kind = command.asked.kind;
+    let mut control = core.control();
+    if let Some(id) = command.id
+        && let Some(was) = control.was_asked(id)
+    {
+        if *was != command.asked {
+            let error = AdminError::IdReused { id: id.to_owned(), was: was.what.clone() };
+            return refuse(shared, &mut control, command, error);
+        }
+        drop(control);
+        return Ok(attach(shared, id, command.wait));
+    }
+    if let Some(pending) = control.pending().filter(|_| kind != Kind::Rollback) {
+        let error = AdminError::Pending { id: pending.to_string() };
+        return refuse(shared, &mut control, command, error);
+    }
+    let next_id = |last: &Release| -> Arc<str> {
+        match (command.id, kind) {
+            (Some(id), _) => Arc::from(id),
+            (None, Kind::Retry) => Arc::clone(&last.id),
+            (None, _) => Arc::from(format!("{:016x}-{}", core.boot, last.epoch + 1)),
+        }
+    };
+    let flipped = core.flip(&mut control, |last, census| {
+        if let Some(expect) = command.expect {
+            expect.check(core.boot, last.epoch)?;
+        }
+        let version = decide(last, census)?;
+        Ok(Next { kind, version, id: next_id(last), reason: Arc::from(command.reason), terms: command.terms })
+    });
+    let release = match flipped {
+        Ok(release) => release,
+        Err(Halt::Nothing) => return Ok(nothing_done(&core.release(), command)),
+        Err(Halt::Refused(error)) => return refuse(shared, &mut control, command, error),
+    };
+    if kind != Kind::Retry {
+        control.asked(command.asked.clone());
+    }
+    let waits = command.wait != Wait::No && !sync::inside();
+    if waits {
+        control.begin(Arc::clone(&release.id));
+    }
+    drop(control);
+    shared.roster.done.ring();
+    let _running = waits.then(|| Running { shared, id: &release.id });
+    tracing::info!(
+        target: "hotswap", switch = core.label, epoch = release.epoch, version = release.version,
+        id = &*release.id, reason = command.reason, "{kind}"
+    );
+    Ok(attach(shared, &release.id, command.wait))
+}
+
+/// A command that waits; it ends when this is dropped, whatever happens.
+struct Running<'a, M: Machine> {
+    shared: &'a Shared<M>,
+    id: &'a str,
+}
+
+impl<M: Machine> Drop for Running<'_, M> {
+    fn drop(&mut self) {
+        self.shared.core.control().end(self.id);
+    }
+}
+
+fn refuse<M: Machine>(
+    shared: &Shared<M>,
+    control: &mut crate::control::Control,
+    command: &Command<'_>,
+    error: AdminError,
+) -> Result<Outcome, AdminError> {
+    control.refused(shared.core.epoch(), command.asked.what.clone(), error.to_string());
+    Err(error)
+}
+
+/// Waits for a command's epoch as told, and gives its outcome as it stands then.
+fn attach<M: Machine>(shared: &Shared<M>, id: &str, wait: Wait) -> Outcome {
+    let outcome = || {
+        let control = shared.core.control();
+        control.outcome(id, &shared.core.ledger.census())
+    };
+    let end = match wait {
+        Wait::No => None,
+        _ if sync::inside() => None,
+        Wait::Reached => Some(None),
+        Wait::For(limit) => Some(Instant::now().checked_add(limit)),
+    };
+    if let (Some(end), Some(outcome)) = (end, outcome())
+        && !outcome.settled
+    {
+        sweep::to_the_end(shared, outcome.epoch, end);
+    }
+    // it was there a moment ago, and 4,095 others would have to come first
+    outcome().unwrap_or_else(|| unreachable!("the outcome of `{id}` is kept"))
+}
+
+fn nothing_done(release: &Release, command: &Command<'_>) -> Outcome {
+    Outcome {
+        id: command.id.map_or_else(|| release.id.to_string(), str::to_owned),
+        kind: command.asked.kind,
+        from: release.version,
+        to: release.version,
+        epoch: release.epoch,
+        reason: command.reason.to_owned(),
+        done: false,
+        live: 0,
+        moved: 0,
+        held_back: 0,
+        gone: 0,
+        not_reached: 0,
+        settled: true,
+        superseded_by: None,
+        held: Vec::new(),
+    }
+}

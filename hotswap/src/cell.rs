@@ -1,0 +1,201 @@
+//! One instance that threads share.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::error::{EnterError, NotEntered, StepError, Why};
+use crate::ledger::Place;
+use crate::lock::{Busy, Lock};
+use crate::machine::{Accepts, Machine};
+use crate::roster::{Patience, Reach, Shared, Visit, Visitor};
+use crate::slot::{Aside, Home, Slot};
+
+/// One instance shared by threads. A clone is another handle to the same instance.
+///
+/// Steps wait for each other, as with a mutex; a step that panics poisons the instance.
+pub struct Cell<M: Machine>(Arc<Inner<M>>);
+
+struct Inner<M: Machine> {
+    shared: Arc<Shared<M>>,
+    name: String,
+    lock: Lock<Body<M>>,
+}
+
+struct Body<M: Machine> {
+    /// Empty only until it has entered.
+    slot: Option<Slot<M>>,
+    aside: Option<Box<Aside>>,
+}
+
+struct CellHome<'a> {
+    name: &'a str,
+    aside: &'a mut Option<Box<Aside>>,
+}
+
+impl Home for CellHome<'_> {
+    fn place(&self) -> Place {
+        Place::Cell
+    }
+    fn who(&self) -> Option<String> {
+        Some(self.name.to_owned())
+    }
+    fn aside(&self) -> Option<&Aside> {
+        self.aside.as_deref()
+    }
+    fn aside_mut(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
+    }
+    fn clear_aside(&mut self) {
+        *self.aside = None;
+    }
+}
+
+impl<M: Machine> Cell<M> {
+    /// Makes a cell on a switch. Without a name it is called `cell-1`, `cell-2` and so on.
+    pub(crate) fn enter(
+        shared: Arc<Shared<M>>,
+        name: Option<String>,
+        state: M::AnyState,
+    ) -> Result<Self, EnterError<M::AnyState>> {
+        let name = name.unwrap_or_else(|| format!("cell-{}", shared.roster.next_name()));
+        let lock = Lock::new(Body { slot: None, aside: None });
+        let inner = Arc::new(Inner { shared, name, lock });
+        let Ok(mut body) = inner.lock.lock() else {
+            let why = NotEntered::Reentered;
+            return Err(EnterError { state: Some(state), to: inner.shared.core.release().version, why });
+        };
+        // on the roster first, so that a flip which comes after it has entered also finds it
+        let reach = Arc::downgrade(&inner);
+        inner.shared.roster.add_cell(reach);
+        body.slot = Some(Slot::enter(&inner.shared, state, Place::Cell)?);
+        drop(body);
+        Ok(Self(inner))
+    }
+
+    /// Runs one step: the version that the switch names, or, if this instance is held back, its own.
+    ///
+    /// # Errors
+    ///
+    /// The input comes back if the version does not take it, if the instance is poisoned, or if the caller is inside a
+    /// step of this very cell.
+    ///
+    /// # Panics
+    ///
+    /// If the step panics; the instance is poisoned then.
+    #[inline]
+    pub fn step<I: Serialize>(&self, input: I) -> Result<<M as Accepts<I>>::Output, StepError<I>>
+    where
+        M: Accepts<I>,
+    {
+        match self.0.lock.lock() {
+            Ok(mut body) => {
+                let Body { slot: Some(slot), aside } = &mut *body else {
+                    return Err(StepError { input, why: Why::Poisoned });
+                };
+                slot.step(&self.0.shared, &mut CellHome { name: &self.0.name, aside }, input)
+            }
+            Err(Busy) => Err(StepError { input, why: Why::Reentered }),
+        }
+    }
+
+    /// Runs one step of an input that is known only as one of the machine's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cell::step`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Cell::step`].
+    pub fn step_any(&self, input: M::AnyInput) -> Result<M::AnyOutput, StepError<M::AnyInput>> {
+        match self.0.lock.lock() {
+            Ok(mut body) => {
+                let Body { slot: Some(slot), aside } = &mut *body else {
+                    return Err(StepError { input, why: Why::Poisoned });
+                };
+                slot.step_any(&self.0.shared, &mut CellHome { name: &self.0.name, aside }, input)
+            }
+            Err(Busy) => Err(StepError { input, why: Why::Reentered }),
+        }
+    }
+
+    /// Looks at the state as it is: of whatever version the instance runs, migrated to the present one first.
+    ///
+    /// `None` when called from inside a step of this cell, or when a panic lost the state.
+    pub fn inspect<R>(&self, look: impl FnOnce(&M::AnyState) -> R) -> Option<R> {
+        let mut body = self.0.lock.lock().ok()?;
+        let Body { slot: Some(slot), aside } = &mut *body else {
+            return None;
+        };
+        slot.arrive(&self.0.shared, &mut CellHome { name: &self.0.name, aside });
+        slot.state().map(look)
+    }
+
+    /// The version that this instance runs.
+    #[must_use]
+    pub fn version(&self) -> Option<u32> {
+        self.inspect(M::version_of)
+    }
+
+    /// What it is called where instances are named: in outcomes, and for `get_state`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared<M>> {
+        &self.0.shared
+    }
+}
+
+impl<M: Machine> Clone for Cell<M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M: Machine> fmt::Debug for Cell<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell").field("name", &self.0.name).field("switch", &self.0.shared.core.label).finish()
+    }
+}
+
+impl<M: Machine> Drop for Inner<M> {
+    fn drop(&mut self) {
+        // nobody else has it any more, so the lock is free
+        let Ok(mut body) = self.lock.lock() else {
+            return;
+        };
+        let Body { slot: Some(slot), aside } = &mut *body else {
+            return;
+        };
+        let state = slot.leave(&self.shared, &mut CellHome { name: &self.name, aside });
+        drop(body);
+        drop(state);
+    }
+}
+
+impl<M: Machine> Reach<M> for Inner<M> {
+    fn parts(&self) -> usize {
+        1
+    }
+
+    fn visit(&self, _: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit {
+        match self.lock.lock_within(patience) {
+            Ok(mut body) => {
+                if let Body { slot: Some(slot), aside } = &mut *body {
+                    let _: ControlFlow<()> = visitor(slot, &mut CellHome { name: &self.name, aside });
+                }
+                Visit::Done
+            }
+            Err(Busy) => Visit::Busy(cursor),
+        }
+    }
+
+    fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool> {
+        (self.name == who).then(|| self.visit(0, 0, patience, visitor) == Visit::Done)
+    }
+}

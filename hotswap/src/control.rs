@@ -1,0 +1,469 @@
+//! What was commanded and what came of it: outcomes, who is held back, the audit, subscribers.
+//!
+//! Plain records, kept under the control lock; nothing here waits or calls what the user wrote.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::ledger::{Census, Place};
+use crate::switch::{Next, Phase, Release};
+
+const OUTCOMES_KEPT: usize = 4096;
+const HELD_NAMED: usize = 1000;
+const AUDIT_KEPT: usize = 1024;
+const EVENTS_BUFFERED: usize = 1024;
+
+/// What a command does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The program started.
+    Start,
+    /// To another version, on probation.
+    Upgrade,
+    /// The version that runs becomes permanent.
+    Commit,
+    /// Back to the permanent version.
+    Rollback,
+    /// The held back of an earlier command are tried again.
+    Retry,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "start",
+            Self::Upgrade => "upgrade",
+            Self::Commit => "commit",
+            Self::Rollback => "rollback",
+            Self::Retry => "retry",
+        })
+    }
+}
+
+/// An instance that still runs its version because its migration failed, or that a panic poisoned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldBack {
+    /// Its key in a fleet, or its cell's name; owned instances are counted, never named.
+    pub who: String,
+    /// Where it lives.
+    pub place: Place,
+    /// The version it still runs; 0 if its state was lost to a panic in a moving migration.
+    pub version: u32,
+    /// What its migration, or the panic, said.
+    pub reason: String,
+    /// A step panicked: it takes no input until its state is replaced.
+    pub poisoned: bool,
+}
+
+/// What came of a command. It accounts for every instance that was live at the flip:
+/// `moved + held_back + gone + not_reached == live`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The command's id: the one that was given, or `boot-epoch`.
+    pub id: String,
+    /// What was commanded.
+    pub kind: Kind,
+    /// The version before.
+    pub from: u32,
+    /// The version after.
+    pub to: u32,
+    /// The epoch that the command made; that of the present release when nothing was done.
+    pub epoch: u64,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// Whether it changed anything: false for an upgrade to the version that runs.
+    pub done: bool,
+    /// Instances live at the flip.
+    pub live: u64,
+    /// Those that arrived.
+    pub moved: u64,
+    /// Those that could not.
+    pub held_back: u64,
+    /// Those that were dropped before they arrived.
+    pub gone: u64,
+    /// Those that nothing has touched yet: owned, leaked, or not swept so far.
+    pub not_reached: u64,
+    /// Whether all that a sweep can reach has been reached.
+    pub settled: bool,
+    /// The id of the command that ended this one's epoch, if one has.
+    pub superseded_by: Option<String>,
+    /// The first 1,000 of the held back that have a name.
+    pub held: Vec<HeldBack>,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.done {
+            return write!(f, "version {} runs already; nothing was done", self.to);
+        }
+        write!(
+            f,
+            "{} {} -> {}: {} live, {} moved, {} held back, {} gone, {} not reached",
+            self.kind, self.from, self.to, self.live, self.moved, self.held_back, self.gone, self.not_reached
+        )?;
+        if !self.settled {
+            f.write_str(", not settled")?;
+        }
+        for held in self.held.iter().take(10) {
+            write!(f, "\n  {} stays at version {}: {}", held.who, held.version, held.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// A change or refusal, as the audit keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Its number; numbers have no gaps, so a missing one was overwritten.
+    pub number: u64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The epoch at which it stands.
+    pub epoch: u64,
+    /// What was done or asked for.
+    pub what: String,
+    /// Why: the operator's reason, or that of the refusal.
+    pub why: String,
+}
+
+/// The last changes and refusals of a switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Audit {
+    /// What was done, the oldest first.
+    pub changes: Vec<Entry>,
+    /// How many older changes are no longer kept.
+    pub changes_lost: u64,
+    /// What was refused, the oldest first.
+    pub refusals: Vec<Entry>,
+    /// How many older refusals are no longer kept.
+    pub refusals_lost: u64,
+}
+
+/// Something that happened to a switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub enum Event {
+    /// Another release is in force.
+    Flip {
+        /// Its epoch.
+        epoch: u64,
+        /// What made it.
+        kind: Kind,
+        /// The version before.
+        from: u32,
+        /// The version that runs now.
+        to: u32,
+        /// Whether it may still be rolled back.
+        phase: Phase,
+        /// The command's id.
+        id: String,
+    },
+    /// A command has settled, or was superseded.
+    Outcome(Box<Outcome>),
+    /// So many events were not delivered, because the receiver was too slow.
+    Lost(u64),
+}
+
+/// Events of a switch, from the moment of subscribing.
+#[derive(Debug)]
+pub struct Events(Receiver<Event>);
+
+impl Events {
+    /// The next event, if one is there.
+    #[must_use]
+    pub fn try_next(&self) -> Option<Event> {
+        self.0.try_recv().ok()
+    }
+
+    /// Waits for the next event; `None` when the switch is gone.
+    #[must_use]
+    pub fn next(&self) -> Option<Event> {
+        self.0.recv().ok()
+    }
+
+    /// Waits for the next event for so long.
+    ///
+    /// # Errors
+    ///
+    /// Whether the time ran out or the switch is gone.
+    pub fn next_within(&self, limit: Duration) -> Result<Event, RecvTimeoutError> {
+        self.0.recv_timeout(limit)
+    }
+}
+
+#[derive(Debug)]
+struct Subscriber {
+    to: SyncSender<Event>,
+    lost: u64,
+}
+
+impl Subscriber {
+    /// Whether the receiver is still there.
+    fn tell(&mut self, event: &Event) -> bool {
+        if self.lost > 0 && self.to.try_send(Event::Lost(self.lost)).is_ok() {
+            self.lost = 0;
+        }
+        match self.to.try_send(event.clone()) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                self.lost += 1;
+                true
+            }
+            Err(TrySendError::Disconnected(_)) => false,
+        }
+    }
+}
+
+/// The last entries of a numbered series.
+#[derive(Debug, Default)]
+struct Ring {
+    entries: VecDeque<Entry>,
+    next: u64,
+}
+
+impl Ring {
+    fn push(&mut self, epoch: u64, what: String, why: String) {
+        let at_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        if self.entries.len() == AUDIT_KEPT {
+            self.entries.pop_front();
+        }
+        self.entries.push_back(Entry { number: self.next, at_ms, epoch, what, why });
+        self.next += 1;
+    }
+
+    fn lost(&self) -> u64 {
+        self.next - self.entries.len() as u64
+    }
+}
+
+/// What a command asked for, to tell the same one from another under its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) kind: Kind,
+    pub(crate) to: u32,
+    pub(crate) what: String,
+}
+
+#[derive(Debug)]
+struct Record {
+    outcome: Outcome,
+    asked: Asked,
+}
+
+/// The records of one switch.
+#[derive(Debug)]
+pub(crate) struct Control {
+    records: VecDeque<Record>,
+    held: Vec<HeldBack>,
+    ran: Vec<u32>,
+    pending: Option<Arc<str>>,
+    changes: Ring,
+    refusals: Ring,
+    subscribers: Vec<Subscriber>,
+}
+
+impl Control {
+    pub(crate) fn new(version: u32) -> Self {
+        let mut changes = Ring::default();
+        changes.push(1, format!("start at version {version}"), String::new());
+        Self {
+            records: VecDeque::new(),
+            held: Vec::new(),
+            ran: vec![version],
+            pending: None,
+            changes,
+            refusals: Ring::default(),
+            subscribers: Vec::new(),
+        }
+    }
+
+    /// Closes the account of the present epoch.
+    pub(crate) fn seal(&mut self, census: &Census) {
+        if let Some(outcome) = self.live_outcome(census)
+            && let Some(record) = self.records.back_mut()
+        {
+            record.outcome = outcome;
+        }
+    }
+
+    /// Opens the account of the next epoch.
+    pub(crate) fn open(&mut self, next: &Next, last: &Release, release: &Release, census: &Census) {
+        let id = next.id.to_string();
+        if let Some(record) = self.records.back_mut()
+            && record.outcome.id != id
+        {
+            record.outcome.superseded_by = Some(id.clone());
+            if !record.outcome.settled {
+                let event = Event::Outcome(Box::new(record.outcome.clone()));
+                self.tell(&event);
+            }
+        }
+        self.held.retain(|held| held.poisoned);
+        let outcome = Outcome {
+            id: id.clone(),
+            kind: next.kind,
+            from: last.version,
+            to: next.version,
+            epoch: release.epoch,
+            reason: next.reason.to_string(),
+            done: true,
+            live: census.live(),
+            moved: 0,
+            held_back: 0,
+            gone: 0,
+            not_reached: census.live(),
+            settled: census.live() == 0,
+            superseded_by: None,
+            held: Vec::new(),
+        };
+        let asked = Asked { kind: next.kind, to: next.version, what: String::new() };
+        match self.records.back_mut().filter(|record| record.outcome.id == id) {
+            // a retry goes on with its command's outcome
+            Some(record) => {
+                let (kind, from) = (record.outcome.kind, record.outcome.from);
+                record.outcome = Outcome { kind, from, ..outcome };
+            }
+            None => {
+                if self.records.len() == OUTCOMES_KEPT {
+                    self.records.pop_front();
+                }
+                self.records.push_back(Record { outcome, asked });
+            }
+        }
+        if !self.ran.contains(&next.version) {
+            self.ran.push(next.version);
+        }
+        let what = format!("{} {} -> {}", next.kind, last.version, next.version);
+        self.changes.push(release.epoch, what, next.reason.to_string());
+        self.tell(&Event::Flip {
+            epoch: release.epoch,
+            kind: next.kind,
+            from: last.version,
+            to: next.version,
+            phase: release.phase(),
+            id,
+        });
+    }
+
+    /// Says what exactly the newest command asked for.
+    pub(crate) fn asked(&mut self, asked: Asked) {
+        if let Some(record) = self.records.back_mut() {
+            record.asked = asked;
+        }
+    }
+
+    fn live_outcome(&self, census: &Census) -> Option<Outcome> {
+        let record = self.records.back()?;
+        if record.outcome.epoch != census.epoch {
+            return None;
+        }
+        let count = |n: i64| u64::try_from(n).unwrap_or(0);
+        Some(Outcome {
+            moved: count(census.flows.moved),
+            held_back: count(census.flows.held),
+            gone: count(census.flows.gone),
+            not_reached: census.not_reached(),
+            held: self.held.clone(),
+            ..record.outcome.clone()
+        })
+    }
+
+    /// The outcome of a command; the present one's with the numbers of this census.
+    pub(crate) fn outcome(&self, id: &str, census: &Census) -> Option<Outcome> {
+        let record = self.records.iter().rev().find(|record| record.outcome.id == id)?;
+        self.live_outcome(census).filter(|live| live.id == id).or_else(|| Some(record.outcome.clone()))
+    }
+
+    pub(crate) fn outcomes(&self, census: &Census) -> Vec<Outcome> {
+        let live = self.live_outcome(census);
+        let replaced = usize::from(live.is_some());
+        let sealed = self.records.iter().take(self.records.len() - replaced).map(|record| record.outcome.clone());
+        sealed.chain(live).collect()
+    }
+
+    pub(crate) fn was_asked(&self, id: &str) -> Option<&Asked> {
+        self.records.iter().rev().find(|record| record.outcome.id == id).map(|record| &record.asked)
+    }
+
+    /// Everything that can be reached at this epoch has been.
+    pub(crate) fn settle(&mut self, epoch: u64, census: &Census) {
+        let present =
+            self.records.back().is_some_and(|record| record.outcome.epoch == epoch && !record.outcome.settled);
+        if !present || census.epoch != epoch {
+            return;
+        }
+        if let Some(record) = self.records.back_mut() {
+            record.outcome.settled = true;
+        }
+        if let Some(outcome) = self.live_outcome(census) {
+            self.tell(&Event::Outcome(Box::new(outcome)));
+        }
+    }
+
+    pub(crate) fn hold(&mut self, held: HeldBack) {
+        self.held.retain(|other| other.who != held.who || other.place != held.place);
+        if self.held.len() < HELD_NAMED {
+            self.held.push(held);
+        }
+    }
+
+    pub(crate) fn release(&mut self, place: Place, who: &str) {
+        self.held.retain(|held| held.place != place || held.who != who);
+    }
+
+    pub(crate) fn held(&self) -> &[HeldBack] {
+        &self.held
+    }
+
+    pub(crate) fn has_run(&self, version: u32) -> bool {
+        self.ran.contains(&version)
+    }
+
+    pub(crate) fn pending(&self) -> Option<&Arc<str>> {
+        self.pending.as_ref()
+    }
+
+    pub(crate) fn begin(&mut self, id: Arc<str>) {
+        self.pending = Some(id);
+    }
+
+    /// Ends a command, unless another has taken its place.
+    pub(crate) fn end(&mut self, id: &str) {
+        if self.pending.as_deref() == Some(id) {
+            self.pending = None;
+        }
+    }
+
+    pub(crate) fn changed(&mut self, epoch: u64, what: String, why: String) {
+        self.changes.push(epoch, what, why);
+    }
+
+    pub(crate) fn refused(&mut self, epoch: u64, what: String, why: String) {
+        self.refusals.push(epoch, what, why);
+    }
+
+    pub(crate) fn audit(&self) -> Audit {
+        Audit {
+            changes: self.changes.entries.iter().cloned().collect(),
+            changes_lost: self.changes.lost(),
+            refusals: self.refusals.entries.iter().cloned().collect(),
+            refusals_lost: self.refusals.lost(),
+        }
+    }
+
+    pub(crate) fn subscribe(&mut self) -> Events {
+        let (to, events) = sync_channel(EVENTS_BUFFERED);
+        self.subscribers.push(Subscriber { to, lost: 0 });
+        Events(events)
+    }
+
+    fn tell(&mut self, event: &Event) {
+        self.subscribers.retain_mut(|subscriber| subscriber.tell(event));
+    }
+}

@@ -1,0 +1,515 @@
+//! Many instances by key.
+
+use std::borrow::Borrow;
+use std::fmt::{self, Display};
+use std::hash::{BuildHasher, Hash};
+use std::ops::ControlFlow;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_utils::CachePadded;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{EnterError, NotEntered, Reentered, StepError, Why};
+use crate::ledger::Place;
+use crate::lock::{Busy, Guard, Lock};
+use crate::machine::{Accepts, Machine};
+use crate::roster::{Patience, Reach, Shared, Visit, Visitor};
+use crate::slot::{Aside, Home, Slot};
+use crate::way::contain;
+
+/// How many locks a fleet's keys are spread over.
+const SHARDS: usize = 64;
+
+/// What a fleet's keys must be: hashed to find an instance, displayed and parsed where a person names one.
+pub trait Key: Hash + Eq + Clone + Send + Sync + Display + FromStr + Serialize + DeserializeOwned + 'static {}
+
+impl<K> Key for K where K: Hash + Eq + Clone + Send + Sync + Display + FromStr + Serialize + DeserializeOwned + 'static {}
+
+/// Many instances by key, all on one switch. A clone is another handle to the same fleet.
+///
+/// Keys are spread over 64 shards with a lock each: steps of instances that share a shard wait for each other.
+pub struct Fleet<M: Machine, K: Key>(Arc<Inner<M, K>>);
+
+struct Inner<M: Machine, K: Key> {
+    shared: Arc<Shared<M>>,
+    hasher: DefaultHashBuilder,
+    shards: Shards<M, K>,
+    /// How many keys there are; beside the locks, so that a step may ask.
+    len: AtomicUsize,
+}
+
+type Shards<M, K> = Box<[CachePadded<Lock<Shard<M, K>>>]>;
+
+/// Slots keep their number while they live, so that a sweep or a scan can go on where it stopped.
+struct Shard<M: Machine, K: Key> {
+    index: HashTable<u32>,
+    entries: Vec<Option<Entry<M, K>>>,
+    free: Vec<u32>,
+    aside: HashMap<u32, Box<Aside>>,
+}
+
+struct Entry<M: Machine, K: Key> {
+    key: K,
+    slot: Slot<M>,
+}
+
+struct FleetHome<'a, K> {
+    key: &'a K,
+    at: u32,
+    aside: &'a mut HashMap<u32, Box<Aside>>,
+}
+
+impl<K: Display> Home for FleetHome<'_, K> {
+    fn place(&self) -> Place {
+        Place::Fleet
+    }
+    fn who(&self) -> Option<String> {
+        Some(self.key.to_string())
+    }
+    fn aside(&self) -> Option<&Aside> {
+        self.aside.get(&self.at).map(|aside| &**aside)
+    }
+    fn aside_mut(&mut self) -> &mut Aside {
+        self.aside.entry(self.at).or_default()
+    }
+    fn clear_aside(&mut self) {
+        self.aside.remove(&self.at);
+    }
+}
+
+impl<M: Machine, K: Key> Shard<M, K> {
+    fn new() -> Self {
+        Self { index: HashTable::new(), entries: Vec::new(), free: Vec::new(), aside: HashMap::new() }
+    }
+
+    #[inline]
+    fn find<Q: Eq + ?Sized>(&self, hash: u64, key: &Q) -> Option<u32>
+    where
+        K: Borrow<Q>,
+    {
+        let same = |at: &u32| self.entries[*at as usize].as_ref().is_some_and(|entry| entry.key.borrow() == key);
+        self.index.find(hash, same).copied()
+    }
+
+    #[inline]
+    fn at(&mut self, at: u32) -> Option<(&mut Slot<M>, FleetHome<'_, K>)> {
+        let Entry { key, slot } = self.entries.get_mut(at as usize)?.as_mut()?;
+        Some((slot, FleetHome { key, at, aside: &mut self.aside }))
+    }
+
+    fn put(&mut self, hash: u64, hasher: &DefaultHashBuilder, key: K, slot: Slot<M>) -> u32 {
+        let entry = Some(Entry { key, slot });
+        let at = if let Some(at) = self.free.pop() {
+            self.entries[at as usize] = entry;
+            at
+        } else {
+            self.entries.push(entry);
+            u32::try_from(self.entries.len() - 1).expect("a shard holds fewer than 2^32 instances")
+        };
+        let entries = &self.entries;
+        self.index.insert_unique(hash, at, |at| {
+            entries[*at as usize].as_ref().map_or(0, |entry| hasher.hash_one(&entry.key))
+        });
+        at
+    }
+
+    fn take(&mut self, hash: u64, at: u32, shared: &Shared<M>) -> Option<M::AnyState> {
+        if let Ok(found) = self.index.find_entry(hash, |other| *other == at) {
+            found.remove();
+        }
+        let Entry { key, mut slot } = self.entries[at as usize].take()?;
+        self.free.push(at);
+        let mut home = FleetHome { key: &key, at, aside: &mut self.aside };
+        let state = slot.leave(shared, &mut home);
+        home.clear_aside();
+        state
+    }
+}
+
+impl<M: Machine, K: Key> Fleet<M, K> {
+    pub(crate) fn new(shared: Arc<Shared<M>>) -> Self {
+        let shards = (0..SHARDS).map(|_| CachePadded::new(Lock::new(Shard::new()))).collect();
+        let inner = Arc::new(Inner { shared, hasher: DefaultHashBuilder::default(), shards, len: AtomicUsize::new(0) });
+        let reach = Arc::downgrade(&inner);
+        inner.shared.roster.add_fleet(reach);
+        Self(inner)
+    }
+
+    /// Runs one step of the instance under `key`: the version that the switch names, or, if this instance is held
+    /// back, its own.
+    ///
+    /// # Errors
+    ///
+    /// The input comes back if there is no such key, the version does not take it, the instance is poisoned, or the
+    /// caller is inside a step of an instance of the same shard.
+    ///
+    /// # Panics
+    ///
+    /// If the step panics; the instance is poisoned then.
+    #[inline]
+    pub fn step<Q, I>(&self, key: &Q, input: I) -> Result<<M as Accepts<I>>::Output, StepError<I>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+        I: Serialize,
+        M: Accepts<I>,
+    {
+        let hash = self.0.hasher.hash_one(key);
+        let Ok(mut shard) = self.0.shard(hash) else {
+            return Err(StepError { input, why: Why::Reentered });
+        };
+        let Some((slot, mut home)) = shard.find(hash, key).and_then(|at| shard.at(at)) else {
+            return Err(StepError { input, why: Why::NoKey });
+        };
+        slot.step(&self.0.shared, &mut home, input)
+    }
+
+    /// As [`Fleet::step`]; where the key is absent, its instance is made first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::step`]; and [`Why::NotMade`] if `make`'s state cannot be brought to the version that runs.
+    /// An instance that was made stays, whether or not it then takes the input.
+    ///
+    /// # Panics
+    ///
+    /// If the step or `make` panics.
+    pub fn step_or_insert_with<S, I>(
+        &self,
+        key: K,
+        make: impl FnOnce() -> S,
+        input: I,
+    ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
+    where
+        S: Into<M::AnyState>,
+        I: Serialize,
+        M: Accepts<I>,
+    {
+        self.step_while(key, make, input, |_| true)
+    }
+
+    /// As [`Fleet::step_or_insert_with`], and afterwards the instance stays only if `stays` says so of its state.
+    ///
+    /// All of it is one turn at the key: no other step sees an instance between its making and its end. An instance
+    /// that a panic poisoned stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::step_or_insert_with`].
+    ///
+    /// # Panics
+    ///
+    /// If the step, `make` or `stays` panics.
+    pub fn step_while<S, I>(
+        &self,
+        key: K,
+        make: impl FnOnce() -> S,
+        input: I,
+        stays: impl FnOnce(&M::AnyState) -> bool,
+    ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
+    where
+        S: Into<M::AnyState>,
+        I: Serialize,
+        M: Accepts<I>,
+    {
+        let inner = &*self.0;
+        let hash = inner.hasher.hash_one(&key);
+        let Ok(mut shard) = inner.shard(hash) else {
+            return Err(StepError { input, why: Why::Reentered });
+        };
+        let at = match shard.find(hash, &key) {
+            Some(at) => at,
+            None => match Slot::enter(&inner.shared, make().into(), Place::Fleet) {
+                Ok(slot) => inner.put(&mut shard, hash, key, slot),
+                Err(_) => {
+                    return Err(StepError { input, why: Why::NotMade });
+                }
+            },
+        };
+        let Some((slot, mut home)) = shard.at(at) else {
+            return Err(StepError { input, why: Why::NoKey });
+        };
+        let result = slot.step(&inner.shared, &mut home, input);
+        let goes = !slot.poisoned() && slot.state().is_some_and(|state| !stays(state));
+        let gone = if goes { inner.take(&mut shard, hash, at) } else { None };
+        drop(shard);
+        drop(gone);
+        result
+    }
+
+    /// Puts an instance under `key`, brought to the version that runs; the state of the one it replaces comes back.
+    ///
+    /// # Errors
+    ///
+    /// The state comes back if no way leads from its version to the one that runs, or its migration failed.
+    pub fn insert(
+        &self,
+        key: K,
+        state: impl Into<M::AnyState>,
+    ) -> Result<Option<M::AnyState>, EnterError<M::AnyState>> {
+        let inner = &*self.0;
+        let hash = inner.hasher.hash_one(&key);
+        let state = state.into();
+        let Ok(mut shard) = inner.shard(hash) else {
+            let to = inner.shared.core.release().version;
+            return Err(EnterError { state: Some(state), to, why: NotEntered::Reentered });
+        };
+        let slot = Slot::enter(&inner.shared, state, Place::Fleet)?;
+        let old = shard.find(hash, &key).and_then(|at| inner.take(&mut shard, hash, at));
+        inner.put(&mut shard, hash, key, slot);
+        Ok(old)
+    }
+
+    /// Ends the instance under `key` and gives its state back, of whatever version it ran.
+    ///
+    /// # Errors
+    ///
+    /// When called from inside a step of an instance of the same shard.
+    pub fn remove<Q>(&self, key: &Q) -> Result<Option<M::AnyState>, Reentered>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.remove_if(key, |_| true)
+    }
+
+    /// As [`Fleet::remove`], if `goes` says so of its state. A poisoned instance, or one whose state is lost, is not asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::remove`].
+    pub fn remove_if<Q>(
+        &self,
+        key: &Q,
+        goes: impl FnOnce(&M::AnyState) -> bool,
+    ) -> Result<Option<M::AnyState>, Reentered>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = self.0.hasher.hash_one(key);
+        let mut shard = self.0.shard(hash).map_err(|Busy| Reentered)?;
+        let Some(at) = shard.find(hash, key) else {
+            return Ok(None);
+        };
+        let Some((slot, mut home)) = shard.at(at) else {
+            return Ok(None);
+        };
+        if slot.stale(&self.0.shared) {
+            slot.arrive(&self.0.shared, &mut home);
+        }
+        let goes = slot.poisoned() || slot.state().is_none_or(goes);
+        Ok(if goes { self.0.take(&mut shard, hash, at) } else { None })
+    }
+
+    /// Looks at the state under `key`, brought to the present version first; `None` if there is none, or it is lost.
+    ///
+    /// # Errors
+    ///
+    /// When called from inside a step of an instance of the same shard.
+    pub fn inspect<Q, R>(&self, key: &Q, look: impl FnOnce(&M::AnyState) -> R) -> Result<Option<R>, Reentered>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = self.0.hasher.hash_one(key);
+        let mut shard = self.0.shard(hash).map_err(|Busy| Reentered)?;
+        let Some((slot, mut home)) = shard.find(hash, key).and_then(|at| shard.at(at)) else {
+            return Ok(None);
+        };
+        if slot.stale(&self.0.shared) {
+            slot.arrive(&self.0.shared, &mut home);
+        }
+        Ok(slot.state().map(look))
+    }
+
+    /// Whether there is an instance under `key`.
+    ///
+    /// # Errors
+    ///
+    /// When called from inside a step of an instance of the same shard.
+    pub fn contains_key<Q>(&self, key: &Q) -> Result<bool, Reentered>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = self.0.hasher.hash_one(key);
+        let shard = self.0.shard(hash).map_err(|Busy| Reentered)?;
+        Ok(shard.find(hash, key).is_some())
+    }
+
+    /// Looks at every instance, shard by shard; each key that is present throughout is seen exactly once.
+    ///
+    /// # Errors
+    ///
+    /// When called from inside a step of one of its instances.
+    pub fn for_each(&self, mut look: impl FnMut(&K, &M::AnyState)) -> Result<(), Reentered> {
+        let mut cursor = Some(0);
+        while let Some(from) = cursor {
+            cursor = self.keys_from(from, usize::MAX, &mut look)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at up to `at_most` instances from `cursor` on, and gives the cursor to go on from; start with 0.
+    ///
+    /// A scan in several calls sees each key that is present throughout exactly once. States are shown as they are,
+    /// of whatever version; instances whose state is lost are passed over.
+    ///
+    /// # Errors
+    ///
+    /// When called from inside a step of one of its instances.
+    pub fn keys_from(
+        &self,
+        cursor: u64,
+        at_most: usize,
+        mut look: impl FnMut(&K, &M::AnyState),
+    ) -> Result<Option<u64>, Reentered> {
+        let (mut part, mut from) =
+            (usize::try_from(cursor >> 32).unwrap_or(usize::MAX), (cursor & 0xffff_ffff) as usize);
+        let mut left = at_most;
+        while let Some(shard) = self.0.shards.get(part) {
+            let shard = shard.lock().map_err(|Busy| Reentered)?;
+            for (at, entry) in shard.entries.iter().enumerate().skip(from) {
+                let Some(entry) = entry else { continue };
+                if left == 0 {
+                    return Ok(Some((part as u64) << 32 | at as u64));
+                }
+                if let Some(state) = entry.slot.state() {
+                    look(&entry.key, state);
+                }
+                left -= 1;
+            }
+            (part, from) = (part + 1, 0);
+        }
+        Ok(None)
+    }
+
+    /// How many keys there are. During changes by other threads, a number that was true at some moment.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len.load(Ordering::Relaxed)
+    }
+
+    /// Whether there are no keys.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends every instance that is present when its shard's turn comes.
+    ///
+    /// # Errors
+    ///
+    /// When called from inside a step of one of its instances; shards before that one are cleared.
+    pub fn clear(&self) -> Result<(), Reentered> {
+        for shard in &self.0.shards {
+            let mut gone = Vec::new();
+            let mut shard = shard.lock().map_err(|Busy| Reentered)?;
+            self.0.empty(&mut shard, &mut gone);
+            drop(shard);
+        }
+        Ok(())
+    }
+}
+
+impl<M: Machine, K: Key> Inner<M, K> {
+    #[inline]
+    fn shard(&self, hash: u64) -> Result<Guard<'_, Shard<M, K>>, Busy> {
+        self.lock_of(hash).lock()
+    }
+
+    #[inline]
+    fn lock_of(&self, hash: u64) -> &Lock<Shard<M, K>> {
+        // the table inside a shard uses the low and the top bits
+        &self.shards[(hash >> 40) as usize % SHARDS]
+    }
+
+    fn put(&self, shard: &mut Shard<M, K>, hash: u64, key: K, slot: Slot<M>) -> u32 {
+        self.len.fetch_add(1, Ordering::Relaxed);
+        shard.put(hash, &self.hasher, key, slot)
+    }
+
+    fn take(&self, shard: &mut Shard<M, K>, hash: u64, at: u32) -> Option<M::AnyState> {
+        self.len.fetch_sub(1, Ordering::Relaxed);
+        shard.take(hash, at, &self.shared)
+    }
+
+    /// Ends all instances of a shard; their states are for the caller to drop, after the lock.
+    fn empty(&self, shard: &mut Shard<M, K>, gone: &mut Vec<M::AnyState>) {
+        shard.index.clear();
+        shard.free.clear();
+        for (at, entry) in shard.entries.drain(..).enumerate() {
+            let Some(Entry { key, mut slot }) = entry else {
+                continue;
+            };
+            self.len.fetch_sub(1, Ordering::Relaxed);
+            let at = u32::try_from(at).unwrap_or(u32::MAX);
+            gone.extend(slot.leave(&self.shared, &mut FleetHome { key: &key, at, aside: &mut shard.aside }));
+        }
+        shard.aside.clear();
+    }
+}
+
+impl<M: Machine, K: Key> Drop for Inner<M, K> {
+    fn drop(&mut self) {
+        let mut gone = Vec::new();
+        for shard in &self.shards {
+            // nobody else has it any more, so the lock is free
+            if let Ok(mut shard) = shard.lock() {
+                self.empty(&mut shard, &mut gone);
+            }
+            gone.clear();
+        }
+    }
+}
+
+impl<M: Machine, K: Key> Clone for Fleet<M, K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M: Machine, K: Key> fmt::Debug for Fleet<M, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fleet").field("switch", &self.0.shared.core.label).field("len", &self.len()).finish()
+    }
+}
+
+impl<M: Machine, K: Key> Reach<M> for Inner<M, K> {
+    fn parts(&self) -> usize {
+        SHARDS
+    }
+
+    fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit {
+        let Ok(mut shard) = self.shards[part].lock_within(patience) else {
+            return Visit::Busy(cursor);
+        };
+        for at in cursor..shard.entries.len() {
+            let Some((slot, mut home)) = u32::try_from(at).ok().and_then(|at| shard.at(at)) else {
+                continue;
+            };
+            if visitor(slot, &mut home).is_break() {
+                shard.unlock_fair();
+                return Visit::More(at + 1);
+            }
+        }
+        Visit::Done
+    }
+
+    fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool> {
+        let key = contain(|| K::from_str(who)).ok()?.ok()?;
+        let hash = self.hasher.hash_one(&key);
+        let Ok(mut shard) = self.lock_of(hash).lock_within(patience) else {
+            return Some(false);
+        };
+        let at = shard.find(hash, &key)?;
+        let (slot, mut home) = shard.at(at)?;
+        let _: ControlFlow<()> = visitor(slot, &mut home);
+        Some(true)
+    }
+}

@@ -1,0 +1,344 @@
+//! A switch as the program holds it: where cells, instances, fleets and the admin handle come from.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::admin::{Admin, alarm, runnable};
+use crate::cell::Cell;
+use crate::error::{EnterError, StepError, SwitchError};
+use crate::fleet::{Fleet, Key};
+use crate::ledger::Place;
+use crate::machine::{Accepts, Machine, NameOf};
+use crate::registry;
+use crate::roster::Shared;
+use crate::slot::{Aside, Home, Slot};
+use crate::sweep::Sweeper;
+
+/// Says which version of a machine is meant to run; many instances follow it. A clone is the same switch.
+pub struct Switch<M: Machine>(Arc<Shared<M>>);
+
+/// How a switch is to start.
+pub struct SwitchBuilder<M: Machine> {
+    label: Option<String>,
+    version: Option<u32>,
+    machine: PhantomData<fn() -> M>,
+}
+
+impl<M: Machine> Switch<M> {
+    /// A switch at the machine's newest version, labelled with the machine's name, numbered if that is taken.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::at(newest::<M>())
+    }
+
+    /// A switch whose label and first version are chosen.
+    #[must_use]
+    pub fn builder() -> SwitchBuilder<M> {
+        SwitchBuilder { label: None, version: None, machine: PhantomData }
+    }
+
+    fn at(version: u32) -> Self {
+        Self(registry::claim_numbered(M::IDENTITY.name, |label| Shared::new(label.to_owned(), version, alarm)))
+    }
+
+    /// One instance that threads share.
+    ///
+    /// # Errors
+    ///
+    /// The state comes back if it cannot be brought to the version that runs.
+    pub fn cell(&self, state: impl Into<M::AnyState>) -> Result<Cell<M>, EnterError<M::AnyState>> {
+        Cell::enter(Arc::clone(&self.0), None, state.into())
+    }
+
+    /// One instance that threads share, called `name` in outcomes and for `get_state`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Switch::cell`].
+    pub fn named_cell(
+        &self,
+        name: impl Into<String>,
+        state: impl Into<M::AnyState>,
+    ) -> Result<Cell<M>, EnterError<M::AnyState>> {
+        Cell::enter(Arc::clone(&self.0), Some(name.into()), state.into())
+    }
+
+    /// One instance that its owner steps through `&mut`, without a lock. It is counted, and moves when it is stepped;
+    /// no sweep reaches it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Switch::cell`].
+    pub fn instance(&self, state: impl Into<M::AnyState>) -> Result<Instance<M>, EnterError<M::AnyState>> {
+        let slot = Slot::enter(&self.0, state.into(), Place::Owned)?;
+        Ok(Instance { slot, shared: Arc::clone(&self.0), aside: None })
+    }
+
+    /// An empty fleet: many instances by key.
+    #[must_use]
+    pub fn fleet<K: Key>(&self) -> Fleet<M, K> {
+        Fleet::new(Arc::clone(&self.0))
+    }
+
+    /// The handle by which this switch is commanded.
+    #[must_use]
+    pub fn admin(&self) -> Admin<M> {
+        Admin::new(Arc::clone(&self.0))
+    }
+
+    /// Sweeps in slices, for hosts whose serving threads do it between requests.
+    #[must_use]
+    pub fn sweeper(&self) -> Sweeper<M> {
+        Sweeper::new(Arc::clone(&self.0))
+    }
+
+    /// The version that runs.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.0.core.release().version
+    }
+
+    /// Its label, unique in the process.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.0.core.label
+    }
+}
+
+impl<M: Machine> Default for Switch<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Machine> Clone for Switch<M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M: Machine> fmt::Debug for Switch<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Switch").field("label", &self.label()).field("version", &self.version()).finish()
+    }
+}
+
+/// The newest version that has steps.
+fn newest<M: Machine>() -> u32 {
+    M::VERSIONS.iter().rev().find(|version| !version.decode_only()).map_or(0, |version| version.number)
+}
+
+impl<M: Machine> SwitchBuilder<M> {
+    /// A label of its own; refused when another live switch has it.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// The version to start at; the newest if none is named.
+    #[must_use]
+    pub fn starting_at(mut self, version: impl NameOf<M>) -> Self {
+        self.version = Some(version.number());
+        self
+    }
+
+    /// Makes the switch.
+    ///
+    /// # Errors
+    ///
+    /// When the label is taken, or the version is not one to run.
+    pub fn build(self) -> Result<Switch<M>, SwitchError> {
+        let version = match self.version {
+            Some(asked) => runnable::<M>(asked).map_err(SwitchError::Version)?,
+            None => newest::<M>(),
+        };
+        match self.label {
+            None => Ok(Switch::at(version)),
+            Some(label) => registry::claim(&label, || Shared::new(label.clone(), version, alarm))
+                .map(Switch)
+                .ok_or(SwitchError::LabelTaken(label)),
+        }
+    }
+}
+
+impl<M: Machine> fmt::Debug for SwitchBuilder<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SwitchBuilder").field("label", &self.label).field("version", &self.version).finish()
+    }
+}
+
+impl<M: Machine> Cell<M> {
+    /// A cell on a switch of its own, at the state's version: the lowest one with that type of state.
+    ///
+    /// # Panics
+    ///
+    /// If that version is decode-only; [`Cell::new_at`] names another.
+    #[must_use]
+    #[track_caller]
+    pub fn new(state: impl Into<M::AnyState>) -> Self {
+        let state = state.into();
+        match Self::new_at(M::version_of(&state), state) {
+            Ok(cell) => cell,
+            #[expect(clippy::panic, reason = "documented: `new_at` is the way that does not")]
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// A cell on a switch of its own, at the given version.
+    ///
+    /// # Errors
+    ///
+    /// When the version is not one to run, or the state cannot be brought there.
+    pub fn new_at(version: impl NameOf<M>, state: impl Into<M::AnyState>) -> Result<Self, NotMade<M::AnyState>> {
+        let state = state.into();
+        match Switch::builder().starting_at(version.number()).build() {
+            Ok(switch) => switch.cell(state).map_err(NotMade::State),
+            Err(error) => Err(NotMade::Switch { state, error }),
+        }
+    }
+
+    /// The handle by which this cell's switch is commanded.
+    #[must_use]
+    pub fn admin(&self) -> Admin<M> {
+        Admin::new(Arc::clone(self.shared()))
+    }
+
+    /// The switch that this cell follows.
+    #[must_use]
+    pub fn switch(&self) -> Switch<M> {
+        Switch(Arc::clone(self.shared()))
+    }
+}
+
+/// A cell with a switch of its own that could not be made. The state comes back.
+#[derive(thiserror::Error)]
+pub enum NotMade<S> {
+    /// The switch could not be made.
+    #[error("{error}")]
+    Switch {
+        /// The state, untouched.
+        state: S,
+        /// Why.
+        error: SwitchError,
+    },
+    /// The state could not be brought to the version.
+    #[error("{0}")]
+    State(EnterError<S>),
+}
+
+impl<S> fmt::Debug for NotMade<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Switch { error, .. } => f.debug_tuple("Switch").field(error).finish(),
+            Self::State(error) => f.debug_tuple("State").field(error).finish(),
+        }
+    }
+}
+
+/// One instance that its owner steps, without a lock.
+pub struct Instance<M: Machine> {
+    slot: Slot<M>,
+    shared: Arc<Shared<M>>,
+    aside: Option<Box<Aside>>,
+}
+
+struct Owned<'a>(&'a mut Option<Box<Aside>>);
+
+impl Home for Owned<'_> {
+    fn place(&self) -> Place {
+        Place::Owned
+    }
+    fn who(&self) -> Option<String> {
+        None
+    }
+    fn aside(&self) -> Option<&Aside> {
+        self.0.as_deref()
+    }
+    fn aside_mut(&mut self) -> &mut Aside {
+        self.0.get_or_insert_default()
+    }
+    fn clear_aside(&mut self) {
+        *self.0 = None;
+    }
+}
+
+impl<M: Machine> Instance<M> {
+    /// Runs one step: the version that the switch names, or, if this instance is held back, its own.
+    ///
+    /// # Errors
+    ///
+    /// The input comes back if the version does not take it, or the instance is poisoned.
+    ///
+    /// # Panics
+    ///
+    /// If the step panics; the instance is poisoned then.
+    #[inline]
+    pub fn step<I: Serialize>(&mut self, input: I) -> Result<<M as Accepts<I>>::Output, StepError<I>>
+    where
+        M: Accepts<I>,
+    {
+        self.slot.step(&self.shared, &mut Owned(&mut self.aside), input)
+    }
+
+    /// Runs one step of an input that is known only as one of the machine's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::step`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Instance::step`].
+    pub fn step_any(&mut self, input: M::AnyInput) -> Result<M::AnyOutput, StepError<M::AnyInput>> {
+        self.slot.step_any(&self.shared, &mut Owned(&mut self.aside), input)
+    }
+
+    /// Moves it to the present release now, if it is not there, or holds it back.
+    pub fn refresh(&mut self) {
+        if self.slot.stale(&self.shared) {
+            self.slot.arrive(&self.shared, &mut Owned(&mut self.aside));
+        }
+    }
+
+    /// The state as it is, of whatever version; `None` if a panic in a moving migration lost it.
+    #[must_use]
+    pub fn state(&self) -> Option<&M::AnyState> {
+        self.slot.state()
+    }
+
+    /// The version that it runs now; the switch may have moved on.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.slot.version()
+    }
+
+    /// Ends the instance and gives its state back.
+    #[must_use]
+    pub fn into_state(mut self) -> Option<M::AnyState> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Option<M::AnyState> {
+        self.slot.leave(&self.shared, &mut Owned(&mut self.aside))
+    }
+}
+
+impl<M: Machine> Drop for Instance<M> {
+    fn drop(&mut self) {
+        let state = self.end();
+        drop(state);
+    }
+}
+
+impl<M: Machine> fmt::Debug for Instance<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance")
+            .field("switch", &self.shared.core.label)
+            .field("version", &self.version())
+            .finish_non_exhaustive()
+    }
+}

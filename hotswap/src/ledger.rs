@@ -1,0 +1,239 @@
+//! Who is live where: striped counts that a census reads at one instant.
+//!
+//! Making, moving and dropping an instance touch one stripe each; a step touches none. Counts in one stripe may be
+//! negative (made on one thread, dropped on another): only their sum means something, and a census holds every stripe.
+
+use crossbeam_utils::CachePadded;
+use serde::Serialize;
+
+use crate::sync::{Mutex, MutexGuard, token};
+
+/// In a stamp: a step panicked; the rest of the stamp is the epoch it happened at.
+pub(crate) const POISONED: u64 = 1 << 63;
+/// The version under which an instance is counted whose state a panic in a moving migration lost.
+pub(crate) const LOST: u32 = 0;
+
+/// Where an instance lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// In a `Cell`.
+    Cell,
+    /// In a `Fleet`.
+    Fleet,
+    /// In an `Instance` that the program owns: counted, never reached by a sweep.
+    Owned,
+}
+
+/// What one instance is counted under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) place: Place,
+    pub(crate) version: u32,
+    pub(crate) stamp: u64,
+}
+
+/// How far an instance has come with the present release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    NotReached,
+    Held,
+    Arrived,
+}
+
+/// What became of the instances that were live at the last flip.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Flows {
+    pub(crate) moved: i64,
+    pub(crate) held: i64,
+    pub(crate) gone: i64,
+}
+
+#[derive(Debug)]
+struct Stripe {
+    epoch: u64,
+    target: u32,
+    counts: Vec<(Count, i64)>,
+    flows: Flows,
+}
+
+impl Stripe {
+    fn add(&mut self, count: Count, by: i64) {
+        match self.counts.iter_mut().find(|(at, _)| *at == count) {
+            Some((_, n)) => *n += by,
+            None => self.counts.push((count, by)),
+        }
+    }
+
+    fn standing(&self, count: Count) -> Standing {
+        let arrived = count.version == self.target && count.stamp & !POISONED == self.epoch;
+        if arrived {
+            Standing::Arrived
+        } else if count.stamp == self.epoch || count.stamp & POISONED != 0 {
+            Standing::Held
+        } else {
+            Standing::NotReached
+        }
+    }
+}
+
+/// The counts of one switch.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    stripes: Box<[CachePadded<Mutex<Stripe>>]>,
+}
+
+/// Every count at one instant.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Census {
+    pub(crate) epoch: u64,
+    pub(crate) target: u32,
+    pub(crate) counts: Vec<(Count, u64)>,
+    pub(crate) flows: Flows,
+}
+
+impl Census {
+    pub(crate) fn live(&self) -> u64 {
+        self.counts.iter().map(|(_, n)| n).sum()
+    }
+
+    pub(crate) fn not_reached(&self) -> u64 {
+        self.sum(|count| count.stamp & POISONED == 0 && count.stamp != self.epoch)
+    }
+
+    pub(crate) fn poisoned(&self) -> u64 {
+        self.sum(|count| count.stamp & POISONED != 0)
+    }
+
+    /// Instances that the present release could not move, and poisoned ones.
+    pub(crate) fn held_back(&self) -> u64 {
+        self.sum(|count| count.stamp & POISONED != 0 || (count.stamp == self.epoch && count.version != self.target))
+    }
+
+    pub(crate) fn of_version(&self, version: u32) -> u64 {
+        self.sum(|count| count.version == version)
+    }
+
+    pub(crate) fn sum(&self, of: impl Fn(&Count) -> bool) -> u64 {
+        self.counts.iter().filter(|(count, _)| of(count)).map(|(_, n)| n).sum()
+    }
+}
+
+/// All stripes, held: nothing enters, moves or leaves until it is dropped.
+pub(crate) struct Held<'a>(Vec<MutexGuard<'a, Stripe>>);
+
+impl Ledger {
+    pub(crate) fn new(epoch: u64, target: u32) -> Self {
+        let stripes = (0..stripe_count())
+            .map(|_| {
+                CachePadded::new(Mutex::new(Stripe { epoch, target, counts: Vec::new(), flows: Flows::default() }))
+            })
+            .collect();
+        Self { stripes }
+    }
+
+    fn mine(&self) -> MutexGuard<'_, Stripe> {
+        let mine = usize::try_from(token()).unwrap_or(0);
+        self.stripes[mine % self.stripes.len()].lock()
+    }
+
+    /// Counts a new instance, unless the epoch it was made for has passed.
+    pub(crate) fn enter(&self, count: Count) -> bool {
+        let mut stripe = self.mine();
+        let stands = stripe.epoch == count.stamp;
+        if stands {
+            stripe.add(count, 1);
+        }
+        stands
+    }
+
+    /// Uncounts an instance that is dropped; whether it was held back, or poisoned.
+    pub(crate) fn leave(&self, count: Count) -> bool {
+        let mut stripe = self.mine();
+        stripe.add(count, -1);
+        let standing = stripe.standing(count);
+        match standing {
+            Standing::NotReached => stripe.flows.gone += 1,
+            Standing::Held => {
+                stripe.flows.held -= 1;
+                stripe.flows.gone += 1;
+            }
+            Standing::Arrived => {}
+        }
+        standing == Standing::Held || count.stamp & POISONED != 0
+    }
+
+    /// Counts an instance under its new version and stamp.
+    pub(crate) fn shift(&self, from: Count, to: Count) {
+        let mut stripe = self.mine();
+        stripe.add(from, -1);
+        stripe.add(to, 1);
+        match (stripe.standing(from), stripe.standing(to)) {
+            (Standing::NotReached, Standing::Held) => stripe.flows.held += 1,
+            (Standing::NotReached, Standing::Arrived) => stripe.flows.moved += 1,
+            (Standing::Held, Standing::Arrived) => {
+                stripe.flows.held -= 1;
+                stripe.flows.moved += 1;
+            }
+            (Standing::Arrived, Standing::Held) => {
+                stripe.flows.moved -= 1;
+                stripe.flows.held += 1;
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn hold(&self) -> Held<'_> {
+        Held(self.stripes.iter().map(|stripe| stripe.lock()).collect())
+    }
+
+    pub(crate) fn census(&self) -> Census {
+        self.hold().census()
+    }
+}
+
+impl Held<'_> {
+    pub(crate) fn census(&self) -> Census {
+        let mut sums: Vec<(Count, i64)> = Vec::new();
+        let mut flows = Flows::default();
+        for stripe in &self.0 {
+            for (count, n) in &stripe.counts {
+                match sums.iter_mut().find(|(at, _)| at == count) {
+                    Some((_, sum)) => *sum += n,
+                    None => sums.push((*count, *n)),
+                }
+            }
+            flows.moved += stripe.flows.moved;
+            flows.held += stripe.flows.held;
+            flows.gone += stripe.flows.gone;
+        }
+        let counts = sums
+            .into_iter()
+            .filter_map(|(count, n)| u64::try_from(n).ok().filter(|n| *n > 0).map(|n| (count, n)))
+            .collect();
+        Census { epoch: self.0[0].epoch, target: self.0[0].target, counts, flows }
+    }
+
+    /// Opens the account of a new epoch: everyone live now is not reached, the poisoned are held back.
+    pub(crate) fn open(&mut self, census: &Census, epoch: u64, target: u32) {
+        for stripe in &mut self.0 {
+            stripe.epoch = epoch;
+            stripe.target = target;
+            stripe.counts.clear();
+            stripe.flows = Flows::default();
+        }
+        self.0[0].counts =
+            census.counts.iter().map(|(count, n)| (*count, i64::try_from(*n).unwrap_or(i64::MAX))).collect();
+        self.0[0].flows.held = i64::try_from(census.poisoned()).unwrap_or(i64::MAX);
+    }
+}
+
+#[cfg(not(hotswap_loom))]
+fn stripe_count() -> usize {
+    std::thread::available_parallelism().map_or(8, |n| (n.get() * 4).next_power_of_two()).min(64)
+}
+
+#[cfg(hotswap_loom)]
+fn stripe_count() -> usize {
+    2
+}

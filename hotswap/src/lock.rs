@@ -1,0 +1,101 @@
+//! A mutex that knows when its own holder asks again, and marks its holder as inside.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::Ordering;
+
+use crate::roster::Patience;
+use crate::sync::{AtomicU64, Inside, Mutex, MutexGuard, token};
+
+/// The lock of a cell or of a fleet's shard.
+#[derive(Debug)]
+pub(crate) struct Lock<T> {
+    /// The token of the thread that holds it, 0 when nobody does. Read only after a failed attempt, and only a
+    /// thread's own token means anything to it, so no ordering is needed.
+    holder: AtomicU64,
+    value: Mutex<T>,
+}
+
+/// The lock was not had: the caller holds it itself, or its patience ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Busy;
+
+/// Holds the lock until it is dropped.
+pub(crate) struct Guard<'a, T> {
+    // in the order in which they end
+    mark: Mark<'a>,
+    value: MutexGuard<'a, T>,
+    inside: Inside,
+}
+
+struct Mark<'a>(&'a AtomicU64);
+
+impl Drop for Mark<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+impl<T> Guard<'_, T> {
+    /// Lets go of the lock to whoever waits longest.
+    pub(crate) fn unlock_fair(self) {
+        let Self { mark, value, inside } = self;
+        drop(mark);
+        crate::sync::unlock_fair(value);
+        drop(inside);
+    }
+}
+
+impl<T> Lock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { holder: AtomicU64::new(0), value: Mutex::new(value) }
+    }
+
+    /// Waits for the lock; refuses the thread that holds it already.
+    #[inline]
+    pub(crate) fn lock(&self) -> Result<Guard<'_, T>, Busy> {
+        match self.value.try_lock() {
+            Some(value) => Ok(self.guard(value)),
+            None => self.wait(Patience::Forever),
+        }
+    }
+
+    /// Waits for the lock as long as the patience lasts; refuses the thread that holds it already.
+    pub(crate) fn lock_within(&self, patience: Patience) -> Result<Guard<'_, T>, Busy> {
+        match self.value.try_lock() {
+            Some(value) => Ok(self.guard(value)),
+            None => self.wait(patience),
+        }
+    }
+
+    #[cold]
+    fn wait(&self, patience: Patience) -> Result<Guard<'_, T>, Busy> {
+        if self.holder.load(Ordering::Relaxed) == token() {
+            return Err(Busy);
+        }
+        match patience {
+            Patience::None => Err(Busy),
+            Patience::Until(end) => self.value.try_lock_until(end).map(|value| self.guard(value)).ok_or(Busy),
+            Patience::Forever => Ok(self.guard(self.value.lock())),
+        }
+    }
+
+    #[inline]
+    fn guard<'a>(&'a self, value: MutexGuard<'a, T>) -> Guard<'a, T> {
+        self.holder.store(token(), Ordering::Relaxed);
+        Guard { mark: Mark(&self.holder), value, inside: Inside::enter() }
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}

@@ -1,0 +1,133 @@
+//! What OTP's `sys` gives: steps traced and counted, while someone wants it. It costs nothing while nobody does.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use crate::error::Why;
+use crate::way::contain;
+
+/// Which of the two is on, and the counts.
+#[derive(Debug, Default)]
+pub(crate) struct Observer {
+    tracing: AtomicBool,
+    counting: AtomicBool,
+    steps: AtomicU64,
+    refused: AtomicU64,
+    panicked: AtomicU64,
+}
+
+/// Steps counted since statistics were turned on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Statistics {
+    /// Whether steps are being counted.
+    pub counting: bool,
+    /// Steps that gave an output.
+    pub steps: u64,
+    /// Inputs that came back.
+    pub refused: u64,
+    /// Steps that panicked.
+    pub panicked: u64,
+}
+
+impl Observer {
+    /// Turns tracing on or off; true while anything is on.
+    pub(crate) fn trace(&self, on: bool) -> bool {
+        self.tracing.store(on, Ordering::Relaxed);
+        self.any()
+    }
+
+    /// Turns counting on, from 0, or off; true while anything is on.
+    pub(crate) fn count(&self, on: bool) -> bool {
+        if on {
+            for counter in [&self.steps, &self.refused, &self.panicked] {
+                counter.store(0, Ordering::Relaxed);
+            }
+        }
+        self.counting.store(on, Ordering::Relaxed);
+        self.any()
+    }
+
+    fn any(&self) -> bool {
+        self.tracing.load(Ordering::Relaxed) || self.counting.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        Statistics {
+            counting: self.counting.load(Ordering::Relaxed),
+            steps: self.steps.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            panicked: self.panicked.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Watches one step from its input to what comes of it.
+    pub(crate) fn see_input<'a>(
+        &'a self,
+        label: &'a str,
+        version: u32,
+        input: &'static str,
+        value: &impl Serialize,
+    ) -> Watch<'a> {
+        let traced = self.tracing.load(Ordering::Relaxed);
+        if traced {
+            tracing::info!(target: "hotswap::trace", switch = label, version, input, value = json(value), "input");
+        }
+        Watch { observer: self, label, version, input, traced, over: false }
+    }
+}
+
+/// One observed step. Dropped before it is over, it counts as a panic.
+pub(crate) struct Watch<'a> {
+    observer: &'a Observer,
+    label: &'a str,
+    version: u32,
+    input: &'static str,
+    traced: bool,
+    over: bool,
+}
+
+impl Watch<'_> {
+    pub(crate) fn output(mut self, value: &impl Serialize) {
+        let observer = self.observer;
+        self.end(&observer.steps);
+        if self.traced {
+            let Self { label, version, input, .. } = &self;
+            tracing::info!(target: "hotswap::trace", switch = label, version, input, value = json(value), "output");
+        }
+    }
+
+    pub(crate) fn refused(mut self, why: Why) {
+        let observer = self.observer;
+        self.end(&observer.refused);
+        if self.traced {
+            let Self { label, version, input, .. } = &self;
+            tracing::info!(target: "hotswap::trace", switch = label, version, input, %why, "refused");
+        }
+    }
+
+    fn end(&mut self, counter: &AtomicU64) {
+        self.over = true;
+        if self.observer.counting.load(Ordering::Relaxed) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            let observer = self.observer;
+            self.end(&observer.panicked);
+        }
+    }
+}
+
+/// A value as JSON; what cannot be written so is said instead.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    match contain(|| serde_json::to_string(value)) {
+        Ok(Ok(text)) => text,
+        Ok(Err(error)) => format!("({error})"),
+        Err(panic) => format!("({panic})"),
+    }
+}

@@ -1,0 +1,220 @@
+//! On what terms a command is given, and what a dry run reports.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::error::{AdminError, Loss};
+
+/// How long a command waits for the instances after the flip. Inside a step, nothing waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wait {
+    /// Until everyone who can be reached has been; the calling thread sweeps.
+    #[default]
+    Reached,
+    /// As `Reached`, but so long at most: a wait that runs out is an outcome that is not settled.
+    For(Duration),
+    /// Not at all: the host's own threads sweep, or instances move when they are touched.
+    No,
+}
+
+/// The release that a command expects to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expect {
+    /// The run of the program, from `status`; any, if none is given.
+    pub boot: Option<u64>,
+    /// The epoch, from `status`.
+    pub epoch: u64,
+}
+
+impl Expect {
+    pub(crate) fn check(self, boot: u64, epoch: u64) -> Result<(), AdminError> {
+        if self.epoch == epoch && self.boot.is_none_or(|expected| expected == boot) {
+            Ok(())
+        } else {
+            Err(AdminError::Stale { expected: self.epoch, present: epoch })
+        }
+    }
+}
+
+macro_rules! common_options {
+    ($options:ident) => {
+        impl $options {
+            /// Names the command: the same command given again under this id is done once, and its outcome told twice.
+            #[must_use]
+            pub fn id(mut self, id: impl Into<String>) -> Self {
+                self.id = Some(id.into());
+                self
+            }
+
+            /// Refuses the command if the present release is another one.
+            #[must_use]
+            pub fn expect(mut self, boot: u64, epoch: u64) -> Self {
+                self.expect = Some(Expect { boot: Some(boot), epoch });
+                self
+            }
+
+            /// How long to wait for the instances after the flip.
+            #[must_use]
+            pub fn wait(mut self, wait: Wait) -> Self {
+                self.wait = wait;
+                self
+            }
+        }
+    };
+}
+
+/// The terms of an upgrade.
+///
+/// ```
+/// use hotswap::{UpgradeOptions, Wait};
+///
+/// let cautious = UpgradeOptions::default().keep_previous(true).rollback_after(10).wait(Wait::No);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct UpgradeOptions {
+    pub(crate) id: Option<String>,
+    pub(crate) expect: Option<Expect>,
+    pub(crate) wait: Wait,
+    pub(crate) keep_previous: bool,
+    pub(crate) accept_loss: bool,
+    pub(crate) rollback_after: Option<u64>,
+}
+
+common_options!(UpgradeOptions);
+
+impl UpgradeOptions {
+    /// Keeps each instance's encoded state from before the upgrade until the probation ends, for a rollback where no
+    /// way down is declared.
+    #[must_use]
+    pub fn keep_previous(mut self, keep: bool) -> Self {
+        self.keep_previous = keep;
+        self
+    }
+
+    /// Accepts what the way loses, and what an automatic rollback would.
+    #[must_use]
+    pub fn accept_loss(mut self, accept: bool) -> Self {
+        self.accept_loss = accept;
+        self
+    }
+
+    /// Rolls back by itself at the `n`th failure in probation: a step that panics, a step that returns `Err`, or
+    /// `report_failure`. 0 counts as 1.
+    #[must_use]
+    pub fn rollback_after(mut self, n: u64) -> Self {
+        self.rollback_after = Some(n.max(1));
+        self
+    }
+}
+
+/// The terms of a rollback.
+#[derive(Debug, Clone, Default)]
+pub struct RollbackOptions {
+    pub(crate) id: Option<String>,
+    pub(crate) expect: Option<Expect>,
+    pub(crate) wait: Wait,
+    pub(crate) accept_loss: bool,
+}
+
+common_options!(RollbackOptions);
+
+impl RollbackOptions {
+    /// Accepts what the way back loses.
+    #[must_use]
+    pub fn accept_loss(mut self, accept: bool) -> Self {
+        self.accept_loss = accept;
+        self
+    }
+}
+
+/// The terms of a commit.
+#[derive(Debug, Clone, Default)]
+pub struct CommitOptions {
+    pub(crate) id: Option<String>,
+    pub(crate) expect: Option<Expect>,
+    pub(crate) wait: Wait,
+    pub(crate) leave_held_back: bool,
+}
+
+common_options!(CommitOptions);
+
+impl CommitOptions {
+    /// Commits although instances are held back; they go on at their versions.
+    #[must_use]
+    pub fn leave_held_back(mut self, leave: bool) -> Self {
+        self.leave_held_back = leave;
+        self
+    }
+}
+
+/// What an upgrade would do: every migration was run, nothing was installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The version that runs.
+    pub from: u32,
+    /// The version asked for.
+    pub to: u32,
+    /// The versions that the way goes through, both ends included.
+    pub path: Vec<u32>,
+    /// Live instances when the plan began.
+    pub live: u64,
+    /// Instances whose migrations were run.
+    pub examined: u64,
+    /// Those of them that would be held back.
+    pub failed: u64,
+    /// The first 1,000 of those.
+    pub failures: Vec<PlanFailure>,
+    /// Instances that were not examined: owned, poisoned, in use by the caller, or new.
+    pub not_examined: u64,
+    /// Encoded size of the examined states that would move, in bytes, before and after.
+    pub bytes_before: u64,
+    /// The same, after.
+    pub bytes_after: u64,
+    /// What would be lost.
+    pub loses: Vec<Loss>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// An instance that would be held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanFailure {
+    /// Its key or name.
+    pub who: String,
+    /// What its migration said.
+    pub reason: String,
+}
+
+impl Plan {
+    pub(crate) fn fail(&mut self, who: Option<String>, reason: String) {
+        self.failed += 1;
+        if let Some(who) = who.filter(|_| self.failures.len() < 1000) {
+            self.failures.push(PlanFailure { who, reason });
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path: Vec<_> = self.path.iter().map(u32::to_string).collect();
+        write!(
+            f,
+            "{}: {} of {} examined, {} would fail, {} -> {} bytes",
+            path.join(" -> "),
+            self.examined,
+            self.live,
+            self.failed,
+            self.bytes_before,
+            self.bytes_after
+        )?;
+        for loss in &self.loses {
+            write!(f, "\n  loses {} (instances: {})", loss.what, loss.instances)?;
+        }
+        for failure in self.failures.iter().take(10) {
+            write!(f, "\n  {}: {}", failure.who, failure.reason)?;
+        }
+        Ok(())
+    }
+}

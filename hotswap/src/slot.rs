@@ -1,0 +1,435 @@
+//! One live state: where the switch's version and the machine's states meet.
+//!
+//! The short way of a step is one load, one compare and the machine's `match`; all else is cold.
+
+use serde::Serialize;
+
+use crate::control::HeldBack;
+use crate::error::{EnterError, NotEntered, StepError, Why};
+use crate::ledger::{Count, LOST, POISONED, Place};
+use crate::machine::{Accepts, Machine};
+use crate::roster::Shared;
+use crate::switch::Release;
+use crate::way::{Stuck, contain, decode, encode, rehearse, travel};
+
+/// The stamp of an instance that is no longer counted.
+const GONE: u64 = u64::MAX;
+
+/// A state and the epoch that it has come to.
+#[derive(Debug)]
+pub(crate) struct Slot<M: Machine> {
+    /// Empty only while a migration has it, or when a panic in a moving one has lost it.
+    state: Option<M::AnyState>,
+    stamp: u64,
+}
+
+/// What makes a new state of the old one, or says why not.
+pub(crate) type Make<'a, M> =
+    dyn FnMut(Option<&<M as Machine>::AnyState>) -> Result<<M as Machine>::AnyState, String> + 'a;
+
+/// What few instances have, and only for a while: kept out of the slot.
+#[derive(Debug, Default)]
+pub(crate) struct Aside {
+    kept: Option<Kept>,
+    /// The lowest version that it missed and could not go down to: owed before it may go up.
+    debt: Option<u32>,
+}
+
+/// The encoded state that an instance had before a probation.
+#[derive(Debug)]
+struct Kept {
+    probation: u64,
+    version: u32,
+    bytes: Box<[u8]>,
+}
+
+/// Where a slot lives: what it is called, and where the rare things are put aside.
+pub(crate) trait Home {
+    fn place(&self) -> Place;
+    /// Its name, if it has one. May run the user's `Display`.
+    fn who(&self) -> Option<String>;
+    /// What was put aside for it, if anything.
+    fn aside(&self) -> Option<&Aside>;
+    /// The same, to put something there.
+    fn aside_mut(&mut self) -> &mut Aside;
+    /// Nothing is aside any more.
+    fn clear_aside(&mut self);
+}
+
+impl<M: Machine> Slot<M> {
+    /// Makes a live instance: brings the state to the version that runs and counts it.
+    pub(crate) fn enter(shared: &Shared<M>, state: M::AnyState, place: Place) -> Result<Self, EnterError<M::AnyState>> {
+        let mut state = Some(state);
+        loop {
+            let release = shared.core.current();
+            let from = state.as_ref().map_or(LOST, M::version_of);
+            let arrived = shared
+                .line
+                .edges(from, release.version)
+                .and_then(|edges| travel::<M>(&mut state, &edges).map_err(|stuck| stuck.reason));
+            if let Err(reason) = arrived {
+                return Err(EnterError { state, to: release.version, why: NotEntered::Migration(reason) });
+            }
+            let count = Count { place, version: release.version, stamp: release.epoch };
+            if shared.core.ledger.enter(count) {
+                return Ok(Self { state, stamp: release.epoch });
+            }
+        }
+    }
+
+    /// Ends a live instance and gives its state back; a second time it does nothing.
+    pub(crate) fn leave(&mut self, shared: &Shared<M>, home: &mut dyn Home) -> Option<M::AnyState> {
+        if self.stamp == GONE {
+            return None;
+        }
+        let count = self.count(home.place());
+        let held = shared.core.ledger.leave(count);
+        if held && let Some(who) = named(home) {
+            shared.core.control().release(count.place, &who);
+        }
+        self.stamp = GONE;
+        self.state.take()
+    }
+
+    fn count(&self, place: Place) -> Count {
+        Count { place, version: self.version(), stamp: self.stamp }
+    }
+
+    pub(crate) fn version(&self) -> u32 {
+        self.state.as_ref().map_or(LOST, M::version_of)
+    }
+
+    /// Whether the switch has moved on since this instance was last touched.
+    pub(crate) fn stale(&self, shared: &Shared<M>) -> bool {
+        self.stamp != shared.core.word()
+    }
+
+    pub(crate) fn poisoned(&self) -> bool {
+        self.stamp & POISONED != 0
+    }
+
+    /// Whether the present release could not move it, or a step poisoned it.
+    pub(crate) fn is_held_back(&self, shared: &Shared<M>) -> bool {
+        let release = shared.core.release();
+        self.poisoned() || (self.stamp == release.epoch && self.version() != release.version)
+    }
+
+    pub(crate) fn state(&self) -> Option<&M::AnyState> {
+        self.state.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn step<I: Serialize>(
+        &mut self,
+        shared: &Shared<M>,
+        home: &mut impl Home,
+        input: I,
+    ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
+    where
+        M: Accepts<I>,
+    {
+        if self.stamp == shared.core.word() {
+            self.run(shared, home, input)
+        } else {
+            self.step_the_long_way(shared, home, input)
+        }
+    }
+
+    #[inline]
+    fn run<I: Serialize>(
+        &mut self,
+        shared: &Shared<M>,
+        home: &mut impl Home,
+        input: I,
+    ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
+    where
+        M: Accepts<I>,
+    {
+        let armed = PoisonOnPanic { slot: self, shared, home };
+        let Some(state) = &mut armed.slot.state else {
+            std::mem::forget(armed);
+            return Err(StepError { input, why: Why::Poisoned });
+        };
+        let stepped = <M as Accepts<I>>::step(state, input);
+        std::mem::forget(armed);
+        match stepped {
+            Ok(stepped) => {
+                if stepped.failed {
+                    shared.failed(self.stamp);
+                }
+                Ok(stepped.output)
+            }
+            Err(input) => Err(StepError { input, why: Why::Refused { at: self.version() } }),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn step_the_long_way<I: Serialize>(
+        &mut self,
+        shared: &Shared<M>,
+        home: &mut impl Home,
+        input: I,
+    ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
+    where
+        M: Accepts<I>,
+    {
+        if !self.arrive(shared, home) {
+            return Err(StepError { input, why: Why::Poisoned });
+        }
+        if !shared.core.observed() {
+            return self.run(shared, home, input);
+        }
+        let watch = shared.observer.see_input(&shared.core.label, self.version(), <M as Accepts<I>>::INPUT, &input);
+        let result = self.run(shared, home, input);
+        match &result {
+            Ok(output) => watch.output(output),
+            Err(error) => watch.refused(error.why),
+        }
+        result
+    }
+
+    /// Runs one step of an input whose type is not known here.
+    pub(crate) fn step_any(
+        &mut self,
+        shared: &Shared<M>,
+        home: &mut dyn Home,
+        input: M::AnyInput,
+    ) -> Result<M::AnyOutput, StepError<M::AnyInput>> {
+        if self.stamp != shared.core.word() && !self.arrive(shared, home) {
+            return Err(StepError { input, why: Why::Poisoned });
+        }
+        let watch = shared
+            .core
+            .observed()
+            .then(|| shared.observer.see_input(&shared.core.label, self.version(), "AnyInput", &input));
+        let mut home = home;
+        let armed = PoisonOnPanic { slot: self, shared, home: &mut home };
+        let Some(state) = &mut armed.slot.state else {
+            std::mem::forget(armed);
+            return Err(StepError { input, why: Why::Poisoned });
+        };
+        let stepped = M::step_any(state, input);
+        std::mem::forget(armed);
+        match stepped {
+            Ok(stepped) => {
+                if stepped.failed {
+                    shared.failed(self.stamp);
+                }
+                if let Some(watch) = watch {
+                    watch.output(&stepped.output);
+                }
+                Ok(stepped.output)
+            }
+            Err(input) => {
+                let why = Why::Refused { at: self.version() };
+                if let Some(watch) = watch {
+                    watch.refused(why);
+                }
+                Err(StepError { input, why })
+            }
+        }
+    }
+
+    /// Brings the instance to the present release, or holds it back. False: it is poisoned and takes no input.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn arrive(&mut self, shared: &Shared<M>, home: &mut dyn Home) -> bool {
+        let release = shared.core.current();
+        if self.stamp == release.epoch {
+            return true;
+        }
+        let before = self.count(home.place());
+        let outcome = self.move_to(shared, home, &release);
+        match outcome {
+            Ok(()) => {
+                self.stamp = release.epoch;
+                shared.core.ledger.shift(before, self.count(home.place()));
+                Self::put_aside_no_longer(&release, home);
+                if before.stamp & POISONED != 0
+                    && let Some(who) = named(home)
+                {
+                    shared.core.control().release(before.place, &who);
+                }
+                true
+            }
+            Err(_) if before.stamp & POISONED != 0 => false,
+            Err(stuck) => {
+                self.hold_back(shared, home, &release, before, &stuck);
+                !stuck.lost
+            }
+        }
+    }
+
+    /// The way of one instance: by declared migrations, else from its kept state.
+    fn move_to(&mut self, shared: &Shared<M>, home: &mut dyn Home, release: &Release) -> Result<(), Stuck> {
+        let poisoned = self.poisoned();
+        let low = self.lowest_owed(home, release);
+        let edges = shared.line.edges_by(self.version(), low, release.version);
+        match edges {
+            Ok(edges) if !poisoned => {
+                let kept = self.keep(home, release, !edges.is_empty())?;
+                travel::<M>(&mut self.state, &edges)?;
+                if let Some(kept) = kept {
+                    home.aside_mut().kept = Some(kept);
+                }
+                Ok(())
+            }
+            edges => {
+                let reason = if poisoned { "a step panicked".to_owned() } else { edges.err().unwrap_or_default() };
+                self.restore(shared, home, release, reason)
+            }
+        }
+    }
+
+    /// The lowest version that it must pass: of the releases that it slept through, and of those it could not follow.
+    fn lowest_owed(&self, home: &dyn Home, release: &Release) -> u32 {
+        let missed = release.lowest_since(self.stamp & !POISONED);
+        let debt = home.aside().and_then(|aside| aside.debt);
+        debt.map_or(missed, |debt| debt.min(missed))
+    }
+
+    /// The state to keep, where the operator asked for it and the instance is about to leave it.
+    fn keep(&self, home: &dyn Home, release: &Release, leaves: bool) -> Result<Option<Kept>, Stuck> {
+        let Some(probation) = release.probation.filter(|_| release.terms.keep_previous && leaves) else {
+            return Ok(None);
+        };
+        let has = home.aside().and_then(|aside| aside.kept.as_ref());
+        let Some(state) = self.state.as_ref().filter(|_| has.is_none_or(|kept| kept.probation != probation)) else {
+            return Ok(None);
+        };
+        let bytes = encode::<M>(state)
+            .map_err(|error| Stuck { reason: format!("its state could not be kept: {error}"), lost: false })?;
+        Ok(Some(Kept { probation, version: self.version(), bytes: bytes.into() }))
+    }
+
+    /// Puts back the state kept since before an undone probation; `reason` is why that is the only way.
+    fn restore(&mut self, shared: &Shared<M>, home: &dyn Home, release: &Release, reason: String) -> Result<(), Stuck> {
+        let stuck = |reason| Stuck { reason, lost: false };
+        let low = self.lowest_owed(home, release);
+        let aside = home.aside().and_then(|aside| aside.kept.as_ref());
+        let Some(kept) = aside.filter(|kept| release.was_undone(kept.probation)) else {
+            return Err(stuck(reason));
+        };
+        let edges = shared.line.edges_by(kept.version, low, release.version).map_err(stuck)?;
+        let mut restored = Some(decode::<M>(&kept.bytes).map_err(stuck)?);
+        travel::<M>(&mut restored, &edges)?;
+        let old = std::mem::replace(&mut self.state, restored);
+        crate::way::drop_contained(old);
+        Ok(())
+    }
+
+    fn put_aside_no_longer(release: &Release, home: &mut dyn Home) {
+        let Some(aside) = home.aside() else { return };
+        let stays = aside.kept.as_ref().is_some_and(|kept| Some(kept.probation) == release.probation);
+        if stays {
+            home.aside_mut().debt = None;
+        } else {
+            home.clear_aside();
+        }
+    }
+
+    fn hold_back(&mut self, shared: &Shared<M>, home: &mut dyn Home, release: &Release, before: Count, stuck: &Stuck) {
+        let owed = self.lowest_owed(home, release);
+        if owed < before.version {
+            home.aside_mut().debt = Some(owed);
+        }
+        self.stamp = if stuck.lost { release.epoch | POISONED } else { release.epoch };
+        let count = self.count(home.place());
+        shared.core.ledger.shift(before, count);
+        tell_held(shared, home, count, &stuck.reason, stuck.lost);
+    }
+
+    fn poison(&mut self, shared: &Shared<M>, home: &mut dyn Home) {
+        let before = self.count(home.place());
+        self.stamp |= POISONED;
+        let count = self.count(home.place());
+        shared.core.ledger.shift(before, count);
+        tell_held(shared, home, count, "a step panicked", true);
+        shared.failed(before.stamp);
+    }
+
+    /// What the state would become at `to`, without touching it.
+    pub(crate) fn rehearse(&self, shared: &Shared<M>, to: u32) -> Result<M::AnyState, String> {
+        let state = self.state.as_ref().ok_or("its state is lost")?;
+        rehearse::<M>(state, &shared.line.edges(M::version_of(state), to)?)
+    }
+
+    /// Replaces the state with what `make` makes of it, brought to the version that runs; heals a poisoned one.
+    pub(crate) fn replace(
+        &mut self,
+        shared: &Shared<M>,
+        home: &mut dyn Home,
+        make: &mut Make<'_, M>,
+    ) -> Result<(), String> {
+        let new = contain(|| make(self.state.as_ref()))??;
+        loop {
+            let release = shared.core.release();
+            if self.stamp & !POISONED != release.epoch {
+                self.arrive(shared, home);
+            }
+            let at = if self.version() == LOST || self.poisoned() { release.version } else { self.version() };
+            let mut new = Some(decode::<M>(&encode::<M>(&new)?)?);
+            let from = new.as_ref().map_or(LOST, M::version_of);
+            travel::<M>(&mut new, &shared.line.edges(from, at)?).map_err(|stuck| stuck.reason)?;
+            if shared.core.release().epoch != release.epoch {
+                continue;
+            }
+            let before = self.count(home.place());
+            let old = std::mem::replace(&mut self.state, new);
+            self.stamp = release.epoch;
+            shared.core.ledger.shift(before, self.count(home.place()));
+            if before.stamp & POISONED != 0 {
+                Self::put_aside_no_longer(&release, home);
+                if let Some(who) = named(home) {
+                    shared.core.control().release(before.place, &who);
+                }
+            }
+            crate::way::drop_contained(old);
+            return Ok(());
+        }
+    }
+}
+
+/// Poisons the slot if the step does not come back.
+struct PoisonOnPanic<'a, M: Machine, H: Home> {
+    slot: &'a mut Slot<M>,
+    shared: &'a Shared<M>,
+    home: &'a mut H,
+}
+
+impl<M: Machine, H: Home> Drop for PoisonOnPanic<'_, M, H> {
+    #[cold]
+    fn drop(&mut self) {
+        self.slot.poison(self.shared, self.home);
+    }
+}
+
+impl<H: Home + ?Sized> Home for &mut H {
+    fn place(&self) -> Place {
+        (**self).place()
+    }
+    fn who(&self) -> Option<String> {
+        (**self).who()
+    }
+    fn aside(&self) -> Option<&Aside> {
+        (**self).aside()
+    }
+    fn aside_mut(&mut self) -> &mut Aside {
+        (**self).aside_mut()
+    }
+    fn clear_aside(&mut self) {
+        (**self).clear_aside();
+    }
+}
+
+/// The instance's name, whatever the user's `Display` does.
+pub(crate) fn named(home: &dyn Home) -> Option<String> {
+    contain(|| home.who()).unwrap_or_else(|_| Some("(its key cannot be displayed)".to_owned()))
+}
+
+fn tell_held<M: Machine>(shared: &Shared<M>, home: &dyn Home, count: Count, reason: &str, poisoned: bool) {
+    let Some(who) = named(home) else { return };
+    let held = HeldBack { who, place: count.place, version: count.version, reason: reason.to_owned(), poisoned };
+    shared.core.control().hold(held);
+}

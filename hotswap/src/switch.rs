@@ -1,0 +1,293 @@
+//! Which version is meant to run: the word that every step reads, the release behind it, and the flip that replaces both.
+//!
+//! This file knows versions and no states.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crossbeam_utils::CachePadded;
+use serde::Serialize;
+
+use crate::control::{Control, Kind};
+use crate::ledger::{Census, Ledger};
+use crate::sync::{AtomicU64, Current, Mutex};
+
+/// In the word: steps are traced or counted, so none of them may take the short way.
+const OBSERVED: u64 = 1 << 62;
+/// How many undone probations a release remembers, for instances that slept through all of them.
+const UNDONE_KEPT: usize = 64;
+
+/// Whether the version that runs may still be rolled back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// After an upgrade: `rollback` goes back to the permanent version.
+    Probation,
+    /// After a commit or a rollback, and at the start.
+    Permanent,
+}
+
+/// What a switch holds: one decision of which version runs.
+#[derive(Debug)]
+pub(crate) struct Release {
+    pub(crate) epoch: u64,
+    pub(crate) version: u32,
+    /// The version that a rollback goes to.
+    pub(crate) permanent: u32,
+    /// The epoch at which the present probation began.
+    pub(crate) probation: Option<u64>,
+    /// The id of the command that made it.
+    pub(crate) id: Arc<str>,
+    pub(crate) terms: Terms,
+    /// Failures counted at this epoch, for `terms.rollback_after`.
+    failures: AtomicU64,
+    /// The lowest version of all releases since an epoch: each entry holds for stamps below its epoch and at or
+    /// above the one before. Versions rise from entry to entry, so there are at most as many as versions.
+    low: Vec<(u64, u32)>,
+    /// Probations that were rolled back, by the epoch they began at, the latest last.
+    undone: Vec<u64>,
+}
+
+/// The operator's terms for a probation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) keep_previous: bool,
+    pub(crate) accept_loss: bool,
+    pub(crate) rollback_after: Option<u64>,
+}
+
+impl Release {
+    fn first(version: u32) -> Self {
+        Self {
+            epoch: 1,
+            version,
+            permanent: version,
+            probation: None,
+            id: Arc::from("start"),
+            terms: Terms::default(),
+            failures: AtomicU64::new(0),
+            low: vec![(1, version)],
+            undone: Vec::new(),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        if self.probation.is_some() { Phase::Probation } else { Phase::Permanent }
+    }
+
+    /// The lowest version among the releases that an instance with this stamp has missed.
+    pub(crate) fn lowest_since(&self, stamp: u64) -> u32 {
+        self.low.iter().find(|(epoch, _)| *epoch > stamp).map_or(self.version, |(_, version)| *version)
+    }
+
+    pub(crate) fn was_undone(&self, probation: u64) -> bool {
+        self.undone.contains(&probation)
+    }
+}
+
+/// What the next release is to be; the switch adds the rest.
+#[derive(Debug, Clone)]
+pub(crate) struct Next {
+    pub(crate) kind: Kind,
+    pub(crate) version: u32,
+    pub(crate) id: Arc<str>,
+    pub(crate) reason: Arc<str>,
+    pub(crate) terms: Terms,
+}
+
+/// A switch without the types of its machine.
+#[derive(Debug)]
+pub(crate) struct Core {
+    /// The epoch, alone on its cache line.
+    word: CachePadded<AtomicU64>,
+    release: Current<Release>,
+    pub(crate) ledger: Ledger,
+    control: Mutex<Control>,
+    pub(crate) label: String,
+    /// Tells this run of the program from others.
+    pub(crate) boot: u64,
+}
+
+impl Core {
+    pub(crate) fn new(label: String, version: u32) -> Self {
+        let release = Release::first(version);
+        Self {
+            word: CachePadded::new(AtomicU64::new(release.epoch)),
+            ledger: Ledger::new(release.epoch, version),
+            control: Mutex::new(Control::new(version)),
+            release: Current::new(Arc::new(release)),
+            label,
+            boot: boot(),
+        }
+    }
+
+    /// What every step compares its stamp with. It equals the epoch unless steps are observed.
+    #[inline]
+    pub(crate) fn word(&self) -> u64 {
+        self.word.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn observed(&self) -> bool {
+        self.word() & OBSERVED != 0
+    }
+
+    pub(crate) fn release(&self) -> Arc<Release> {
+        self.release.load_full()
+    }
+
+    /// The release, for a moment: cheaper than [`Core::release`], and not to be kept.
+    pub(crate) fn current(&self) -> impl Deref<Target = Arc<Release>> {
+        self.release.load()
+    }
+
+    /// The release and everyone who is live, at one instant.
+    pub(crate) fn look(&self) -> (Arc<Release>, Census) {
+        let stripes = self.ledger.hold();
+        (self.release.load_full(), stripes.census())
+    }
+
+    /// The present epoch, from the word alone.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.word() & !OBSERVED
+    }
+
+    /// The records, under the control lock. No instance lock, no waiting and nothing of the user's while it is held.
+    pub(crate) fn control(&self) -> crate::sync::MutexGuard<'_, Control> {
+        self.control.lock()
+    }
+
+    /// Sends every step the long way, or no longer.
+    pub(crate) fn observe(&self, on: bool) {
+        let _control = self.control.lock();
+        let word = self.word.load(Ordering::Relaxed);
+        let word = if on { word | OBSERVED } else { word & !OBSERVED };
+        self.word.store(word, Ordering::Release);
+    }
+
+    /// Counts a failed step at its epoch; true for the one that reaches the threshold.
+    pub(crate) fn count_failure(&self, epoch: u64) -> bool {
+        let release = self.release();
+        match release.terms.rollback_after {
+            Some(threshold) if release.epoch == epoch => {
+                release.failures.fetch_add(1, Ordering::Relaxed) + 1 == threshold
+            }
+            _ => false,
+        }
+    }
+
+    /// Replaces the release. It costs the same with one instance or a million.
+    ///
+    /// `decide` sees everyone who is live, at the instant of the flip, and may still refuse.
+    pub(crate) fn flip<E>(
+        &self,
+        control: &mut Control,
+        decide: impl FnOnce(&Release, &Census) -> Result<Next, E>,
+    ) -> Result<Arc<Release>, E> {
+        let mut stripes = self.ledger.hold();
+        let census = stripes.census();
+        let last = self.release.load_full();
+        let next = decide(&last, &census)?;
+        let release = Arc::new(last.followed_by(&next));
+        control.seal(&census);
+        control.open(&next, &last, &release, &census);
+        stripes.open(&census, release.epoch, release.version);
+        self.release.store(Arc::clone(&release));
+        let observed = self.word.load(Ordering::Relaxed) & OBSERVED;
+        self.word.store(release.epoch | observed, Ordering::Release);
+        drop(stripes);
+        Ok(release)
+    }
+}
+
+impl Release {
+    fn followed_by(&self, next: &Next) -> Self {
+        let epoch = self.epoch + 1;
+        let mut low: Vec<_> = self.low.iter().copied().filter(|(_, version)| *version < next.version).collect();
+        low.push((epoch, next.version));
+        let mut undone = self.undone.clone();
+        let (permanent, probation) = match next.kind {
+            Kind::Start | Kind::Upgrade => (self.permanent, self.probation.or(Some(epoch))),
+            Kind::Retry => (self.permanent, self.probation),
+            Kind::Commit => (next.version, None),
+            Kind::Rollback => {
+                undone.extend(self.probation);
+                undone.drain(..undone.len().saturating_sub(UNDONE_KEPT));
+                (self.permanent, None)
+            }
+        };
+        let mut terms = next.terms;
+        // what was kept in this probation stays kept until it ends
+        terms.keep_previous |= probation.is_some() && probation == self.probation && self.terms.keep_previous;
+        Self {
+            epoch,
+            version: next.version,
+            permanent,
+            probation,
+            id: Arc::clone(&next.id),
+            terms,
+            failures: AtomicU64::new(0),
+            low,
+            undone,
+        }
+    }
+}
+
+/// A number that no other run of the program is likely to have had.
+fn boot() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    use std::sync::OnceLock;
+    static BOOT: OnceLock<u64> = OnceLock::new();
+    *BOOT.get_or_init(|| RandomState::new().hash_one(std::process::id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flip_to(core: &Core, kind: Kind, version: u32) -> Arc<Release> {
+        let next = Next { kind, version, id: Arc::from("t"), reason: Arc::from(""), terms: Terms::default() };
+        let mut control = core.control();
+        core.flip(&mut control, |_, _| Ok::<_, ()>(next)).expect("nothing refuses")
+    }
+
+    #[test]
+    fn the_lowest_version_since_a_stamp_is_exact_for_every_stamp() {
+        let core = Core::new("t".into(), 3);
+        let versions = [3, 5, 1, 4, 2, 6, 2, 7];
+        let mut all = vec![(1, 3)];
+        for version in versions {
+            let release = flip_to(&core, Kind::Upgrade, version);
+            all.push((release.epoch, version));
+            for stamp in 0..release.epoch {
+                let lowest = all.iter().filter(|(epoch, _)| *epoch > stamp).map(|(_, version)| *version).min();
+                assert_eq!(Some(release.lowest_since(stamp)), lowest, "stamp {stamp} at epoch {}", release.epoch);
+            }
+        }
+    }
+
+    #[test]
+    fn a_probation_lasts_from_leaving_the_permanent_version_to_its_end() {
+        let core = Core::new("t".into(), 1);
+        assert_eq!(core.release().phase(), Phase::Permanent);
+        let begun = flip_to(&core, Kind::Upgrade, 2).probation;
+        assert_eq!(begun, Some(2));
+        assert_eq!(flip_to(&core, Kind::Upgrade, 3).probation, begun);
+        let back = flip_to(&core, Kind::Rollback, 1);
+        assert_eq!((back.phase(), back.permanent, back.was_undone(2)), (Phase::Permanent, 1, true));
+        flip_to(&core, Kind::Upgrade, 2);
+        let committed = flip_to(&core, Kind::Commit, 2);
+        assert_eq!((committed.phase(), committed.permanent, committed.was_undone(5)), (Phase::Permanent, 2, false));
+    }
+
+    #[test]
+    fn observing_changes_the_word_and_not_the_epoch() {
+        let core = Core::new("t".into(), 1);
+        core.observe(true);
+        assert_ne!(core.word(), core.release().epoch);
+        flip_to(&core, Kind::Upgrade, 2);
+        assert_eq!((core.observed(), core.epoch()), (true, 2));
+        core.observe(false);
+        assert_eq!(core.word(), 2);
+    }
+}

@@ -1,0 +1,81 @@
+//! What the tests of `kv` need from outside: Redis' own tools and the Python client.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use xshell::{Shell, cmd};
+
+use crate::report::Report;
+
+/// Installs what is missing where it may, and tells the tests by environment where it is.
+///
+/// Gives the names of what is not there. In CI that is a failed step, and the tests fail too; elsewhere they leave out
+/// what needs it and say so.
+pub(crate) fn provide(sh: &Shell, report: &mut Report) -> Vec<&'static str> {
+    let mut absent = Vec::new();
+    need(report, &mut absent, "redis-tools", || redis_tools(sh));
+    if let Some(python) = need(report, &mut absent, "redis-py", || redis_py(sh)) {
+        sh.set_var("HOTSWAP_PYTHON", python);
+    }
+    absent
+}
+
+fn need<T>(
+    report: &mut Report,
+    absent: &mut Vec<&'static str>,
+    name: &'static str,
+    install: impl FnOnce() -> xshell::Result<T>,
+) -> Option<T> {
+    let found = if in_ci() {
+        report.step(name, install)
+    } else {
+        install().inspect_err(|error| eprintln!("{name} cannot be installed: {error}")).ok()
+    };
+    if found.is_none() {
+        absent.push(name);
+    }
+    found
+}
+
+fn in_ci() -> bool {
+    env::var_os("CI").is_some_and(|ci| ci == "true")
+}
+
+/// `redis-cli` and `redis-benchmark`.
+fn redis_tools(sh: &Shell) -> xshell::Result<()> {
+    let there = |tool: &str| cmd!(sh, "{tool} --version").quiet().ignore_stderr().read().is_ok();
+    if there("redis-cli") && there("redis-benchmark") {
+        return Ok(());
+    }
+    apt_get(sh, "redis-tools")
+}
+
+/// A Python with redis-py 8, in a folder of its own.
+fn redis_py(sh: &Shell) -> xshell::Result<PathBuf> {
+    let venv = crate::target(sh).join("python");
+    let python = venv.join("bin/python");
+    let there = |python: &Path| {
+        let script = "import redis; assert redis.__version__.startswith('8.')";
+        cmd!(sh, "{python} -c {script}").quiet().ignore_stderr().run().is_ok()
+    };
+    if there(&python) {
+        return Ok(python);
+    }
+    let create = || cmd!(sh, "python3 -m venv --clear {venv}").run();
+    if create().is_err() {
+        // Debian keeps this part of Python in a package of its own
+        apt_get(sh, "python3-venv")?;
+        create()?;
+    }
+    cmd!(sh, "{python} -m pip install --quiet redis==8.*").run()?;
+    Ok(python)
+}
+
+/// Installs a Debian package, as root or by sudo where that asks for no password.
+fn apt_get(sh: &Shell, package: &str) -> xshell::Result<()> {
+    let root = cmd!(sh, "id -u").quiet().read()? == "0";
+    let sudo: &[&str] = if root { &[] } else { &["sudo", "--non-interactive"] };
+    let apt_get = || cmd!(sh, "env {sudo...} env DEBIAN_FRONTEND=noninteractive apt-get --quiet");
+    apt_get().arg("update").run()?;
+    apt_get().args(["install", "--yes", "--no-install-recommends", package]).run()
+}

@@ -1,0 +1,29 @@
+//! `cargo xtask test`: every test there is.
+
+use xshell::{Shell, cmd};
+
+use crate::needs;
+use crate::report::Report;
+
+pub(crate) fn run(sh: &Shell, full: bool) -> bool {
+    let mut report = Report::default();
+    if full {
+        sh.set_var("HOTSWAP_FULL", "1");
+    }
+    let absent = needs::provide(sh, &mut report);
+    // plain cargo test: it is on every machine with a toolchain, and runs the documentation examples
+    report.command("tests", cmd!(sh, "cargo test --workspace --no-fail-fast"));
+    report.command("loom models", loom(sh));
+    for what in &absent {
+        eprintln!("\nleft out for want of {what}");
+    }
+    report.close()
+}
+
+/// The models of the switch protocol run the runtime on loom's threads and atomics: a build of its own, in a folder of
+/// its own, so that neither build throws out the other. With optimisation, for they visit every interleaving.
+fn loom(sh: &Shell) -> xshell::Cmd<'_> {
+    let target = crate::target(sh).join("loom");
+    cmd!(sh, "cargo test --package hotswap-tests --test loom_* --profile model --target-dir {target} --no-fail-fast")
+        .env("RUSTFLAGS", "--cfg hotswap_loom")
+}

@@ -1,0 +1,28 @@
+//! The cargo subcommands that the checks use, installed under `target/tools` where they are missing.
+
+use std::env;
+
+use xshell::{Shell, cmd};
+
+/// A cargo subcommand, pinned: another version may judge differently.
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+}
+
+/// Makes `cargo <tool>` run the pinned version.
+pub(crate) fn provide(sh: &Shell, tool: &Tool) -> xshell::Result<()> {
+    let Tool { name, version } = tool;
+    let root = crate::target(sh).join("tools");
+    let path = env::var_os("PATH").unwrap_or_default();
+    if let Ok(path) = env::join_paths([root.join("bin")].into_iter().chain(env::split_paths(&path))) {
+        sh.set_var("PATH", path);
+    }
+    let subcommand = name.trim_start_matches("cargo-");
+    let found = cmd!(sh, "cargo {subcommand} --version").quiet().ignore_stderr().read().unwrap_or_default();
+    if found.split_whitespace().any(|word| word == *version) {
+        return Ok(());
+    }
+    // unoptimised: it runs for seconds, and takes minutes less to build
+    cmd!(sh, "cargo install --quiet --debug --locked --root {root} {name}@{version}").run()
+}
