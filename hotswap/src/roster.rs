@@ -208,6 +208,11 @@ impl<M: Machine> Roster<M> {
         self.done.ring(&self.work);
     }
 
+    /// How many tasks of the present sweep wait to be taken.
+    pub(crate) fn tasks_left(&self) -> usize {
+        self.work.lock().tasks.len()
+    }
+
     /// The work of a sweep, from the start.
     pub(crate) fn tasks(&self) -> VecDeque<Task<M>> {
         let parts = |reach: &Arc<dyn Reach<M>>| {

@@ -11,6 +11,8 @@ use crate::roster::{Patience, Shared, Task, Visit};
 
 /// How long a lock is held before the steps that wait for it get their turn.
 const TURN: Duration = Duration::from_micros(2);
+/// How long one instance that is in use is waited for before the next.
+const MOMENT: Duration = Duration::from_millis(1);
 /// How many instances are moved between two looks at the clock.
 const BETWEEN_LOOKS: u32 = 8;
 
@@ -67,13 +69,25 @@ impl<M: Machine> fmt::Debug for Sweeper<M> {
 }
 
 /// Sweeps until everything that can be reached at `epoch` has been, the epoch is superseded, or the end.
+///
+/// What is in use is passed over until nothing else is left; only then is it waited for, a moment each.
 pub(crate) fn to_the_end<M: Machine>(shared: &Shared<M>, epoch: u64, end: Option<Instant>) {
-    let patience = end.map_or(Patience::Forever, Patience::Until);
     let over = || shared.core.epoch() != epoch || shared.roster.swept.load(Ordering::Acquire) == epoch;
+    let mut passed = 0;
     while !over() && end.is_none_or(|end| Instant::now() < end) {
-        if turn(shared, patience, Instant::now() + TURN) == Turn::OthersAtIt {
-            let ready = |work: &mut crate::roster::Work<M>| over() || !work.tasks.is_empty();
-            shared.roster.done.wait(&shared.roster.work, ready, end);
+        let moment = Instant::now() + MOMENT;
+        let patience = if passed < shared.roster.tasks_left() {
+            Patience::None
+        } else {
+            Patience::Until(end.map_or(moment, |end| end.min(moment)))
+        };
+        match turn(shared, patience, Instant::now() + TURN) {
+            Turn::Worked => passed = 0,
+            Turn::Passed => passed += 1,
+            Turn::OthersAtIt => {
+                let ready = |work: &mut crate::roster::Work<M>| over() || !work.tasks.is_empty();
+                shared.roster.done.wait(&shared.roster.work, ready, end);
+            }
         }
     }
 }

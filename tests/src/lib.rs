@@ -7,7 +7,7 @@ use hotswap::machine;
 /// A sum that can be told to fail, to panic, and to refuse to move.
 ///
 /// Version 1 ⇄ 2 is reversible, 2 ⇄ 3 is written and fallible, 4 changes behaviour only, and from 5 there is no way down.
-#[machine]
+#[machine(derive(Debug, Clone, PartialEq))]
 pub mod tally {
     use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,238 @@
+//! What an operator sees and does to a running program: states, statistics, traces, plans, events, versions.
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use hotswap::Standing::{Available, Current, Old, Permanent};
+use hotswap::{AdminError, Event, Kind, Place, Population, Wait};
+use hotswap_tests::quietly;
+use hotswap_tests::tally::{Add, AnyState, Boom, Cell, Get, Mood, Prepare, Seen, Switch, V1, V2, V5, Version};
+use serde_json::json;
+
+fn switch(at: Version) -> Switch {
+    Switch::builder().starting_at(at).build().expect("one to run")
+}
+
+#[test]
+fn a_state_is_shown_as_json_by_key_and_replaced_whole_or_not_at_all() {
+    quietly(|| {
+        let switch = switch(Version::V2);
+        let fleet = switch.fleet::<String>();
+        fleet.insert("a key".into(), V2 { sum: 3, ..V2::default() }).expect("enters");
+        let admin = switch.admin();
+        let shown = json!([2, {"sum": 3, "mood": "Willing", "additions": 0}]);
+        assert_eq!(admin.get_state("a key"), Ok(shown.clone()));
+        assert_eq!(admin.get_state("nobody"), Err(AdminError::NoInstance { key: "nobody".into() }));
+
+        let failed = admin.replace_state("a key", |_| Err::<V2, _>("not today"));
+        assert_eq!(failed, Err(AdminError::NotReplaced { key: "a key".into(), reason: "not today".into() }));
+        let panicked = admin.replace_state("a key", |_| -> Result<V2, String> { panic!("half-way") });
+        assert!(matches!(panicked, Err(AdminError::NotReplaced { reason, .. }) if reason == "it panicked: half-way"));
+        let no_way = admin.replace_state("a key", |_| Ok::<_, String>(V5::default()));
+        assert!(matches!(no_way, Err(AdminError::NotReplaced { .. })));
+        assert_eq!(admin.get_state("a key"), Ok(shown));
+
+        let doubled = |state: Option<&AnyState>| match state {
+            Some(AnyState::V2(state)) => Ok(V2 { sum: state.sum * 2, ..V2::default() }),
+            _ => Err("of another version"),
+        };
+        admin.replace_state("a key", doubled).expect("replaced");
+        assert_eq!(fleet.step("a key", Get).expect("taken"), 6);
+        assert_eq!(admin.audit().refusals.len(), 3);
+    });
+}
+
+#[test]
+fn statistics_are_exact_and_change_nothing() {
+    quietly(|| {
+        let switch = switch(Version::V1);
+        let cell = switch.cell(V1::default()).expect("enters");
+        let admin = switch.admin();
+        let work = |times: u64| {
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        for _ in 0..times {
+                            cell.step(Add(1)).expect("taken");
+                            cell.step(Seen).expect_err("version 1 does not know it");
+                        }
+                    });
+                }
+            });
+        };
+        work(100);
+        admin.count_steps(true);
+        work(1000);
+        let victim = switch.cell(V1::default()).expect("enters");
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| victim.step(Boom))).is_err());
+        let counted = admin.statistics();
+        admin.count_steps(false);
+        work(100);
+        assert_eq!((counted.steps, counted.refused, counted.panicked), (2000, 2000, 1));
+        assert_eq!(admin.statistics().steps, 2000);
+        assert_eq!(cell.step(Get).expect("taken"), 2400);
+    });
+}
+
+/// Keeps the events of the trace as lines of text.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "hotswap::trace"
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() != "switch" {
+                    self.0 += &format!("{}={value:?} ", field.name());
+                }
+            }
+            fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+                self.record_debug(field, &format_args!("{value}"));
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().expect("no panic").push(text.0.trim_end().to_owned());
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_trace_shows_every_input_and_output() {
+    let lines = Lines::default();
+    tracing::subscriber::with_default(lines.clone(), || {
+        let switch = switch(Version::V1);
+        let cell = switch.cell(V1::default()).expect("enters");
+        cell.step(Add(1)).expect("not traced yet");
+        switch.admin().trace(true);
+        cell.step(Add(2)).expect("taken");
+        cell.step(Get).expect("taken");
+        cell.step(Seen).expect_err("not taken");
+        switch.admin().trace(false);
+        cell.step(Get).expect("no longer traced");
+    });
+    assert_eq!(
+        *lines.0.lock().expect("no panic"),
+        [
+            "message=input version=1 input=Add value=2",
+            "message=output version=1 input=Add value=null",
+            "message=input version=1 input=Get value=null",
+            "message=output version=1 input=Get value=3",
+            "message=input version=1 input=Seen value=null",
+            "message=refused version=1 input=Seen why=version 1 does not take this input",
+        ]
+    );
+}
+
+#[test]
+fn a_plan_runs_every_migration_and_installs_nothing() {
+    let switch = switch(Version::V2);
+    let fleet = switch.fleet::<u32>();
+    for key in 0..10 {
+        fleet.insert(key, V2::default()).expect("enters");
+    }
+    fleet.step(&3, Prepare(Mood::Unwilling)).expect("taken");
+    fleet.step(&5, Prepare(Mood::Explosive)).expect("taken");
+    let _owned = switch.instance(V2::default()).expect("enters");
+    let admin = switch.admin();
+    let epoch = admin.status().epoch;
+    let plan = quietly(|| admin.plan(5)).expect("there is a way");
+    assert_eq!((plan.path, plan.live, plan.examined, plan.failed, plan.not_examined), (vec![2, 3, 4, 5], 11, 10, 2, 1));
+    let mut failures: Vec<_> = plan.failures.iter().map(|failure| (&*failure.who, &*failure.reason)).collect();
+    failures.sort_unstable();
+    assert_eq!(failures, [("3", "unwilling"), ("5", "it panicked: explosive")]);
+    assert_eq!(admin.status().epoch, epoch);
+    fleet.for_each(|_, state| assert!(matches!(state, AnyState::V2(_)))).expect("outside");
+
+    let no_way = switch.admin().plan(9);
+    assert!(matches!(no_way, Err(AdminError::Version(_))));
+}
+
+#[test]
+fn events_tell_flips_and_outcomes_as_they_happen() {
+    let switch = switch(Version::V1);
+    let _cell = switch.cell(V1::default()).expect("enters");
+    let admin = switch.admin();
+    let events = admin.subscribe();
+    let outcome = admin.upgrade(Version::V2, "because").expect("not refused");
+    assert!(
+        matches!(events.try_next(), Some(Event::Flip { kind: Kind::Upgrade, from: 1, to: 2, id, .. }) if id == outcome.id)
+    );
+    assert_eq!(events.try_next(), Some(Event::Outcome(Box::new(outcome))));
+    assert_eq!(events.try_next(), None);
+}
+
+#[test]
+fn versions_say_where_each_stands_and_which_can_go() {
+    let switch = switch(Version::V1);
+    let cell = switch.cell(V1::default()).expect("enters");
+    let admin = switch.admin();
+    let standings = || -> Vec<_> {
+        admin
+            .versions()
+            .iter()
+            .map(|version| (version.number, version.standing, version.live, version.can_retire))
+            .collect()
+    };
+    assert_eq!(standings()[..3], [(1, Permanent, 1, false), (2, Available, 0, false), (3, Available, 0, false)]);
+    admin.upgrade(Version::V2, "").expect("not refused");
+    assert_eq!(standings()[..3], [(1, Permanent, 0, false), (2, Current, 1, false), (3, Available, 0, false)]);
+    admin.commit().expect("in probation");
+    assert_eq!(standings()[..3], [(1, Old, 0, true), (2, Permanent, 1, false), (3, Available, 0, false)]);
+    let population = Population { version: 2, place: Place::Cell, live: 1 };
+    assert_eq!(admin.status().by_version, [population]);
+    drop(cell);
+    assert_eq!(admin.status().live, 0);
+}
+
+#[test]
+fn a_wait_that_runs_out_is_an_unsettled_outcome() {
+    let switch = switch(Version::V1);
+    let cell = switch.cell(V1::default()).expect("enters");
+    let fleet = switch.fleet::<u8>();
+    fleet.insert(1, V1::default()).expect("enters");
+    let admin = switch.admin();
+    let (inside, is_inside) = std::sync::mpsc::channel();
+    let (leave, may_leave) = std::sync::mpsc::channel::<()>();
+    let outcome = thread::scope(|scope| {
+        let held = cell.clone();
+        scope.spawn(move || {
+            held.inspect(|_| {
+                inside.send(()).expect("received");
+                may_leave.recv().expect("sent");
+            })
+        });
+        is_inside.recv().expect("sent");
+        let wait = Wait::For(std::time::Duration::from_millis(20));
+        let options = hotswap::UpgradeOptions::default().wait(wait);
+        let outcome = admin.upgrade_with(Version::V2, "", &options).expect("not refused");
+        leave.send(()).expect("received");
+        outcome
+    });
+    assert!(!outcome.settled);
+    assert_eq!((outcome.moved, outcome.not_reached), (1, 1), "the one in use waits, the other has moved");
+    assert_eq!(cell.step(Get).expect("taken"), 0);
+    let outcome = admin.outcomes().pop().expect("one");
+    assert_eq!((outcome.moved, outcome.not_reached), (2, 0));
+}
+
+#[test]
+fn a_cell_may_start_at_any_version_its_state_can_reach() {
+    let cell = Cell::new_at(Version::V4, V1 { sum: 2, ..V1::default() }).expect("there is a way");
+    assert_eq!((cell.version(), cell.switch().version()), (Some(4), 4));
+    cell.step(Add(1)).expect("taken");
+    assert_eq!(cell.step(Get).expect("taken"), 4, "version 4 adds twice");
+    let error = Cell::new_at(Version::V1, V5 { sum: 9, ..V5::default() }).expect_err("no way down");
+    let hotswap::NotMade::State(error) = error else { panic!("{error}") };
+    assert_eq!((error.state, error.to), (Some(AnyState::V5(V5 { sum: 9, ..V5::default() })), 1));
+}

@@ -1,0 +1,172 @@
+//! Going back: by declared ways, from kept states, by itself after too many failures; never without consent to a loss.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hotswap::{AdminError, CommitOptions, Kind, Loss, Phase, RollbackOptions, UpgradeOptions, Wait};
+use hotswap_tests::marks::{self, Mark, Marks};
+use hotswap_tests::quietly;
+use hotswap_tests::tally::{self, Add, Boom, Fail, Get, Seen, V1, Version};
+
+fn tally(at: Version) -> tally::Switch {
+    tally::Switch::builder().starting_at(at).build().expect("one to run")
+}
+
+fn accepting() -> RollbackOptions {
+    RollbackOptions::default().accept_loss(true)
+}
+
+#[test]
+fn work_done_since_is_kept_where_a_way_down_is_declared() {
+    let switch = tally(Version::V1);
+    let cell = switch.cell(V1::default()).expect("enters");
+    let admin = switch.admin();
+    admin.upgrade(Version::V2, "").expect("not refused");
+    cell.step(Add(5)).expect("taken");
+    let outcome = admin.rollback("").expect("reversible");
+    assert_eq!((outcome.kind, outcome.from, outcome.to, outcome.moved), (Kind::Rollback, 2, 1, 1));
+    assert_eq!((cell.step(Get).expect("taken"), cell.version()), (5, Some(1)));
+}
+
+#[test]
+fn a_way_that_loses_needs_consent_and_names_the_loss() {
+    let switch = tally(Version::V2);
+    let cell = switch.cell(V1::default()).expect("enters");
+    let admin = switch.admin();
+    admin.upgrade(Version::V3, "").expect("not refused");
+    cell.step(Add(5)).expect("taken");
+    let losses = vec![Loss { what: "what was seen".into(), instances: 1 }];
+    assert_eq!(admin.rollback(""), Err(AdminError::LossNotAccepted { to: 2, losses }));
+    assert_eq!(cell.step(Seen).expect("nothing has changed"), 1);
+    admin.rollback_with("", &accepting()).expect("accepted");
+    assert_eq!((cell.step(Get).expect("taken"), cell.version()), (5, Some(2)));
+}
+
+#[test]
+fn a_kept_state_is_restored_where_there_is_no_way_down() {
+    let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
+    let cell = switch.cell(marks::V1 { marks: vec![1] }).expect("enters");
+    let admin = switch.admin();
+    admin.upgrade_with(2, "", &UpgradeOptions::default().keep_previous(true)).expect("not refused");
+    cell.step(Mark(2)).expect("taken");
+    let losses = vec![Loss { what: "work done since the upgrade".into(), instances: 1 }];
+    assert_eq!(admin.rollback(""), Err(AdminError::LossNotAccepted { to: 1, losses }));
+    admin.rollback_with("", &accepting()).expect("accepted");
+    assert_eq!((cell.step(Marks).expect("taken"), cell.version()), (vec![1], Some(1)));
+}
+
+#[test]
+fn without_a_way_or_a_kept_state_it_is_held_back_and_serves_on() {
+    let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
+    let cell = switch.named_cell("left", marks::V1 { marks: vec![1] }).expect("enters");
+    let admin = switch.admin();
+    admin.upgrade(2, "").expect("not refused");
+    let outcome = admin.rollback("").expect("nothing is lost: it stays");
+    assert_eq!((outcome.held_back, outcome.held[0].who.as_str(), outcome.held[0].version), (1, "left", 2));
+    cell.step(Mark(2)).expect("serves on");
+    assert_eq!((cell.step(Marks).expect("taken"), cell.version()), (vec![1, 2], Some(2)));
+}
+
+#[test]
+fn never_to_a_state_from_before_a_commit() {
+    let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
+    let cell = switch.cell(marks::V1 { marks: vec![1] }).expect("enters");
+    let admin = switch.admin();
+    let keep = UpgradeOptions::default().keep_previous(true);
+    admin.upgrade_with(2, "", &keep).expect("not refused");
+    cell.step(Mark(2)).expect("taken");
+    admin.commit().expect("in probation");
+    admin.upgrade_with(3, "", &keep).expect("not refused");
+    cell.step(Mark(3)).expect("taken");
+    admin.rollback_with("", &accepting()).expect("accepted");
+    assert_eq!((cell.step(Marks).expect("taken"), cell.version()), (vec![1, 2], Some(2)));
+}
+
+#[test]
+fn a_poisoned_instance_is_restored_from_its_kept_state_or_stays_named() {
+    quietly(|| {
+        let switch = tally(Version::V1);
+        let admin = switch.admin();
+        let kept = switch.named_cell("kept", V1 { sum: 1, ..V1::default() }).expect("enters");
+        admin.upgrade_with(Version::V2, "", &UpgradeOptions::default().keep_previous(true)).expect("not refused");
+        let born_later = switch.named_cell("born later", V1 { sum: 2, ..V1::default() }).expect("enters");
+        for cell in [&kept, &born_later] {
+            assert!(catch_unwind(AssertUnwindSafe(|| cell.step(Boom))).is_err());
+            assert_eq!(cell.step(Get).expect_err("poisoned").why, hotswap::Why::Poisoned);
+        }
+        let outcome = admin.rollback_with("", &accepting()).expect("accepted");
+        assert_eq!(kept.step(Get).expect("restored"), 1);
+        assert_eq!(born_later.step(Get).expect_err("still poisoned").why, hotswap::Why::Poisoned);
+        assert_eq!((outcome.moved, outcome.held_back), (1, 1));
+        assert_eq!(outcome.held[0].who, "born later");
+        admin.replace_state("born later", |_| Ok::<_, String>(V1 { sum: 3, ..V1::default() })).expect("replaced");
+        assert_eq!(born_later.step(Get).expect("healed"), 3);
+        assert_eq!(admin.status().held_back, 0);
+    });
+}
+
+#[test]
+fn by_itself_at_the_threshold_of_errors_and_panics() {
+    quietly(|| {
+        let switch = tally(Version::V1);
+        let cell = switch.cell(V1::default()).expect("enters");
+        let mut owned = switch.instance(V1::default()).expect("enters");
+        let admin = switch.admin();
+        for _ in 0..5 {
+            cell.step(Fail).expect("taken").expect_err("outside a probation nobody counts");
+        }
+        admin.upgrade_with(Version::V2, "", &UpgradeOptions::default().rollback_after(3)).expect("not refused");
+        cell.step(Fail).expect("taken").expect_err("told to fail");
+        admin.report_failure();
+        assert_eq!(admin.status().phase, Phase::Probation);
+        assert!(catch_unwind(AssertUnwindSafe(|| owned.step(Boom))).is_err());
+        let status = admin.status();
+        assert_eq!((status.version, status.phase), (1, Phase::Permanent));
+        let last = admin.audit().changes.pop().expect("one");
+        assert_eq!((last.what.as_str(), last.why.as_str()), ("rollback 2 -> 1", "3 failures in probation"));
+        assert_eq!(cell.step(Get).expect("taken"), 0);
+    });
+}
+
+#[test]
+fn a_threshold_whose_way_back_would_lose_needs_consent_at_the_upgrade() {
+    let switch = tally(Version::V2);
+    let _cell = switch.cell(V1::default()).expect("enters");
+    let admin = switch.admin();
+    let options = UpgradeOptions::default().rollback_after(1);
+    let refused = admin.upgrade_with(Version::V3, "", &options).expect_err("the way back loses");
+    assert!(matches!(refused, AdminError::LossNotAccepted { to: 3, .. }), "{refused:?}");
+    admin.upgrade_with(Version::V3, "", &options.accept_loss(true)).expect("accepted");
+    admin.report_failure();
+    assert_eq!(admin.status().version, 2);
+}
+
+#[test]
+fn a_rollback_supersedes_the_upgrade_that_still_sweeps() {
+    let switch = tally(Version::V1);
+    let fleet = switch.fleet::<u32>();
+    for key in 0..100 {
+        fleet.insert(key, V1 { sum: u64::from(key), ..V1::default() }).expect("enters");
+    }
+    let admin = switch.admin();
+    let upgrade = admin.upgrade_with(Version::V2, "", &UpgradeOptions::default().wait(Wait::No)).expect("not refused");
+    assert_eq!((upgrade.settled, upgrade.not_reached), (false, 100));
+    fleet.step(&7, Add(1)).expect("taken, at version 2");
+    let back = admin.rollback("").expect("supersedes");
+    assert_eq!((back.moved, back.settled), (100, true));
+    let upgrade = admin.outcome(&upgrade.id).expect("kept");
+    assert_eq!((upgrade.moved, upgrade.not_reached, upgrade.superseded_by), (1, 99, Some(back.id)));
+    assert_eq!(fleet.step(&7, Get).expect("taken"), 8);
+}
+
+#[test]
+fn commit_waits_for_the_held_back_unless_told_to_leave_them() {
+    let switch = tally(Version::V2);
+    let state = tally::V2 { mood: tally::Mood::Unwilling, ..tally::V2::default() };
+    let cell = switch.named_cell("stubborn", state).expect("enters");
+    let admin = switch.admin();
+    admin.upgrade(Version::V3, "").expect("not refused");
+    assert_eq!(admin.commit(), Err(AdminError::HeldBack { count: 1, named: vec!["stubborn".into()] }));
+    admin.commit_with("", &CommitOptions::default().leave_held_back(true)).expect("left");
+    assert_eq!((admin.status().permanent, cell.version()), (3, Some(2)));
+    cell.step(Add(1)).expect("serves on");
+}
