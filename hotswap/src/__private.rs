@@ -66,8 +66,7 @@ pub fn read_tagged<'de, D: Deserializer<'de>, T: Tagged>(deserializer: D) -> Res
 
 /// The next element of a pair.
 pub fn next<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(seq: &mut A) -> Result<T, A::Error> {
-    seq.next_element()?
-        .ok_or_else(|| A::Error::custom("the pair ends too early"))
+    seq.next_element()?.ok_or_else(|| A::Error::custom("the pair ends too early"))
 }
 
 /// No variant has this tag.

@@ -70,16 +70,9 @@ impl Status {
         let (release, census) = shared.core.look();
         let mut by_version: Vec<Population> = Vec::new();
         for (count, n) in &census.counts {
-            match by_version
-                .iter_mut()
-                .find(|at| (at.version, at.place) == (count.version, count.place))
-            {
+            match by_version.iter_mut().find(|at| (at.version, at.place) == (count.version, count.place)) {
                 Some(population) => population.live += n,
-                None => by_version.push(Population {
-                    version: count.version,
-                    place: count.place,
-                    live: *n,
-                }),
+                None => by_version.push(Population { version: count.version, place: count.place, live: *n }),
             }
         }
         by_version.sort_by_key(|at| (at.version, at.place));
@@ -107,11 +100,7 @@ impl fmt::Display for Status {
             Phase::Permanent => f.write_str(", permanent")?,
             Phase::Probation => write!(f, " on probation, version {} permanent", self.permanent)?,
         }
-        write!(
-            f,
-            "; {} live, {} held back, {} not reached",
-            self.live, self.held_back, self.not_reached
-        )
+        write!(f, "; {} live, {} held back, {} not reached", self.live, self.held_back, self.not_reached)
     }
 }
 
@@ -163,16 +152,8 @@ pub struct VersionStatus {
 
 impl fmt::Display for VersionStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:<4} {:<10} {} live",
-            self.number, self.standing, self.live
-        )?;
-        if self.can_retire {
-            f.write_str(", can be retired")
-        } else {
-            Ok(())
-        }
+        write!(f, "{:<4} {:<10} {} live", self.number, self.standing, self.live)?;
+        if self.can_retire { f.write_str(", can be retired") } else { Ok(()) }
     }
 }
 
@@ -238,8 +219,7 @@ impl<M: Machine> Admin<M> {
                     leaves: version.leaves,
                     takes: version.takes,
                     live,
-                    can_retire: live == 0
-                        && version.number < release.permanent.min(release.version),
+                    can_retire: live == 0 && version.number < release.permanent.min(release.version),
                 }
             })
             .collect()
@@ -259,9 +239,7 @@ impl<M: Machine> Admin<M> {
         let mut plan = Plan {
             from: release.version,
             to,
-            path: std::iter::once(release.version)
-                .chain(edges.iter().map(|edge| edge.to))
-                .collect(),
+            path: std::iter::once(release.version).chain(edges.iter().map(|edge| edge.to)).collect(),
             live: census.live(),
             examined: 0,
             failed: 0,
@@ -281,9 +259,7 @@ impl<M: Machine> Admin<M> {
             }
             plan.examined += 1;
             let sizes = slot.rehearse(shared, to).and_then(|new| {
-                let before = slot
-                    .state()
-                    .map_or(Ok(0), |state| encode::<M>(state).map(|bytes| bytes.len()))?;
+                let before = slot.state().map_or(Ok(0), |state| encode::<M>(state).map(|bytes| bytes.len()))?;
                 let after = encode::<M>(&new)?.len();
                 crate::way::drop_contained(new);
                 Ok((before, after))
@@ -331,19 +307,9 @@ impl<M: Machine> Admin<M> {
             accept_loss: options.accept_loss,
             rollback_after: options.rollback_after,
         };
-        let asked = Asked {
-            kind: Kind::Upgrade,
-            to: number,
-            what: format!("upgrade to version {number}, {terms:?}"),
-        };
-        let command = Command {
-            asked,
-            id: options.id.as_deref(),
-            expect: options.expect,
-            wait: options.wait,
-            reason,
-            terms,
-        };
+        let asked = Asked { kind: Kind::Upgrade, to: number, what: format!("upgrade to version {number}, {terms:?}") };
+        let command =
+            Command { asked, id: options.id.as_deref(), expect: options.expect, wait: options.wait, reason, terms };
         run(shared, &command, |last, census| {
             let to = runnable::<M>(number).map_err(AdminError::Version)?;
             if to == last.version {
@@ -352,13 +318,7 @@ impl<M: Machine> Admin<M> {
             way(shared, last.version, to)?;
             let mut losses = losses(shared, census, to);
             if terms.rollback_after.is_some() {
-                losses.extend(losses_on_the_way_back(
-                    shared,
-                    last,
-                    to,
-                    terms,
-                    census.live(),
-                ));
+                losses.extend(losses_on_the_way_back(shared, last, to, terms, census.live()));
             }
             if !losses.is_empty() && !terms.accept_loss {
                 return Err(AdminError::LossNotAccepted { to, losses }.into());
@@ -381,19 +341,11 @@ impl<M: Machine> Admin<M> {
     /// # Errors
     ///
     /// As [`Admin::commit`]; held back instances may be left.
-    pub fn commit_with(
-        &self,
-        reason: &str,
-        options: &CommitOptions,
-    ) -> Result<Outcome, AdminError> {
+    pub fn commit_with(&self, reason: &str, options: &CommitOptions) -> Result<Outcome, AdminError> {
         let shared = &*self.0;
         let what = format!("commit, leaving held back: {}", options.leave_held_back);
         let command = Command {
-            asked: Asked {
-                kind: Kind::Commit,
-                to: 0,
-                what,
-            },
+            asked: Asked { kind: Kind::Commit, to: 0, what },
             id: options.id.as_deref(),
             expect: options.expect,
             wait: options.wait,
@@ -403,10 +355,7 @@ impl<M: Machine> Admin<M> {
         let named = self.held_names();
         run(shared, &command, |last, census| {
             if last.phase() == Phase::Permanent {
-                return Err(AdminError::NothingToCommit {
-                    permanent: last.permanent,
-                }
-                .into());
+                return Err(AdminError::NothingToCommit { permanent: last.permanent }.into());
             }
             let count = census.held_back();
             if count > 0 && !options.leave_held_back {
@@ -417,14 +366,7 @@ impl<M: Machine> Admin<M> {
     }
 
     fn held_names(&self) -> Vec<String> {
-        self.0
-            .core
-            .control()
-            .held()
-            .iter()
-            .take(10)
-            .map(|held| held.who.clone())
-            .collect()
+        self.0.core.control().held().iter().take(10).map(|held| held.who.clone()).collect()
     }
 
     /// Goes back to the permanent version.
@@ -444,30 +386,17 @@ impl<M: Machine> Admin<M> {
     /// # Errors
     ///
     /// As [`Admin::rollback`].
-    pub fn rollback_with(
-        &self,
-        reason: &str,
-        options: &RollbackOptions,
-    ) -> Result<Outcome, AdminError> {
+    pub fn rollback_with(&self, reason: &str, options: &RollbackOptions) -> Result<Outcome, AdminError> {
         let what = format!("rollback, accepting loss: {}", options.accept_loss);
         let command = Command {
-            asked: Asked {
-                kind: Kind::Rollback,
-                to: 0,
-                what,
-            },
+            asked: Asked { kind: Kind::Rollback, to: 0, what },
             id: options.id.as_deref(),
             expect: options.expect,
             wait: options.wait,
             reason,
-            terms: Terms {
-                accept_loss: options.accept_loss,
-                ..Terms::default()
-            },
+            terms: Terms { accept_loss: options.accept_loss, ..Terms::default() },
         };
-        run(&self.0, &command, |last, census| {
-            roll_back(&self.0, last, census, options.accept_loss)
-        })
+        run(&self.0, &command, |last, census| roll_back(&self.0, last, census, options.accept_loss))
     }
 
     /// Tries the held back again: a new epoch of the same version, under the same id.
@@ -478,24 +407,20 @@ impl<M: Machine> Admin<M> {
     pub fn retry(&self) -> Result<Outcome, AdminError> {
         let release = self.0.core.release();
         let command = Command {
-            asked: Asked {
-                kind: Kind::Retry,
-                to: release.version,
-                what: "retry".to_owned(),
-            },
+            asked: Asked { kind: Kind::Retry, to: release.version, what: "retry".to_owned() },
             id: None,
             expect: None,
             wait: Wait::Reached,
             reason: "",
             terms: release.terms,
         };
-        run(&self.0, &command, |last, census| {
-            if census.held_back() == 0 {
-                Err(Halt::Nothing)
-            } else {
-                Ok(last.version)
-            }
-        })
+        run(
+            &self.0,
+            &command,
+            |last, census| {
+                if census.held_back() == 0 { Err(Halt::Nothing) } else { Ok(last.version) }
+            },
+        )
     }
 
     /// What came of the command with this id; of the newest one, as it stands now.
@@ -526,13 +451,8 @@ impl<M: Machine> Admin<M> {
                 return;
             };
             let place = home.place();
-            let reason = known
-                .iter()
-                .find(|held| held.who == who && held.place == place);
-            let reason = reason.map_or(
-                "its reason is no longer kept; `retry` finds it out",
-                |held| &held.reason,
-            );
+            let reason = known.iter().find(|held| held.who == who && held.place == place);
+            let reason = reason.map_or("its reason is no longer kept; `retry` finds it out", |held| &held.reason);
             all.push(HeldBack {
                 reason: reason.to_owned(),
                 who,
@@ -563,18 +483,14 @@ impl<M: Machine> Admin<M> {
     /// When there is none, it is in use by the caller, or its state is lost.
     pub fn get_state(&self, key: &str) -> Result<serde_json::Value, AdminError> {
         let shared = &*self.0;
-        let not_shown = |reason: String| AdminError::NotShown {
-            key: key.to_owned(),
-            reason,
-        };
+        let not_shown = |reason: String| AdminError::NotShown { key: key.to_owned(), reason };
         let mut shown = Err(not_shown("its state is lost".to_owned()));
         self.visit_one(key, &mut |slot, home| {
             if slot.stale(shared) {
                 slot.arrive(shared, home);
             }
             if let Some(state) = slot.state() {
-                let rendered =
-                    contain(|| serde_json::to_value(state).map_err(|error| error.to_string()));
+                let rendered = contain(|| serde_json::to_value(state).map_err(|error| error.to_string()));
                 shown = rendered.and_then(|value| value).map_err(not_shown);
             }
         })?;
@@ -603,14 +519,10 @@ impl<M: Machine> Admin<M> {
         let mut make = Some(make);
         let mut replaced = Ok(());
         let mut apply = |state: Option<&M::AnyState>| match make.take() {
-            Some(make) => make(state)
-                .map(Into::into)
-                .map_err(|error| error.to_string()),
+            Some(make) => make(state).map(Into::into).map_err(|error| error.to_string()),
             None => Err("two instances have this name".to_owned()),
         };
-        self.visit_one(key, &mut |slot, home| {
-            replaced = slot.replace(shared, home, &mut apply)
-        })?;
+        self.visit_one(key, &mut |slot, home| replaced = slot.replace(shared, home, &mut apply))?;
         let epoch = shared.core.epoch();
         let what = format!("replace the state of `{key}`");
         match replaced {
@@ -619,14 +531,8 @@ impl<M: Machine> Admin<M> {
                 Ok(())
             }
             Err(reason) => {
-                let error = AdminError::NotReplaced {
-                    key: key.to_owned(),
-                    reason,
-                };
-                shared
-                    .core
-                    .control()
-                    .refused(epoch, what, error.to_string());
+                let error = AdminError::NotReplaced { key: key.to_owned(), reason };
+                shared.core.control().refused(epoch, what, error.to_string());
                 Err(error)
             }
         }
@@ -676,30 +582,16 @@ impl<M: Machine> Admin<M> {
         }
     }
 
-    fn visit_one(
-        &self,
-        key: &str,
-        look: &mut dyn FnMut(&mut Slot<M>, &mut dyn Home),
-    ) -> Result<(), AdminError> {
+    fn visit_one(&self, key: &str, look: &mut dyn FnMut(&mut Slot<M>, &mut dyn Home)) -> Result<(), AdminError> {
         let patience = patience();
         let mut visitor = |slot: &mut Slot<M>, home: &mut dyn Home| {
             look(slot, home);
             ControlFlow::Break(())
         };
-        match self
-            .0
-            .roster
-            .all()
-            .iter()
-            .find_map(|reach| reach.find(key, patience, &mut visitor))
-        {
+        match self.0.roster.all().iter().find_map(|reach| reach.find(key, patience, &mut visitor)) {
             Some(true) => Ok(()),
-            Some(false) => Err(AdminError::InUse {
-                key: key.to_owned(),
-            }),
-            None => Err(AdminError::NoInstance {
-                key: key.to_owned(),
-            }),
+            Some(false) => Err(AdminError::InUse { key: key.to_owned() }),
+            None => Err(AdminError::NoInstance { key: key.to_owned() }),
         }
     }
 }
@@ -712,19 +604,13 @@ impl<M: Machine> Clone for Admin<M> {
 
 impl<M: Machine> fmt::Debug for Admin<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admin")
-            .field("switch", &self.0.core.label)
-            .finish()
+        f.debug_struct("Admin").field("switch", &self.0.core.label).finish()
     }
 }
 
 /// Inside a step nothing waits for an instance: its holder might be waiting for this one.
 fn patience() -> Patience {
-    if sync::inside() {
-        Patience::None
-    } else {
-        Patience::Forever
-    }
+    if sync::inside() { Patience::None } else { Patience::Forever }
 }
 
 /// The number, if it names a version with steps.
@@ -732,41 +618,23 @@ pub(crate) fn runnable<M: Machine>(asked: u32) -> Result<u32, VersionError> {
     let machine = || M::IDENTITY.name.to_owned();
     let known = || M::VERSIONS.iter().map(|version| version.number).collect();
     match M::VERSIONS.iter().find(|version| version.number == asked) {
-        Some(version) if version.decode_only() => Err(VersionError::DecodeOnly {
-            machine: machine(),
-            asked,
-        }),
+        Some(version) if version.decode_only() => Err(VersionError::DecodeOnly { machine: machine(), asked }),
         Some(_) => Ok(asked),
-        None if M::RETIRED.contains(&asked) => Err(VersionError::Retired {
-            machine: machine(),
-            asked,
-            known: known(),
-        }),
-        None => Err(VersionError::Unknown {
-            machine: machine(),
-            asked,
-            known: known(),
-        }),
+        None if M::RETIRED.contains(&asked) => Err(VersionError::Retired { machine: machine(), asked, known: known() }),
+        None => Err(VersionError::Unknown { machine: machine(), asked, known: known() }),
     }
 }
 
 type Edges<M> = Vec<&'static crate::machine::Edge<<M as Machine>::AnyState>>;
 
 fn way<M: Machine>(shared: &Shared<M>, from: u32, to: u32) -> Result<Edges<M>, AdminError> {
-    shared
-        .line
-        .edges(from, to)
-        .map_err(|missing| AdminError::NoWay { from, to, missing })
+    shared.line.edges(from, to).map_err(|missing| AdminError::NoWay { from, to, missing })
 }
 
 /// What the instances that are live would lose on their ways to `to`.
 fn losses<M: Machine>(shared: &Shared<M>, census: &Census, to: u32) -> Vec<Loss> {
     let mut losses: Vec<Loss> = Vec::new();
-    for (count, n) in census
-        .counts
-        .iter()
-        .filter(|(count, _)| count.stamp & POISONED == 0)
-    {
+    for (count, n) in census.counts.iter().filter(|(count, _)| count.stamp & POISONED == 0) {
         for what in shared.line.losses(count.version, to) {
             add_loss(&mut losses, what, *n);
         }
@@ -777,10 +645,7 @@ fn losses<M: Machine>(shared: &Shared<M>, census: &Census, to: u32) -> Vec<Loss>
 fn add_loss(losses: &mut Vec<Loss>, what: &str, instances: u64) {
     match losses.iter_mut().find(|loss| loss.what == what) {
         Some(loss) => loss.instances += instances,
-        None => losses.push(Loss {
-            what: what.to_owned(),
-            instances,
-        }),
+        None => losses.push(Loss { what: what.to_owned(), instances }),
     }
 }
 
@@ -794,10 +659,7 @@ fn losses_on_the_way_back<M: Machine>(
 ) -> Vec<Loss> {
     let mut losses = Vec::new();
     match shared.line.edges(to, last.permanent) {
-        Ok(edges) => edges
-            .iter()
-            .filter_map(|edge| edge.loses)
-            .for_each(|what| add_loss(&mut losses, what, live)),
+        Ok(edges) => edges.iter().filter_map(|edge| edge.loses).for_each(|what| add_loss(&mut losses, what, live)),
         Err(_) if terms.keep_previous => add_loss(&mut losses, WORK_SINCE, live),
         Err(_) => {}
     }
@@ -807,65 +669,38 @@ fn losses_on_the_way_back<M: Machine>(
 const WORK_SINCE: &str = "work done since the upgrade";
 
 /// Decides a rollback: where to, and whether what it loses was accepted.
-fn roll_back<M: Machine>(
-    shared: &Shared<M>,
-    last: &Release,
-    census: &Census,
-    accept_loss: bool,
-) -> Result<u32, Halt> {
+fn roll_back<M: Machine>(shared: &Shared<M>, last: &Release, census: &Census, accept_loss: bool) -> Result<u32, Halt> {
     let Some(since) = last.probation else {
-        return Err(AdminError::NothingToRollBack {
-            permanent: last.permanent,
-        }
-        .into());
+        return Err(AdminError::NothingToRollBack { permanent: last.permanent }.into());
     };
     let to = last.permanent;
     let mut losses = losses(shared, census, to);
     if last.terms.keep_previous {
         let restored = census.sum(|count| {
             let in_probation = count.stamp & !POISONED >= since;
-            let no_way =
-                count.stamp & POISONED != 0 || shared.line.edges(count.version, to).is_err();
+            let no_way = count.stamp & POISONED != 0 || shared.line.edges(count.version, to).is_err();
             in_probation && no_way
         });
         if restored > 0 {
             add_loss(&mut losses, WORK_SINCE, restored);
         }
     }
-    if losses.is_empty() || accept_loss {
-        Ok(to)
-    } else {
-        Err(AdminError::LossNotAccepted { to, losses }.into())
-    }
+    if losses.is_empty() || accept_loss { Ok(to) } else { Err(AdminError::LossNotAccepted { to, losses }.into()) }
 }
 
 /// Rolls back because failures reached the operator's threshold; what it loses was accepted at the upgrade.
 pub(crate) fn alarm<M: Machine>(shared: &Shared<M>, epoch: u64) {
-    let failures = shared
-        .core
-        .release()
-        .terms
-        .rollback_after
-        .unwrap_or_default();
+    let failures = shared.core.release().terms.rollback_after.unwrap_or_default();
     let command = Command {
-        asked: Asked {
-            kind: Kind::Rollback,
-            to: 0,
-            what: "rollback by threshold".to_owned(),
-        },
+        asked: Asked { kind: Kind::Rollback, to: 0, what: "rollback by threshold".to_owned() },
         id: None,
-        expect: Some(Expect {
-            boot: Some(shared.core.boot),
-            epoch,
-        }),
+        expect: Some(Expect { boot: Some(shared.core.boot), epoch }),
         wait: Wait::No,
         reason: &format!("{failures} failures in probation"),
         terms: Terms::default(),
     };
     // refused only if another command came first, which is in the audit
-    let _ = run(shared, &command, |last, census| {
-        roll_back(shared, last, census, true)
-    });
+    let _ = run(shared, &command, |last, census| roll_back(shared, last, census, true));
 }
 
 /// One command: known by its id, or refused, or a flip and then the wait for it.
@@ -881,19 +716,14 @@ fn run<M: Machine>(
         && let Some(was) = control.was_asked(id)
     {
         if *was != command.asked {
-            let error = AdminError::IdReused {
-                id: id.to_owned(),
-                was: was.what.clone(),
-            };
+            let error = AdminError::IdReused { id: id.to_owned(), was: was.what.clone() };
             return refuse(shared, &mut control, command, error);
         }
         drop(control);
         return Ok(attach(shared, id, command.wait));
     }
     if let Some(pending) = control.pending().filter(|_| kind != Kind::Rollback) {
-        let error = AdminError::Pending {
-            id: pending.to_string(),
-        };
+        let error = AdminError::Pending { id: pending.to_string() };
         return refuse(shared, &mut control, command, error);
     }
     let next_id = |last: &Release| -> Arc<str> {
@@ -908,13 +738,7 @@ fn run<M: Machine>(
             expect.check(core.boot, last.epoch)?;
         }
         let version = decide(last, census)?;
-        Ok(Next {
-            kind,
-            version,
-            id: next_id(last),
-            reason: Arc::from(command.reason),
-            terms: command.terms,
-        })
+        Ok(Next { kind, version, id: next_id(last), reason: Arc::from(command.reason), terms: command.terms })
     });
     let release = match flipped {
         Ok(release) => release,
@@ -930,10 +754,7 @@ fn run<M: Machine>(
     }
     drop(control);
     shared.roster.done.ring();
-    let _running = waits.then(|| Running {
-        shared,
-        id: &release.id,
-    });
+    let _running = waits.then(|| Running { shared, id: &release.id });
     tracing::info!(
         target: "hotswap", switch = core.label, epoch = release.epoch, version = release.version,
         id = &*release.id, reason = command.reason, "{kind}"
@@ -959,11 +780,7 @@ fn refuse<M: Machine>(
     command: &Command<'_>,
     error: AdminError,
 ) -> Result<Outcome, AdminError> {
-    control.refused(
-        shared.core.epoch(),
-        command.asked.what.clone(),
-        error.to_string(),
-    );
+    control.refused(shared.core.epoch(), command.asked.what.clone(), error.to_string());
     Err(error)
 }
 
@@ -990,9 +807,7 @@ fn attach<M: Machine>(shared: &Shared<M>, id: &str, wait: Wait) -> Outcome {
 
 fn nothing_done(release: &Release, command: &Command<'_>) -> Outcome {
     Outcome {
-        id: command
-            .id
-            .map_or_else(|| release.id.to_string(), str::to_owned),
+        id: command.id.map_or_else(|| release.id.to_string(), str::to_owned),
         kind: command.asked.kind,
         from: release.version,
         to: release.version,

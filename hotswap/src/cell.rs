@@ -61,18 +61,11 @@ impl<M: Machine> Cell<M> {
         state: M::AnyState,
     ) -> Result<Self, EnterError<M::AnyState>> {
         let name = name.unwrap_or_else(|| format!("cell-{}", shared.roster.next_name()));
-        let lock = Lock::new(Body {
-            slot: None,
-            aside: None,
-        });
+        let lock = Lock::new(Body { slot: None, aside: None });
         let inner = Arc::new(Inner { shared, name, lock });
         let Ok(mut body) = inner.lock.lock() else {
             let why = NotEntered::Reentered;
-            return Err(EnterError {
-                state: Some(state),
-                to: inner.shared.core.release().version,
-                why,
-            });
+            return Err(EnterError { state: Some(state), to: inner.shared.core.release().version, why });
         };
         // on the roster first, so that a flip which comes after it has entered also finds it
         let reach = Arc::downgrade(&inner);
@@ -99,29 +92,12 @@ impl<M: Machine> Cell<M> {
     {
         match self.0.lock.lock() {
             Ok(mut body) => {
-                let Body {
-                    slot: Some(slot),
-                    aside,
-                } = &mut *body
-                else {
-                    return Err(StepError {
-                        input,
-                        why: Why::Poisoned,
-                    });
+                let Body { slot: Some(slot), aside } = &mut *body else {
+                    return Err(StepError { input, why: Why::Poisoned });
                 };
-                slot.step(
-                    &self.0.shared,
-                    &mut CellHome {
-                        name: &self.0.name,
-                        aside,
-                    },
-                    input,
-                )
+                slot.step(&self.0.shared, &mut CellHome { name: &self.0.name, aside }, input)
             }
-            Err(Busy) => Err(StepError {
-                input,
-                why: Why::Reentered,
-            }),
+            Err(Busy) => Err(StepError { input, why: Why::Reentered }),
         }
     }
 
@@ -137,29 +113,12 @@ impl<M: Machine> Cell<M> {
     pub fn step_any(&self, input: M::AnyInput) -> Result<M::AnyOutput, StepError<M::AnyInput>> {
         match self.0.lock.lock() {
             Ok(mut body) => {
-                let Body {
-                    slot: Some(slot),
-                    aside,
-                } = &mut *body
-                else {
-                    return Err(StepError {
-                        input,
-                        why: Why::Poisoned,
-                    });
+                let Body { slot: Some(slot), aside } = &mut *body else {
+                    return Err(StepError { input, why: Why::Poisoned });
                 };
-                slot.step_any(
-                    &self.0.shared,
-                    &mut CellHome {
-                        name: &self.0.name,
-                        aside,
-                    },
-                    input,
-                )
+                slot.step_any(&self.0.shared, &mut CellHome { name: &self.0.name, aside }, input)
             }
-            Err(Busy) => Err(StepError {
-                input,
-                why: Why::Reentered,
-            }),
+            Err(Busy) => Err(StepError { input, why: Why::Reentered }),
         }
     }
 
@@ -168,20 +127,10 @@ impl<M: Machine> Cell<M> {
     /// `None` when called from inside a step of this cell, or when a panic lost the state.
     pub fn inspect<R>(&self, look: impl FnOnce(&M::AnyState) -> R) -> Option<R> {
         let mut body = self.0.lock.lock().ok()?;
-        let Body {
-            slot: Some(slot),
-            aside,
-        } = &mut *body
-        else {
+        let Body { slot: Some(slot), aside } = &mut *body else {
             return None;
         };
-        slot.arrive(
-            &self.0.shared,
-            &mut CellHome {
-                name: &self.0.name,
-                aside,
-            },
-        );
+        slot.arrive(&self.0.shared, &mut CellHome { name: &self.0.name, aside });
         slot.state().map(look)
     }
 
@@ -210,10 +159,7 @@ impl<M: Machine> Clone for Cell<M> {
 
 impl<M: Machine> fmt::Debug for Cell<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cell")
-            .field("name", &self.0.name)
-            .field("switch", &self.0.shared.core.label)
-            .finish()
+        f.debug_struct("Cell").field("name", &self.0.name).field("switch", &self.0.shared.core.label).finish()
     }
 }
 
@@ -223,20 +169,10 @@ impl<M: Machine> Drop for Inner<M> {
         let Ok(mut body) = self.lock.lock() else {
             return;
         };
-        let Body {
-            slot: Some(slot),
-            aside,
-        } = &mut *body
-        else {
+        let Body { slot: Some(slot), aside } = &mut *body else {
             return;
         };
-        let state = slot.leave(
-            &self.shared,
-            &mut CellHome {
-                name: &self.name,
-                aside,
-            },
-        );
+        let state = slot.leave(&self.shared, &mut CellHome { name: &self.name, aside });
         drop(body);
         drop(state);
     }
@@ -247,27 +183,11 @@ impl<M: Machine> Reach<M> for Inner<M> {
         1
     }
 
-    fn visit(
-        &self,
-        _: usize,
-        cursor: usize,
-        patience: Patience,
-        visitor: &mut Visitor<'_, M>,
-    ) -> Visit {
+    fn visit(&self, _: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit {
         match self.lock.lock_within(patience) {
             Ok(mut body) => {
-                if let Body {
-                    slot: Some(slot),
-                    aside,
-                } = &mut *body
-                {
-                    let _: ControlFlow<()> = visitor(
-                        slot,
-                        &mut CellHome {
-                            name: &self.name,
-                            aside,
-                        },
-                    );
+                if let Body { slot: Some(slot), aside } = &mut *body {
+                    let _: ControlFlow<()> = visitor(slot, &mut CellHome { name: &self.name, aside });
                 }
                 Visit::Done
             }

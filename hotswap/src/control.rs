@@ -105,24 +105,13 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "{} {} -> {}: {} live, {} moved, {} held back, {} gone, {} not reached",
-            self.kind,
-            self.from,
-            self.to,
-            self.live,
-            self.moved,
-            self.held_back,
-            self.gone,
-            self.not_reached
+            self.kind, self.from, self.to, self.live, self.moved, self.held_back, self.gone, self.not_reached
         )?;
         if !self.settled {
             f.write_str(", not settled")?;
         }
         for held in self.held.iter().take(10) {
-            write!(
-                f,
-                "\n  {} stays at version {}: {}",
-                held.who, held.version, held.reason
-            )?;
+            write!(f, "\n  {} stays at version {}: {}", held.who, held.version, held.reason)?;
         }
         Ok(())
     }
@@ -240,19 +229,11 @@ struct Ring {
 
 impl Ring {
     fn push(&mut self, epoch: u64, what: String, why: String) {
-        let at_ms = SystemTime::UNIX_EPOCH
-            .elapsed()
-            .map_or(0, |t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        let at_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
         if self.entries.len() == AUDIT_KEPT {
             self.entries.pop_front();
         }
-        self.entries.push_back(Entry {
-            number: self.next,
-            at_ms,
-            epoch,
-            what,
-            why,
-        });
+        self.entries.push_back(Entry { number: self.next, at_ms, epoch, what, why });
         self.next += 1;
     }
 
@@ -341,24 +322,12 @@ impl Control {
             superseded_by: None,
             held: Vec::new(),
         };
-        let asked = Asked {
-            kind: next.kind,
-            to: next.version,
-            what: String::new(),
-        };
-        match self
-            .records
-            .back_mut()
-            .filter(|record| record.outcome.id == id)
-        {
+        let asked = Asked { kind: next.kind, to: next.version, what: String::new() };
+        match self.records.back_mut().filter(|record| record.outcome.id == id) {
             // a retry goes on with its command's outcome
             Some(record) => {
                 let (kind, from) = (record.outcome.kind, record.outcome.from);
-                record.outcome = Outcome {
-                    kind,
-                    from,
-                    ..outcome
-                };
+                record.outcome = Outcome { kind, from, ..outcome };
             }
             None => {
                 if self.records.len() == OUTCOMES_KEPT {
@@ -371,8 +340,7 @@ impl Control {
             self.ran.push(next.version);
         }
         let what = format!("{} {} -> {}", next.kind, last.version, next.version);
-        self.changes
-            .push(release.epoch, what, next.reason.to_string());
+        self.changes.push(release.epoch, what, next.reason.to_string());
         self.tell(&Event::Flip {
             epoch: release.epoch,
             kind: next.kind,
@@ -408,41 +376,25 @@ impl Control {
 
     /// The outcome of a command; the present one's with the numbers of this census.
     pub(crate) fn outcome(&self, id: &str, census: &Census) -> Option<Outcome> {
-        let record = self
-            .records
-            .iter()
-            .rev()
-            .find(|record| record.outcome.id == id)?;
-        self.live_outcome(census)
-            .filter(|live| live.id == id)
-            .or_else(|| Some(record.outcome.clone()))
+        let record = self.records.iter().rev().find(|record| record.outcome.id == id)?;
+        self.live_outcome(census).filter(|live| live.id == id).or_else(|| Some(record.outcome.clone()))
     }
 
     pub(crate) fn outcomes(&self, census: &Census) -> Vec<Outcome> {
         let live = self.live_outcome(census);
         let replaced = usize::from(live.is_some());
-        let sealed = self
-            .records
-            .iter()
-            .take(self.records.len() - replaced)
-            .map(|record| record.outcome.clone());
+        let sealed = self.records.iter().take(self.records.len() - replaced).map(|record| record.outcome.clone());
         sealed.chain(live).collect()
     }
 
     pub(crate) fn was_asked(&self, id: &str) -> Option<&Asked> {
-        self.records
-            .iter()
-            .rev()
-            .find(|record| record.outcome.id == id)
-            .map(|record| &record.asked)
+        self.records.iter().rev().find(|record| record.outcome.id == id).map(|record| &record.asked)
     }
 
     /// Everything that can be reached at this epoch has been.
     pub(crate) fn settle(&mut self, epoch: u64, census: &Census) {
-        let present = self
-            .records
-            .back()
-            .is_some_and(|record| record.outcome.epoch == epoch && !record.outcome.settled);
+        let present =
+            self.records.back().is_some_and(|record| record.outcome.epoch == epoch && !record.outcome.settled);
         if !present || census.epoch != epoch {
             return;
         }
@@ -455,16 +407,14 @@ impl Control {
     }
 
     pub(crate) fn hold(&mut self, held: HeldBack) {
-        self.held
-            .retain(|other| other.who != held.who || other.place != held.place);
+        self.held.retain(|other| other.who != held.who || other.place != held.place);
         if self.held.len() < HELD_NAMED {
             self.held.push(held);
         }
     }
 
     pub(crate) fn release(&mut self, place: Place, who: &str) {
-        self.held
-            .retain(|held| held.place != place || held.who != who);
+        self.held.retain(|held| held.place != place || held.who != who);
     }
 
     pub(crate) fn held(&self) -> &[HeldBack] {
@@ -514,7 +464,6 @@ impl Control {
     }
 
     fn tell(&mut self, event: &Event) {
-        self.subscribers
-            .retain_mut(|subscriber| subscriber.tell(event));
+        self.subscribers.retain_mut(|subscriber| subscriber.tell(event));
     }
 }

@@ -38,21 +38,13 @@ pub enum Why {
 
 impl<I> fmt::Debug for StepError<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StepError")
-            .field("input", &std::any::type_name::<I>())
-            .field("why", &self.why)
-            .finish()
+        f.debug_struct("StepError").field("input", &std::any::type_name::<I>()).field("why", &self.why).finish()
     }
 }
 
 impl<I> fmt::Display for StepError<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "input `{}` was not taken: {}",
-            short_name::<I>(),
-            self.why
-        )
+        write!(f, "input `{}` was not taken: {}", short_name::<I>(), self.why)
     }
 }
 
@@ -62,9 +54,7 @@ impl<I> std::error::Error for StepError<I> {}
 fn short_name<I>() -> &'static str {
     let full = std::any::type_name::<I>();
     let generics = full.find('<').unwrap_or(full.len());
-    full[..generics]
-        .rfind("::")
-        .map_or(full, |at| &full[at + 2..])
+    full[..generics].rfind("::").map_or(full, |at| &full[at + 2..])
 }
 
 /// A state that could not enter: no way leads from its version to the one that runs, or the way failed.
@@ -91,20 +81,13 @@ pub enum NotEntered {
 
 impl<S> fmt::Debug for EnterError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EnterError")
-            .field("to", &self.to)
-            .field("why", &self.why)
-            .finish_non_exhaustive()
+        f.debug_struct("EnterError").field("to", &self.to).field("why", &self.why).finish_non_exhaustive()
     }
 }
 
 impl<S> fmt::Display for EnterError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "a state cannot enter at version {}: {}",
-            self.to, self.why
-        )
+        write!(f, "a state cannot enter at version {}: {}", self.to, self.why)
     }
 }
 
@@ -152,9 +135,7 @@ pub enum VersionError {
         known: Vec<u32>,
     },
     /// The version has no steps: it can be migrated from, not run.
-    #[error(
-        "version {asked} of machine `{machine}` has no steps: it can be migrated from, not run"
-    )]
+    #[error("version {asked} of machine `{machine}` has no steps: it can be migrated from, not run")]
     DecodeOnly {
         /// The machine's name.
         machine: String,
@@ -164,11 +145,7 @@ pub enum VersionError {
 }
 
 fn list(numbers: &[u32]) -> String {
-    numbers
-        .iter()
-        .map(u32::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A command that was refused. Nothing has changed.
@@ -278,17 +255,9 @@ pub struct Loss {
 }
 
 fn list_losses(losses: &[Loss]) -> String {
-    losses
-        .iter()
-        .map(|loss| format!("{} (instances: {})", loss.what, loss.instances))
-        .collect::<Vec<_>>()
-        .join(", ")
+    losses.iter().map(|loss| format!("{} (instances: {})", loss.what, loss.instances)).collect::<Vec<_>>().join(", ")
 }
 
 fn list_names(names: &[String]) -> String {
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", names.join(", "))
-    }
+    if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
 }

@@ -25,15 +25,9 @@ use crate::way::contain;
 const SHARDS: usize = 64;
 
 /// What a fleet's keys must be: hashed to find an instance, displayed and parsed where a person names one.
-pub trait Key:
-    Hash + Eq + Clone + Send + Sync + Display + FromStr + Serialize + DeserializeOwned + 'static
-{
-}
+pub trait Key: Hash + Eq + Clone + Send + Sync + Display + FromStr + Serialize + DeserializeOwned + 'static {}
 
-impl<K> Key for K where
-    K: Hash + Eq + Clone + Send + Sync + Display + FromStr + Serialize + DeserializeOwned + 'static
-{
-}
+impl<K> Key for K where K: Hash + Eq + Clone + Send + Sync + Display + FromStr + Serialize + DeserializeOwned + 'static {}
 
 /// Many instances by key, all on one switch. A clone is another handle to the same fleet.
 ///
@@ -43,10 +37,12 @@ pub struct Fleet<M: Machine, K: Key>(Arc<Inner<M, K>>);
 struct Inner<M: Machine, K: Key> {
     shared: Arc<Shared<M>>,
     hasher: DefaultHashBuilder,
-    shards: Box<[CachePadded<Lock<Shard<M, K>>>]>,
+    shards: Shards<M, K>,
     /// How many keys there are; beside the locks, so that a step may ask.
     len: AtomicUsize,
 }
+
+type Shards<M, K> = Box<[CachePadded<Lock<Shard<M, K>>>]>;
 
 /// Slots keep their number while they live, so that a sweep or a scan can go on where it stopped.
 struct Shard<M: Machine, K: Key> {
@@ -87,12 +83,7 @@ impl<K: Display> Home for FleetHome<'_, K> {
 
 impl<M: Machine, K: Key> Shard<M, K> {
     fn new() -> Self {
-        Self {
-            index: HashTable::new(),
-            entries: Vec::new(),
-            free: Vec::new(),
-            aside: HashMap::new(),
-        }
+        Self { index: HashTable::new(), entries: Vec::new(), free: Vec::new(), aside: HashMap::new() }
     }
 
     #[inline]
@@ -100,45 +91,28 @@ impl<M: Machine, K: Key> Shard<M, K> {
     where
         K: Borrow<Q>,
     {
-        let same = |at: &u32| {
-            self.entries[*at as usize]
-                .as_ref()
-                .is_some_and(|entry| entry.key.borrow() == key)
-        };
+        let same = |at: &u32| self.entries[*at as usize].as_ref().is_some_and(|entry| entry.key.borrow() == key);
         self.index.find(hash, same).copied()
     }
 
     #[inline]
     fn at(&mut self, at: u32) -> Option<(&mut Slot<M>, FleetHome<'_, K>)> {
         let Entry { key, slot } = self.entries.get_mut(at as usize)?.as_mut()?;
-        Some((
-            slot,
-            FleetHome {
-                key,
-                at,
-                aside: &mut self.aside,
-            },
-        ))
+        Some((slot, FleetHome { key, at, aside: &mut self.aside }))
     }
 
     fn put(&mut self, hash: u64, hasher: &DefaultHashBuilder, key: K, slot: Slot<M>) -> u32 {
         let entry = Some(Entry { key, slot });
-        let at = match self.free.pop() {
-            Some(at) => {
-                self.entries[at as usize] = entry;
-                at
-            }
-            None => {
-                self.entries.push(entry);
-                u32::try_from(self.entries.len() - 1)
-                    .expect("a shard holds fewer than 2^32 instances")
-            }
+        let at = if let Some(at) = self.free.pop() {
+            self.entries[at as usize] = entry;
+            at
+        } else {
+            self.entries.push(entry);
+            u32::try_from(self.entries.len() - 1).expect("a shard holds fewer than 2^32 instances")
         };
         let entries = &self.entries;
         self.index.insert_unique(hash, at, |at| {
-            entries[*at as usize]
-                .as_ref()
-                .map_or(0, |entry| hasher.hash_one(&entry.key))
+            entries[*at as usize].as_ref().map_or(0, |entry| hasher.hash_one(&entry.key))
         });
         at
     }
@@ -149,11 +123,7 @@ impl<M: Machine, K: Key> Shard<M, K> {
         }
         let Entry { key, mut slot } = self.entries[at as usize].take()?;
         self.free.push(at);
-        let mut home = FleetHome {
-            key: &key,
-            at,
-            aside: &mut self.aside,
-        };
+        let mut home = FleetHome { key: &key, at, aside: &mut self.aside };
         let state = slot.leave(shared, &mut home);
         home.clear_aside();
         state
@@ -162,15 +132,8 @@ impl<M: Machine, K: Key> Shard<M, K> {
 
 impl<M: Machine, K: Key> Fleet<M, K> {
     pub(crate) fn new(shared: Arc<Shared<M>>) -> Self {
-        let shards = (0..SHARDS)
-            .map(|_| CachePadded::new(Lock::new(Shard::new())))
-            .collect();
-        let inner = Arc::new(Inner {
-            shared,
-            hasher: DefaultHashBuilder::default(),
-            shards,
-            len: AtomicUsize::new(0),
-        });
+        let shards = (0..SHARDS).map(|_| CachePadded::new(Lock::new(Shard::new()))).collect();
+        let inner = Arc::new(Inner { shared, hasher: DefaultHashBuilder::default(), shards, len: AtomicUsize::new(0) });
         let reach = Arc::downgrade(&inner);
         inner.shared.roster.add_fleet(reach);
         Self(inner)
@@ -197,16 +160,10 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     {
         let hash = self.0.hasher.hash_one(key);
         let Ok(mut shard) = self.0.shard(hash) else {
-            return Err(StepError {
-                input,
-                why: Why::Reentered,
-            });
+            return Err(StepError { input, why: Why::Reentered });
         };
         let Some((slot, mut home)) = shard.find(hash, key).and_then(|at| shard.at(at)) else {
-            return Err(StepError {
-                input,
-                why: Why::NoKey,
-            });
+            return Err(StepError { input, why: Why::NoKey });
         };
         slot.step(&self.0.shared, &mut home, input)
     }
@@ -262,36 +219,23 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let inner = &*self.0;
         let hash = inner.hasher.hash_one(&key);
         let Ok(mut shard) = inner.shard(hash) else {
-            return Err(StepError {
-                input,
-                why: Why::Reentered,
-            });
+            return Err(StepError { input, why: Why::Reentered });
         };
         let at = match shard.find(hash, &key) {
             Some(at) => at,
             None => match Slot::enter(&inner.shared, make().into(), Place::Fleet) {
                 Ok(slot) => inner.put(&mut shard, hash, key, slot),
                 Err(_) => {
-                    return Err(StepError {
-                        input,
-                        why: Why::NotMade,
-                    });
+                    return Err(StepError { input, why: Why::NotMade });
                 }
             },
         };
         let Some((slot, mut home)) = shard.at(at) else {
-            return Err(StepError {
-                input,
-                why: Why::NoKey,
-            });
+            return Err(StepError { input, why: Why::NoKey });
         };
         let result = slot.step(&inner.shared, &mut home, input);
         let goes = !slot.poisoned() && slot.state().is_some_and(|state| !stays(state));
-        let gone = if goes {
-            inner.take(&mut shard, hash, at)
-        } else {
-            None
-        };
+        let gone = if goes { inner.take(&mut shard, hash, at) } else { None };
         drop(shard);
         drop(gone);
         result
@@ -312,16 +256,10 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let state = state.into();
         let Ok(mut shard) = inner.shard(hash) else {
             let to = inner.shared.core.release().version;
-            return Err(EnterError {
-                state: Some(state),
-                to,
-                why: NotEntered::Reentered,
-            });
+            return Err(EnterError { state: Some(state), to, why: NotEntered::Reentered });
         };
         let slot = Slot::enter(&inner.shared, state, Place::Fleet)?;
-        let old = shard
-            .find(hash, &key)
-            .and_then(|at| inner.take(&mut shard, hash, at));
+        let old = shard.find(hash, &key).and_then(|at| inner.take(&mut shard, hash, at));
         inner.put(&mut shard, hash, key, slot);
         Ok(old)
     }
@@ -365,11 +303,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             slot.arrive(&self.0.shared, &mut home);
         }
         let goes = slot.poisoned() || slot.state().is_none_or(goes);
-        Ok(if goes {
-            self.0.take(&mut shard, hash, at)
-        } else {
-            None
-        })
+        Ok(if goes { self.0.take(&mut shard, hash, at) } else { None })
     }
 
     /// Looks at the state under `key`, brought to the present version first; `None` if there is none, or it is lost.
@@ -377,11 +311,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     /// # Errors
     ///
     /// When called from inside a step of an instance of the same shard.
-    pub fn inspect<Q, R>(
-        &self,
-        key: &Q,
-        look: impl FnOnce(&M::AnyState) -> R,
-    ) -> Result<Option<R>, Reentered>
+    pub fn inspect<Q, R>(&self, key: &Q, look: impl FnOnce(&M::AnyState) -> R) -> Result<Option<R>, Reentered>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -439,10 +369,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         at_most: usize,
         mut look: impl FnMut(&K, &M::AnyState),
     ) -> Result<Option<u64>, Reentered> {
-        let (mut part, mut from) = (
-            usize::try_from(cursor >> 32).unwrap_or(usize::MAX),
-            (cursor & 0xffff_ffff) as usize,
-        );
+        let (mut part, mut from) =
+            (usize::try_from(cursor >> 32).unwrap_or(usize::MAX), (cursor & 0xffff_ffff) as usize);
         let mut left = at_most;
         while let Some(shard) = self.0.shards.get(part) {
             let shard = shard.lock().map_err(|Busy| Reentered)?;
@@ -521,14 +449,7 @@ impl<M: Machine, K: Key> Inner<M, K> {
             };
             self.len.fetch_sub(1, Ordering::Relaxed);
             let at = u32::try_from(at).unwrap_or(u32::MAX);
-            gone.extend(slot.leave(
-                &self.shared,
-                &mut FleetHome {
-                    key: &key,
-                    at,
-                    aside: &mut shard.aside,
-                },
-            ));
+            gone.extend(slot.leave(&self.shared, &mut FleetHome { key: &key, at, aside: &mut shard.aside }));
         }
         shard.aside.clear();
     }
@@ -555,10 +476,7 @@ impl<M: Machine, K: Key> Clone for Fleet<M, K> {
 
 impl<M: Machine, K: Key> fmt::Debug for Fleet<M, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fleet")
-            .field("switch", &self.0.shared.core.label)
-            .field("len", &self.len())
-            .finish()
+        f.debug_struct("Fleet").field("switch", &self.0.shared.core.label).field("len", &self.len()).finish()
     }
 }
 
@@ -567,13 +485,7 @@ impl<M: Machine, K: Key> Reach<M> for Inner<M, K> {
         SHARDS
     }
 
-    fn visit(
-        &self,
-        part: usize,
-        cursor: usize,
-        patience: Patience,
-        visitor: &mut Visitor<'_, M>,
-    ) -> Visit {
+    fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit {
         let Ok(mut shard) = self.shards[part].lock_within(patience) else {
             return Visit::Busy(cursor);
         };

@@ -37,17 +37,11 @@ impl<M: Machine> Switch<M> {
     /// A switch whose label and first version are chosen.
     #[must_use]
     pub fn builder() -> SwitchBuilder<M> {
-        SwitchBuilder {
-            label: None,
-            version: None,
-            machine: PhantomData,
-        }
+        SwitchBuilder { label: None, version: None, machine: PhantomData }
     }
 
     fn at(version: u32) -> Self {
-        Self(registry::claim_numbered(M::IDENTITY.name, |label| {
-            Shared::new(label.to_owned(), version, alarm)
-        }))
+        Self(registry::claim_numbered(M::IDENTITY.name, |label| Shared::new(label.to_owned(), version, alarm)))
     }
 
     /// One instance that threads share.
@@ -78,16 +72,9 @@ impl<M: Machine> Switch<M> {
     /// # Errors
     ///
     /// As [`Switch::cell`].
-    pub fn instance(
-        &self,
-        state: impl Into<M::AnyState>,
-    ) -> Result<Instance<M>, EnterError<M::AnyState>> {
+    pub fn instance(&self, state: impl Into<M::AnyState>) -> Result<Instance<M>, EnterError<M::AnyState>> {
         let slot = Slot::enter(&self.0, state.into(), Place::Owned)?;
-        Ok(Instance {
-            slot,
-            shared: Arc::clone(&self.0),
-            aside: None,
-        })
+        Ok(Instance { slot, shared: Arc::clone(&self.0), aside: None })
     }
 
     /// An empty fleet: many instances by key.
@@ -135,20 +122,13 @@ impl<M: Machine> Clone for Switch<M> {
 
 impl<M: Machine> fmt::Debug for Switch<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Switch")
-            .field("label", &self.label())
-            .field("version", &self.version())
-            .finish()
+        f.debug_struct("Switch").field("label", &self.label()).field("version", &self.version()).finish()
     }
 }
 
 /// The newest version that has steps.
 fn newest<M: Machine>() -> u32 {
-    M::VERSIONS
-        .iter()
-        .rev()
-        .find(|version| !version.decode_only())
-        .map_or(0, |version| version.number)
+    M::VERSIONS.iter().rev().find(|version| !version.decode_only()).map_or(0, |version| version.number)
 }
 
 impl<M: Machine> SwitchBuilder<M> {
@@ -187,10 +167,7 @@ impl<M: Machine> SwitchBuilder<M> {
 
 impl<M: Machine> fmt::Debug for SwitchBuilder<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SwitchBuilder")
-            .field("label", &self.label)
-            .field("version", &self.version)
-            .finish()
+        f.debug_struct("SwitchBuilder").field("label", &self.label).field("version", &self.version).finish()
     }
 }
 
@@ -206,6 +183,7 @@ impl<M: Machine> Cell<M> {
         let state = state.into();
         match Self::new_at(M::version_of(&state), state) {
             Ok(cell) => cell,
+            #[expect(clippy::panic, reason = "documented: `new_at` is the way that does not")]
             Err(error) => panic!("{error}"),
         }
     }
@@ -215,10 +193,7 @@ impl<M: Machine> Cell<M> {
     /// # Errors
     ///
     /// When the version is not one to run, or the state cannot be brought there.
-    pub fn new_at(
-        version: impl NameOf<M>,
-        state: impl Into<M::AnyState>,
-    ) -> Result<Self, NotMade<M::AnyState>> {
+    pub fn new_at(version: impl NameOf<M>, state: impl Into<M::AnyState>) -> Result<Self, NotMade<M::AnyState>> {
         let state = state.into();
         match Switch::builder().starting_at(version.number()).build() {
             Ok(switch) => switch.cell(state).map_err(NotMade::State),
@@ -302,15 +277,11 @@ impl<M: Machine> Instance<M> {
     ///
     /// If the step panics; the instance is poisoned then.
     #[inline]
-    pub fn step<I: Serialize>(
-        &mut self,
-        input: I,
-    ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
+    pub fn step<I: Serialize>(&mut self, input: I) -> Result<<M as Accepts<I>>::Output, StepError<I>>
     where
         M: Accepts<I>,
     {
-        self.slot
-            .step(&self.shared, &mut Owned(&mut self.aside), input)
+        self.slot.step(&self.shared, &mut Owned(&mut self.aside), input)
     }
 
     /// Runs one step of an input that is known only as one of the machine's.
@@ -323,8 +294,7 @@ impl<M: Machine> Instance<M> {
     ///
     /// As [`Instance::step`].
     pub fn step_any(&mut self, input: M::AnyInput) -> Result<M::AnyOutput, StepError<M::AnyInput>> {
-        self.slot
-            .step_any(&self.shared, &mut Owned(&mut self.aside), input)
+        self.slot.step_any(&self.shared, &mut Owned(&mut self.aside), input)
     }
 
     /// Moves it to the present release now, if it is not there, or holds it back.
@@ -369,6 +339,6 @@ impl<M: Machine> fmt::Debug for Instance<M> {
         f.debug_struct("Instance")
             .field("switch", &self.shared.core.label)
             .field("version", &self.version())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

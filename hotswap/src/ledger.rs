@@ -6,7 +6,7 @@
 use crossbeam_utils::CachePadded;
 use serde::Serialize;
 
-use crate::sync::{Mutex, MutexGuard, thread_local, token};
+use crate::sync::{Mutex, MutexGuard, token};
 
 /// In a stamp: a step panicked; the rest of the stamp is the epoch it happened at.
 pub(crate) const POISONED: u64 = 1 << 63;
@@ -107,10 +107,7 @@ impl Census {
 
     /// Instances that the present release could not move, and poisoned ones.
     pub(crate) fn held_back(&self) -> u64 {
-        self.sum(|count| {
-            count.stamp & POISONED != 0
-                || (count.stamp == self.epoch && count.version != self.target)
-        })
+        self.sum(|count| count.stamp & POISONED != 0 || (count.stamp == self.epoch && count.version != self.target))
     }
 
     pub(crate) fn of_version(&self, version: u32) -> u64 {
@@ -118,11 +115,7 @@ impl Census {
     }
 
     pub(crate) fn sum(&self, of: impl Fn(&Count) -> bool) -> u64 {
-        self.counts
-            .iter()
-            .filter(|(count, _)| of(count))
-            .map(|(_, n)| n)
-            .sum()
+        self.counts.iter().filter(|(count, _)| of(count)).map(|(_, n)| n).sum()
     }
 }
 
@@ -133,22 +126,14 @@ impl Ledger {
     pub(crate) fn new(epoch: u64, target: u32) -> Self {
         let stripes = (0..stripe_count())
             .map(|_| {
-                CachePadded::new(Mutex::new(Stripe {
-                    epoch,
-                    target,
-                    counts: Vec::new(),
-                    flows: Flows::default(),
-                }))
+                CachePadded::new(Mutex::new(Stripe { epoch, target, counts: Vec::new(), flows: Flows::default() }))
             })
             .collect();
         Self { stripes }
     }
 
     fn mine(&self) -> MutexGuard<'_, Stripe> {
-        thread_local! {
-            static MINE: usize = usize::try_from(token()).unwrap_or(0);
-        }
-        let mine = MINE.with(|mine| *mine);
+        let mine = usize::try_from(token()).unwrap_or(0);
         self.stripes[mine % self.stripes.len()].lock()
     }
 
@@ -226,12 +211,7 @@ impl Held<'_> {
             .into_iter()
             .filter_map(|(count, n)| u64::try_from(n).ok().filter(|n| *n > 0).map(|n| (count, n)))
             .collect();
-        Census {
-            epoch: self.0[0].epoch,
-            target: self.0[0].target,
-            counts,
-            flows,
-        }
+        Census { epoch: self.0[0].epoch, target: self.0[0].target, counts, flows }
     }
 
     /// Opens the account of a new epoch: everyone live now is not reached, the poisoned are held back.
@@ -242,20 +222,15 @@ impl Held<'_> {
             stripe.counts.clear();
             stripe.flows = Flows::default();
         }
-        self.0[0].counts = census
-            .counts
-            .iter()
-            .map(|(count, n)| (*count, i64::try_from(*n).unwrap_or(i64::MAX)))
-            .collect();
+        self.0[0].counts =
+            census.counts.iter().map(|(count, n)| (*count, i64::try_from(*n).unwrap_or(i64::MAX))).collect();
         self.0[0].flows.held = i64::try_from(census.poisoned()).unwrap_or(i64::MAX);
     }
 }
 
 #[cfg(not(hotswap_loom))]
 fn stripe_count() -> usize {
-    std::thread::available_parallelism()
-        .map_or(8, |n| (n.get() * 4).next_power_of_two())
-        .min(64)
+    std::thread::available_parallelism().map_or(8, |n| (n.get() * 4).next_power_of_two()).min(64)
 }
 
 #[cfg(hotswap_loom)]

@@ -26,17 +26,13 @@ pub mod __private;
 pub use admin::{Admin, Population, Standing, Status, VersionStatus};
 pub use cell::Cell;
 pub use control::{Audit, Entry, Event, Events, HeldBack, Kind, Outcome};
-pub use error::{
-    AdminError, EnterError, Loss, NotEntered, Reentered, StepError, SwitchError, VersionError, Why,
-};
+pub use error::{AdminError, EnterError, Loss, NotEntered, Reentered, StepError, SwitchError, VersionError, Why};
 pub use fleet::{Fleet, Key};
 pub use handle::{Instance, NotMade, Switch, SwitchBuilder};
 pub use ledger::Place;
 pub use machine::{Accepts, Edge, How, Identity, Loaded, Machine, NameOf, Stepped, VersionInfo};
 pub use observe::Statistics;
-pub use options::{
-    CommitOptions, Expect, Plan, PlanFailure, RollbackOptions, UpgradeOptions, Wait,
-};
+pub use options::{CommitOptions, Expect, Plan, PlanFailure, RollbackOptions, UpgradeOptions, Wait};
 pub use registry::{Live, machines, switch, switches};
 pub use sweep::{Sweeper, Swept};
 pub use switch::Phase;

@@ -39,11 +39,7 @@ impl Drop for Mark<'_> {
 impl<T> Guard<'_, T> {
     /// Lets go of the lock to whoever waits longest.
     pub(crate) fn unlock_fair(self) {
-        let Self {
-            mark,
-            value,
-            inside,
-        } = self;
+        let Self { mark, value, inside } = self;
         drop(mark);
         crate::sync::unlock_fair(value);
         drop(inside);
@@ -52,10 +48,7 @@ impl<T> Guard<'_, T> {
 
 impl<T> Lock<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self {
-            holder: AtomicU64::new(0),
-            value: Mutex::new(value),
-        }
+        Self { holder: AtomicU64::new(0), value: Mutex::new(value) }
     }
 
     /// Waits for the lock; refuses the thread that holds it already.
@@ -82,11 +75,7 @@ impl<T> Lock<T> {
         }
         match patience {
             Patience::None => Err(Busy),
-            Patience::Until(end) => self
-                .value
-                .try_lock_until(end)
-                .map(|value| self.guard(value))
-                .ok_or(Busy),
+            Patience::Until(end) => self.value.try_lock_until(end).map(|value| self.guard(value)).ok_or(Busy),
             Patience::Forever => Ok(self.guard(self.value.lock())),
         }
     }
@@ -94,11 +83,7 @@ impl<T> Lock<T> {
     #[inline]
     fn guard<'a>(&'a self, value: MutexGuard<'a, T>) -> Guard<'a, T> {
         self.holder.store(token(), Ordering::Relaxed);
-        Guard {
-            mark: Mark(&self.holder),
-            value,
-            inside: Inside::enter(),
-        }
+        Guard { mark: Mark(&self.holder), value, inside: Inside::enter() }
     }
 }
 

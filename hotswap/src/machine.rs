@@ -41,10 +41,7 @@ pub trait Machine: Sized + Send + Sync + 'static {
     /// # Errors
     ///
     /// The input itself, untouched, when the state's version refuses it.
-    fn step_any(
-        state: &mut Self::AnyState,
-        input: Self::AnyInput,
-    ) -> Result<Stepped<Self::AnyOutput>, Self::AnyInput>;
+    fn step_any(state: &mut Self::AnyState, input: Self::AnyInput) -> Result<Stepped<Self::AnyOutput>, Self::AnyInput>;
 
     /// Takes a state of any lower version up to [`Machine::FUSED_TO`] in one straight line.
     ///
@@ -92,10 +89,7 @@ impl<O> Stepped<O> {
     /// The same step with its output adapted.
     #[inline]
     pub fn map<P>(self, adapt: impl FnOnce(O) -> P) -> Stepped<P> {
-        Stepped {
-            output: adapt(self.output),
-            failed: self.failed,
-        }
+        Stepped { output: adapt(self.output), failed: self.failed }
     }
 }
 
@@ -114,11 +108,7 @@ pub struct Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} ({} of {} {})",
-            self.name, self.module, self.krate, self.crate_version
-        )
+        write!(f, "{} ({} of {} {})", self.name, self.module, self.krate, self.crate_version)
     }
 }
 
@@ -215,8 +205,7 @@ impl Loaded {
     /// # Errors
     ///
     /// The input itself, when the loaded version does not take it.
-    pub fn step<I, O>(&mut self, input: I) -> Result<Stepped<O>, I> {
-        let _ = input;
+    pub fn step<I, O>(&mut self, _: I) -> Result<Stepped<O>, I> {
         match *self.0 {}
     }
 }

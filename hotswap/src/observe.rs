@@ -73,14 +73,7 @@ impl Observer {
         if traced {
             tracing::info!(target: "hotswap::trace", switch = label, version, input, value = json(value), "input");
         }
-        Watch {
-            observer: self,
-            label,
-            version,
-            input,
-            traced,
-            over: false,
-        }
+        Watch { observer: self, label, version, input, traced, over: false }
     }
 }
 
@@ -99,12 +92,7 @@ impl Watch<'_> {
         let observer = self.observer;
         self.end(&observer.steps);
         if self.traced {
-            let Self {
-                label,
-                version,
-                input,
-                ..
-            } = &self;
+            let Self { label, version, input, .. } = &self;
             tracing::info!(target: "hotswap::trace", switch = label, version, input, value = json(value), "output");
         }
     }
@@ -113,12 +101,7 @@ impl Watch<'_> {
         let observer = self.observer;
         self.end(&observer.refused);
         if self.traced {
-            let Self {
-                label,
-                version,
-                input,
-                ..
-            } = &self;
+            let Self { label, version, input, .. } = &self;
             tracing::info!(target: "hotswap::trace", switch = label, version, input, %why, "refused");
         }
     }

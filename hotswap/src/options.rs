@@ -33,10 +33,7 @@ impl Expect {
         if self.epoch == epoch && self.boot.is_none_or(|expected| expected == boot) {
             Ok(())
         } else {
-            Err(AdminError::Stale {
-                expected: self.epoch,
-                present: epoch,
-            })
+            Err(AdminError::Stale { expected: self.epoch, present: epoch })
         }
     }
 }
@@ -54,10 +51,7 @@ macro_rules! common_options {
             /// Refuses the command if the present release is another one.
             #[must_use]
             pub fn expect(mut self, boot: u64, epoch: u64) -> Self {
-                self.expect = Some(Expect {
-                    boot: Some(boot),
-                    epoch,
-                });
+                self.expect = Some(Expect { boot: Some(boot), epoch });
                 self
             }
 

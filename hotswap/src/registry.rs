@@ -29,18 +29,14 @@ impl<M: Machine> Live for Shared<M> {
     }
 }
 
-static LIVE: std::sync::Mutex<BTreeMap<String, Weak<dyn Live>>> =
-    std::sync::Mutex::new(BTreeMap::new());
+static LIVE: std::sync::Mutex<BTreeMap<String, Weak<dyn Live>>> = std::sync::Mutex::new(BTreeMap::new());
 
 fn with_live<R>(run: impl FnOnce(&mut BTreeMap<String, Weak<dyn Live>>) -> R) -> R {
-    run(&mut LIVE
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner))
+    run(&mut LIVE.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
 fn is_free(live: &BTreeMap<String, Weak<dyn Live>>, label: &str) -> bool {
-    live.get(label)
-        .is_none_or(|switch| switch.strong_count() == 0)
+    live.get(label).is_none_or(|switch| switch.strong_count() == 0)
 }
 
 /// Lists a new switch under exactly this label; `None` when another live one has it.
@@ -56,10 +52,7 @@ pub(crate) fn claim<L: Live + 'static>(label: &str, make: impl FnOnce() -> L) ->
 }
 
 /// Lists a new switch under this label, or the first of `label-2`, `label-3`, … that is free.
-pub(crate) fn claim_numbered<L: Live + 'static>(
-    label: &str,
-    make: impl FnOnce(&str) -> L,
-) -> Arc<L> {
+pub(crate) fn claim_numbered<L: Live + 'static>(label: &str, make: impl FnOnce(&str) -> L) -> Arc<L> {
     with_live(|live| {
         if live.len().is_power_of_two() {
             live.retain(|_, switch| switch.strong_count() > 0);
@@ -97,7 +90,5 @@ pub fn switch(label: &str) -> Option<Arc<dyn Live>> {
 
 /// Every machine that is compiled into this program, with its versions, in no particular order.
 pub fn machines() -> impl Iterator<Item = (Identity, &'static [VersionInfo])> {
-    inventory::iter::<crate::__private::Compiled>
-        .into_iter()
-        .map(|compiled| (compiled.identity, compiled.versions))
+    inventory::iter::<crate::__private::Compiled>.into_iter().map(|compiled| (compiled.identity, compiled.versions))
 }

@@ -49,9 +49,7 @@ impl<M: Machine> Shared<M> {
 
 impl<M: Machine> fmt::Debug for Shared<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("core", &self.core)
-            .finish_non_exhaustive()
+        f.debug_struct("Shared").field("core", &self.core).finish_non_exhaustive()
     }
 }
 
@@ -81,13 +79,7 @@ pub(crate) trait Reach<M: Machine>: Send + Sync {
     /// Into how many parts it falls that can be visited side by side.
     fn parts(&self) -> usize;
     /// Visits the instances of one part, each under its lock, from `cursor` on.
-    fn visit(
-        &self,
-        part: usize,
-        cursor: usize,
-        patience: Patience,
-        visitor: &mut Visitor<'_, M>,
-    ) -> Visit;
+    fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit;
     /// Visits the instance of this name: `None` if there is none, `Some(false)` if it stays in use.
     fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool>;
 }
@@ -106,13 +98,7 @@ impl<M: Machine> Reach<M> for Group<M> {
         1
     }
 
-    fn visit(
-        &self,
-        _: usize,
-        cursor: usize,
-        patience: Patience,
-        visitor: &mut Visitor<'_, M>,
-    ) -> Visit {
+    fn visit(&self, _: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit {
         for (i, member) in self.members().iter().enumerate().skip(cursor) {
             let mut stop = false;
             let mut once = |slot: &mut Slot<M>, home: &mut dyn Home| {
@@ -130,9 +116,7 @@ impl<M: Machine> Reach<M> for Group<M> {
     }
 
     fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool> {
-        self.members()
-            .iter()
-            .find_map(|member| member.find(who, patience, visitor))
+        self.members().iter().find_map(|member| member.find(who, patience, visitor))
     }
 }
 
@@ -168,11 +152,7 @@ impl<M: Machine> Default for Roster<M> {
         Self {
             groups: Mutex::new(Vec::new()),
             fleets: Mutex::new(Vec::new()),
-            work: Mutex::new(Work {
-                epoch: 1,
-                tasks: VecDeque::new(),
-                taken: 0,
-            }),
+            work: Mutex::new(Work { epoch: 1, tasks: VecDeque::new(), taken: 0 }),
             done: Bell::default(),
             swept: AtomicU64::new(1),
             names: AtomicU64::new(1),
@@ -195,13 +175,7 @@ impl<M: Machine> Roster<M> {
         };
         if full {
             if groups.len().is_power_of_two() {
-                groups.retain(|group| {
-                    group
-                        .0
-                        .lock()
-                        .iter()
-                        .any(|member| member.strong_count() > 0)
-                });
+                groups.retain(|group| group.0.lock().iter().any(|member| member.strong_count() > 0));
             }
             groups.push(Arc::new(Group(Mutex::new(Vec::with_capacity(GROUP)))));
         }
@@ -223,18 +197,9 @@ impl<M: Machine> Roster<M> {
 
     /// Everyone who can be reached now.
     pub(crate) fn all(&self) -> Vec<Arc<dyn Reach<M>>> {
-        let groups: Vec<Arc<dyn Reach<M>>> = self
-            .groups
-            .lock()
-            .iter()
-            .map(|group| Arc::clone(group) as Arc<dyn Reach<M>>)
-            .collect();
-        let fleets: Vec<_> = self
-            .fleets
-            .lock()
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect();
+        let groups: Vec<Arc<dyn Reach<M>>> =
+            self.groups.lock().iter().map(|group| Arc::clone(group) as Arc<dyn Reach<M>>).collect();
+        let fleets: Vec<_> = self.fleets.lock().iter().filter_map(Weak::upgrade).collect();
         groups.into_iter().chain(fleets).collect()
     }
 
@@ -242,11 +207,7 @@ impl<M: Machine> Roster<M> {
     pub(crate) fn tasks(&self) -> VecDeque<Task<M>> {
         let parts = |reach: &Arc<dyn Reach<M>>| {
             let weak = Arc::downgrade(reach);
-            (0..reach.parts()).map(move |part| Task {
-                reach: Weak::clone(&weak),
-                part,
-                cursor: 0,
-            })
+            (0..reach.parts()).map(move |part| Task { reach: Weak::clone(&weak), part, cursor: 0 })
         };
         self.all().iter().flat_map(parts).collect()
     }

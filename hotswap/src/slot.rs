@@ -23,6 +23,10 @@ pub(crate) struct Slot<M: Machine> {
     stamp: u64,
 }
 
+/// What makes a new state of the old one, or says why not.
+pub(crate) type Make<'a, M> =
+    dyn FnMut(Option<&<M as Machine>::AnyState>) -> Result<<M as Machine>::AnyState, String> + 'a;
+
 /// What few instances have, and only for a while: kept out of the slot.
 #[derive(Debug, Default)]
 pub(crate) struct Aside {
@@ -54,11 +58,7 @@ pub(crate) trait Home {
 
 impl<M: Machine> Slot<M> {
     /// Makes a live instance: brings the state to the version that runs and counts it.
-    pub(crate) fn enter(
-        shared: &Shared<M>,
-        state: M::AnyState,
-        place: Place,
-    ) -> Result<Self, EnterError<M::AnyState>> {
+    pub(crate) fn enter(shared: &Shared<M>, state: M::AnyState, place: Place) -> Result<Self, EnterError<M::AnyState>> {
         let mut state = Some(state);
         loop {
             let release = shared.core.current();
@@ -68,22 +68,11 @@ impl<M: Machine> Slot<M> {
                 .edges(from, release.version)
                 .and_then(|edges| travel::<M>(&mut state, &edges).map_err(|stuck| stuck.reason));
             if let Err(reason) = arrived {
-                return Err(EnterError {
-                    state,
-                    to: release.version,
-                    why: NotEntered::Migration(reason),
-                });
+                return Err(EnterError { state, to: release.version, why: NotEntered::Migration(reason) });
             }
-            let count = Count {
-                place,
-                version: release.version,
-                stamp: release.epoch,
-            };
+            let count = Count { place, version: release.version, stamp: release.epoch };
             if shared.core.ledger.enter(count) {
-                return Ok(Self {
-                    state,
-                    stamp: release.epoch,
-                });
+                return Ok(Self { state, stamp: release.epoch });
             }
         }
     }
@@ -103,11 +92,7 @@ impl<M: Machine> Slot<M> {
     }
 
     fn count(&self, place: Place) -> Count {
-        Count {
-            place,
-            version: self.version(),
-            stamp: self.stamp,
-        }
+        Count { place, version: self.version(), stamp: self.stamp }
     }
 
     pub(crate) fn version(&self) -> u32 {
@@ -160,17 +145,10 @@ impl<M: Machine> Slot<M> {
     where
         M: Accepts<I>,
     {
-        let armed = PoisonOnPanic {
-            slot: self,
-            shared,
-            home,
-        };
+        let armed = PoisonOnPanic { slot: self, shared, home };
         let Some(state) = &mut armed.slot.state else {
             std::mem::forget(armed);
-            return Err(StepError {
-                input,
-                why: Why::Poisoned,
-            });
+            return Err(StepError { input, why: Why::Poisoned });
         };
         let stepped = <M as Accepts<I>>::step(state, input);
         std::mem::forget(armed);
@@ -181,10 +159,7 @@ impl<M: Machine> Slot<M> {
                 }
                 Ok(stepped.output)
             }
-            Err(input) => Err(StepError {
-                input,
-                why: Why::Refused { at: self.version() },
-            }),
+            Err(input) => Err(StepError { input, why: Why::Refused { at: self.version() } }),
         }
     }
 
@@ -200,20 +175,12 @@ impl<M: Machine> Slot<M> {
         M: Accepts<I>,
     {
         if !self.arrive(shared, home) {
-            return Err(StepError {
-                input,
-                why: Why::Poisoned,
-            });
+            return Err(StepError { input, why: Why::Poisoned });
         }
         if !shared.core.observed() {
             return self.run(shared, home, input);
         }
-        let watch = shared.observer.see_input(
-            &shared.core.label,
-            self.version(),
-            <M as Accepts<I>>::INPUT,
-            &input,
-        );
+        let watch = shared.observer.see_input(&shared.core.label, self.version(), <M as Accepts<I>>::INPUT, &input);
         let result = self.run(shared, home, input);
         match &result {
             Ok(output) => watch.output(output),
@@ -230,28 +197,17 @@ impl<M: Machine> Slot<M> {
         input: M::AnyInput,
     ) -> Result<M::AnyOutput, StepError<M::AnyInput>> {
         if self.stamp != shared.core.word() && !self.arrive(shared, home) {
-            return Err(StepError {
-                input,
-                why: Why::Poisoned,
-            });
+            return Err(StepError { input, why: Why::Poisoned });
         }
-        let watch = shared.core.observed().then(|| {
-            shared
-                .observer
-                .see_input(&shared.core.label, self.version(), "AnyInput", &input)
-        });
+        let watch = shared
+            .core
+            .observed()
+            .then(|| shared.observer.see_input(&shared.core.label, self.version(), "AnyInput", &input));
         let mut home = home;
-        let armed = PoisonOnPanic {
-            slot: self,
-            shared,
-            home: &mut home,
-        };
+        let armed = PoisonOnPanic { slot: self, shared, home: &mut home };
         let Some(state) = &mut armed.slot.state else {
             std::mem::forget(armed);
-            return Err(StepError {
-                input,
-                why: Why::Poisoned,
-            });
+            return Err(StepError { input, why: Why::Poisoned });
         };
         let stepped = M::step_any(state, input);
         std::mem::forget(armed);
@@ -289,7 +245,7 @@ impl<M: Machine> Slot<M> {
             Ok(()) => {
                 self.stamp = release.epoch;
                 shared.core.ledger.shift(before, self.count(home.place()));
-                self.put_aside_no_longer(&release, home);
+                Self::put_aside_no_longer(&release, home);
                 if before.stamp & POISONED != 0
                     && let Some(who) = named(home)
                 {
@@ -306,12 +262,7 @@ impl<M: Machine> Slot<M> {
     }
 
     /// The way of one instance: by declared migrations, else from its kept state.
-    fn move_to(
-        &mut self,
-        shared: &Shared<M>,
-        home: &mut dyn Home,
-        release: &Release,
-    ) -> Result<(), Stuck> {
+    fn move_to(&mut self, shared: &Shared<M>, home: &mut dyn Home, release: &Release) -> Result<(), Stuck> {
         let poisoned = self.poisoned();
         let low = self.lowest_owed(home, release);
         let edges = shared.line.edges_by(self.version(), low, release.version);
@@ -325,11 +276,7 @@ impl<M: Machine> Slot<M> {
                 Ok(())
             }
             edges => {
-                let reason = if poisoned {
-                    "a step panicked".to_owned()
-                } else {
-                    edges.err().unwrap_or_default()
-                };
+                let reason = if poisoned { "a step panicked".to_owned() } else { edges.err().unwrap_or_default() };
                 self.restore(shared, home, release, reason)
             }
         }
@@ -343,58 +290,28 @@ impl<M: Machine> Slot<M> {
     }
 
     /// The state to keep, where the operator asked for it and the instance is about to leave it.
-    fn keep(
-        &self,
-        home: &dyn Home,
-        release: &Release,
-        leaves: bool,
-    ) -> Result<Option<Kept>, Stuck> {
-        let Some(probation) = release
-            .probation
-            .filter(|_| release.terms.keep_previous && leaves)
-        else {
+    fn keep(&self, home: &dyn Home, release: &Release, leaves: bool) -> Result<Option<Kept>, Stuck> {
+        let Some(probation) = release.probation.filter(|_| release.terms.keep_previous && leaves) else {
             return Ok(None);
         };
         let has = home.aside().and_then(|aside| aside.kept.as_ref());
-        let Some(state) = self
-            .state
-            .as_ref()
-            .filter(|_| has.is_none_or(|kept| kept.probation != probation))
-        else {
+        let Some(state) = self.state.as_ref().filter(|_| has.is_none_or(|kept| kept.probation != probation)) else {
             return Ok(None);
         };
-        let bytes = encode::<M>(state).map_err(|error| Stuck {
-            reason: format!("its state could not be kept: {error}"),
-            lost: false,
-        })?;
-        Ok(Some(Kept {
-            probation,
-            version: self.version(),
-            bytes: bytes.into(),
-        }))
+        let bytes = encode::<M>(state)
+            .map_err(|error| Stuck { reason: format!("its state could not be kept: {error}"), lost: false })?;
+        Ok(Some(Kept { probation, version: self.version(), bytes: bytes.into() }))
     }
 
     /// Puts back the state kept since before an undone probation; `reason` is why that is the only way.
-    fn restore(
-        &mut self,
-        shared: &Shared<M>,
-        home: &dyn Home,
-        release: &Release,
-        reason: String,
-    ) -> Result<(), Stuck> {
-        let stuck = |reason| Stuck {
-            reason,
-            lost: false,
-        };
+    fn restore(&mut self, shared: &Shared<M>, home: &dyn Home, release: &Release, reason: String) -> Result<(), Stuck> {
+        let stuck = |reason| Stuck { reason, lost: false };
         let low = self.lowest_owed(home, release);
         let aside = home.aside().and_then(|aside| aside.kept.as_ref());
         let Some(kept) = aside.filter(|kept| release.was_undone(kept.probation)) else {
             return Err(stuck(reason));
         };
-        let edges = shared
-            .line
-            .edges_by(kept.version, low, release.version)
-            .map_err(stuck)?;
+        let edges = shared.line.edges_by(kept.version, low, release.version).map_err(stuck)?;
         let mut restored = Some(decode::<M>(&kept.bytes).map_err(stuck)?);
         travel::<M>(&mut restored, &edges)?;
         let old = std::mem::replace(&mut self.state, restored);
@@ -402,12 +319,9 @@ impl<M: Machine> Slot<M> {
         Ok(())
     }
 
-    fn put_aside_no_longer(&self, release: &Release, home: &mut dyn Home) {
+    fn put_aside_no_longer(release: &Release, home: &mut dyn Home) {
         let Some(aside) = home.aside() else { return };
-        let stays = aside
-            .kept
-            .as_ref()
-            .is_some_and(|kept| Some(kept.probation) == release.probation);
+        let stays = aside.kept.as_ref().is_some_and(|kept| Some(kept.probation) == release.probation);
         if stays {
             home.aside_mut().debt = None;
         } else {
@@ -415,23 +329,12 @@ impl<M: Machine> Slot<M> {
         }
     }
 
-    fn hold_back(
-        &mut self,
-        shared: &Shared<M>,
-        home: &mut dyn Home,
-        release: &Release,
-        before: Count,
-        stuck: &Stuck,
-    ) {
+    fn hold_back(&mut self, shared: &Shared<M>, home: &mut dyn Home, release: &Release, before: Count, stuck: &Stuck) {
         let owed = self.lowest_owed(home, release);
         if owed < before.version {
             home.aside_mut().debt = Some(owed);
         }
-        self.stamp = if stuck.lost {
-            release.epoch | POISONED
-        } else {
-            release.epoch
-        };
+        self.stamp = if stuck.lost { release.epoch | POISONED } else { release.epoch };
         let count = self.count(home.place());
         shared.core.ledger.shift(before, count);
         tell_held(shared, home, count, &stuck.reason, stuck.lost);
@@ -457,7 +360,7 @@ impl<M: Machine> Slot<M> {
         &mut self,
         shared: &Shared<M>,
         home: &mut dyn Home,
-        make: &mut dyn FnMut(Option<&M::AnyState>) -> Result<M::AnyState, String>,
+        make: &mut Make<'_, M>,
     ) -> Result<(), String> {
         let new = contain(|| make(self.state.as_ref()))??;
         loop {
@@ -465,11 +368,7 @@ impl<M: Machine> Slot<M> {
             if self.stamp & !POISONED != release.epoch {
                 self.arrive(shared, home);
             }
-            let at = if self.version() == LOST || self.poisoned() {
-                release.version
-            } else {
-                self.version()
-            };
+            let at = if self.version() == LOST || self.poisoned() { release.version } else { self.version() };
             let mut new = Some(decode::<M>(&encode::<M>(&new)?)?);
             let from = new.as_ref().map_or(LOST, M::version_of);
             travel::<M>(&mut new, &shared.line.edges(from, at)?).map_err(|stuck| stuck.reason)?;
@@ -481,7 +380,7 @@ impl<M: Machine> Slot<M> {
             self.stamp = release.epoch;
             shared.core.ledger.shift(before, self.count(home.place()));
             if before.stamp & POISONED != 0 {
-                self.put_aside_no_longer(&release, home);
+                Self::put_aside_no_longer(&release, home);
                 if let Some(who) = named(home) {
                     shared.core.control().release(before.place, &who);
                 }
@@ -529,20 +428,8 @@ pub(crate) fn named(home: &dyn Home) -> Option<String> {
     contain(|| home.who()).unwrap_or_else(|_| Some("(its key cannot be displayed)".to_owned()))
 }
 
-fn tell_held<M: Machine>(
-    shared: &Shared<M>,
-    home: &dyn Home,
-    count: Count,
-    reason: &str,
-    poisoned: bool,
-) {
+fn tell_held<M: Machine>(shared: &Shared<M>, home: &dyn Home, count: Count, reason: &str, poisoned: bool) {
     let Some(who) = named(home) else { return };
-    let held = HeldBack {
-        who,
-        place: count.place,
-        version: count.version,
-        reason: reason.to_owned(),
-        poisoned,
-    };
+    let held = HeldBack { who, place: count.place, version: count.version, reason: reason.to_owned(), poisoned };
     shared.core.control().hold(held);
 }

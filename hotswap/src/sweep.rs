@@ -50,11 +50,7 @@ impl<M: Machine> Sweeper<M> {
         }
         let end = Instant::now() + budget;
         while turn(&self.0, Patience::None, end) == Turn::Worked && Instant::now() < end {}
-        if self.pending() {
-            Swept::More
-        } else {
-            Swept::Idle
-        }
+        if self.pending() { Swept::More } else { Swept::Idle }
     }
 }
 
@@ -66,18 +62,14 @@ impl<M: Machine> Clone for Sweeper<M> {
 
 impl<M: Machine> fmt::Debug for Sweeper<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sweeper")
-            .field("switch", &self.0.core.label)
-            .field("pending", &self.pending())
-            .finish()
+        f.debug_struct("Sweeper").field("switch", &self.0.core.label).field("pending", &self.pending()).finish()
     }
 }
 
 /// Sweeps until everything that can be reached at `epoch` has been, the epoch is superseded, or the end.
 pub(crate) fn to_the_end<M: Machine>(shared: &Shared<M>, epoch: u64, end: Option<Instant>) {
     let patience = end.map_or(Patience::Forever, Patience::Until);
-    let over =
-        || shared.core.epoch() != epoch || shared.roster.swept.load(Ordering::Acquire) == epoch;
+    let over = || shared.core.epoch() != epoch || shared.roster.swept.load(Ordering::Acquire) == epoch;
     while !over() && end.is_none_or(|end| Instant::now() < end) {
         if turn(shared, patience, Instant::now() + TURN) == Turn::OthersAtIt {
             let ready = |work: &mut crate::roster::Work<M>| over() || !work.tasks.is_empty();
@@ -110,7 +102,7 @@ fn turn<M: Machine>(shared: &Shared<M>, patience: Patience, end: Instant) -> Tur
         }
         slot.arrive(shared, home);
         moved += 1;
-        if moved % BETWEEN_LOOKS == 0 && Instant::now() >= end {
+        if moved.is_multiple_of(BETWEEN_LOOKS) && Instant::now() >= end {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
@@ -138,19 +130,16 @@ fn take<M: Machine>(shared: &Shared<M>) -> Option<(u64, Task<M>)> {
         work.taken = 0;
     }
     let task = work.tasks.pop_front();
-    match task {
-        Some(task) => {
-            work.taken += 1;
-            Some((epoch, task))
+    if let Some(task) = task {
+        work.taken += 1;
+        Some((epoch, task))
+    } else {
+        let nothing_left = work.taken == 0;
+        drop(work);
+        if nothing_left {
+            finish(shared, epoch);
         }
-        None => {
-            let nothing_left = work.taken == 0;
-            drop(work);
-            if nothing_left {
-                finish(shared, epoch);
-            }
-            None
-        }
+        None
     }
 }
 

@@ -73,19 +73,12 @@ impl Release {
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        if self.probation.is_some() {
-            Phase::Probation
-        } else {
-            Phase::Permanent
-        }
+        if self.probation.is_some() { Phase::Probation } else { Phase::Permanent }
     }
 
     /// The lowest version among the releases that an instance with this stamp has missed.
     pub(crate) fn lowest_since(&self, stamp: u64) -> u32 {
-        self.low
-            .iter()
-            .find(|(epoch, _)| *epoch > stamp)
-            .map_or(self.version, |(_, version)| *version)
+        self.low.iter().find(|(epoch, _)| *epoch > stamp).map_or(self.version, |(_, version)| *version)
     }
 
     pub(crate) fn was_undone(&self, probation: u64) -> bool {
@@ -168,11 +161,7 @@ impl Core {
     pub(crate) fn observe(&self, on: bool) {
         let _control = self.control.lock();
         let word = self.word.load(Ordering::Relaxed);
-        let word = if on {
-            word | OBSERVED
-        } else {
-            word & !OBSERVED
-        };
+        let word = if on { word | OBSERVED } else { word & !OBSERVED };
         self.word.store(word, Ordering::Release);
     }
 
@@ -214,12 +203,7 @@ impl Core {
 impl Release {
     fn followed_by(&self, next: &Next) -> Self {
         let epoch = self.epoch + 1;
-        let mut low: Vec<_> = self
-            .low
-            .iter()
-            .copied()
-            .filter(|(_, version)| *version < next.version)
-            .collect();
+        let mut low: Vec<_> = self.low.iter().copied().filter(|(_, version)| *version < next.version).collect();
         low.push((epoch, next.version));
         let mut undone = self.undone.clone();
         let (permanent, probation) = match next.kind {
@@ -234,8 +218,7 @@ impl Release {
         };
         let mut terms = next.terms;
         // what was kept in this probation stays kept until it ends
-        terms.keep_previous |=
-            probation.is_some() && probation == self.probation && self.terms.keep_previous;
+        terms.keep_previous |= probation.is_some() && probation == self.probation && self.terms.keep_previous;
         Self {
             epoch,
             version: next.version,
@@ -263,16 +246,9 @@ mod tests {
     use super::*;
 
     fn flip_to(core: &Core, kind: Kind, version: u32) -> Arc<Release> {
-        let next = Next {
-            kind,
-            version,
-            id: Arc::from("t"),
-            reason: Arc::from(""),
-            terms: Terms::default(),
-        };
+        let next = Next { kind, version, id: Arc::from("t"), reason: Arc::from(""), terms: Terms::default() };
         let mut control = core.control();
-        core.flip(&mut control, |_, _| Ok::<_, ()>(next))
-            .expect("nothing refuses")
+        core.flip(&mut control, |_, _| Ok::<_, ()>(next)).expect("nothing refuses")
     }
 
     #[test]
@@ -284,17 +260,8 @@ mod tests {
             let release = flip_to(&core, Kind::Upgrade, version);
             all.push((release.epoch, version));
             for stamp in 0..release.epoch {
-                let lowest = all
-                    .iter()
-                    .filter(|(epoch, _)| *epoch > stamp)
-                    .map(|(_, version)| *version)
-                    .min();
-                assert_eq!(
-                    Some(release.lowest_since(stamp)),
-                    lowest,
-                    "stamp {stamp} at epoch {}",
-                    release.epoch
-                );
+                let lowest = all.iter().filter(|(epoch, _)| *epoch > stamp).map(|(_, version)| *version).min();
+                assert_eq!(Some(release.lowest_since(stamp)), lowest, "stamp {stamp} at epoch {}", release.epoch);
             }
         }
     }
@@ -307,20 +274,10 @@ mod tests {
         assert_eq!(begun, Some(2));
         assert_eq!(flip_to(&core, Kind::Upgrade, 3).probation, begun);
         let back = flip_to(&core, Kind::Rollback, 1);
-        assert_eq!(
-            (back.phase(), back.permanent, back.was_undone(2)),
-            (Phase::Permanent, 1, true)
-        );
+        assert_eq!((back.phase(), back.permanent, back.was_undone(2)), (Phase::Permanent, 1, true));
         flip_to(&core, Kind::Upgrade, 2);
         let committed = flip_to(&core, Kind::Commit, 2);
-        assert_eq!(
-            (
-                committed.phase(),
-                committed.permanent,
-                committed.was_undone(5)
-            ),
-            (Phase::Permanent, 2, false)
-        );
+        assert_eq!((committed.phase(), committed.permanent, committed.was_undone(5)), (Phase::Permanent, 2, false));
     }
 
     #[test]

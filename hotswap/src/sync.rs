@@ -2,9 +2,14 @@
 
 #[cfg(not(hotswap_loom))]
 mod imp {
+    pub(crate) fn new_token() -> u64 {
+        use std::sync::atomic::Ordering;
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
     use std::sync::Arc;
     pub(crate) use std::sync::atomic::AtomicU64;
-    pub(crate) use std::thread_local;
 
     use arc_swap::ArcSwap;
     use std::time::Instant;
@@ -68,12 +73,18 @@ mod imp {
 
 #[cfg(hotswap_loom)]
 mod imp {
+    /// loom repeats a run with the same thread numbers, and only with those.
+    pub(crate) fn new_token() -> u64 {
+        let id = format!("{:?}", loom::thread::current().id());
+        let number: u64 = id.chars().filter_map(|c| c.to_digit(10)).fold(0, |n, digit| n * 10 + u64::from(digit));
+        number + 1
+    }
+
     use std::sync::Arc;
     use std::time::Instant;
 
     pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::sync::atomic::AtomicU64;
-    pub(crate) use loom::thread_local;
 
     /// loom's mutex under parking_lot's names; a panic leaves it usable, as there.
     #[derive(Debug, Default)]
@@ -84,9 +95,7 @@ mod imp {
             Self(loom::sync::Mutex::new(value))
         }
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-            self.0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
         }
         pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
             match self.0.try_lock() {
@@ -132,8 +141,8 @@ mod imp {
         pub(crate) fn new(value: Arc<T>) -> Self {
             Self(Mutex::new(value))
         }
-        pub(crate) fn load(&self) -> Arc<T> {
-            self.load_full()
+        pub(crate) fn load(&self) -> Box<Arc<T>> {
+            Box::new(self.load_full())
         }
         pub(crate) fn load_full(&self) -> Arc<T> {
             Arc::clone(&self.0.lock())
@@ -144,24 +153,32 @@ mod imp {
     }
 }
 
-pub(crate) use imp::*;
+use imp::new_token;
+pub(crate) use imp::{AtomicU64, Bell, Current, Mutex, MutexGuard, unlock_fair};
 
+use std::cell::Cell;
+
+#[cfg(not(hotswap_loom))]
 thread_local! {
-    /// How many cells or shards this thread holds, and migrations it is inside.
-    static INSIDE: std::cell::Cell<u32> = std::cell::Cell::new(0);
-    /// Tells this thread from the others; never 0.
-    static TOKEN: u64 = new_token();
+    static INSIDE: Cell<u32> = const { Cell::new(0) };
+    static TOKEN: Cell<u64> = const { Cell::new(0) };
 }
 
-fn new_token() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+#[cfg(hotswap_loom)]
+loom::thread_local! {
+    static INSIDE: Cell<u32> = Cell::new(0);
+    static TOKEN: Cell<u64> = Cell::new(0);
 }
 
 /// This thread's token: never 0, never another thread's.
+#[inline]
 pub(crate) fn token() -> u64 {
-    TOKEN.with(|token| *token)
+    TOKEN.with(|token| {
+        if token.get() == 0 {
+            token.set(new_token());
+        }
+        token.get()
+    })
 }
 
 /// Whether this thread is inside a step of a cell or fleet, or inside a migration.
