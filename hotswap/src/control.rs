@@ -323,18 +323,15 @@ impl Control {
             held: Vec::new(),
         };
         let asked = Asked { kind: next.kind, to: next.version, what: String::new() };
-        match self.records.back_mut().filter(|record| record.outcome.id == id) {
+        if let Some(record) = self.records.back_mut().filter(|record| record.outcome.id == id) {
             // a retry goes on with its command's outcome
-            Some(record) => {
-                let (kind, from) = (record.outcome.kind, record.outcome.from);
-                record.outcome = Outcome { kind, from, ..outcome };
+            let (kind, from) = (record.outcome.kind, record.outcome.from);
+            record.outcome = Outcome { kind, from, ..outcome };
+        } else {
+            if self.records.len() == OUTCOMES_KEPT {
+                self.records.pop_front();
             }
-            None => {
-                if self.records.len() == OUTCOMES_KEPT {
-                    self.records.pop_front();
-                }
-                self.records.push_back(Record { outcome, asked });
-            }
+            self.records.push_back(Record { outcome, asked });
         }
         if !self.ran.contains(&next.version) {
             self.ran.push(next.version);
