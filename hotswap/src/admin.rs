@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::control::{Asked, Audit, Events, HeldBack, Kind, Outcome};
 use crate::error::{AdminError, Loss, VersionError};
-use crate::ledger::{Census, POISONED, Place};
+use crate::ledger::{Census, POISONED, Place, epoch_of};
 use crate::machine::{Machine, NameOf};
 use crate::observe::Statistics;
 use crate::options::{CommitOptions, Expect, RollbackOptions, UpgradeOptions, Wait};
@@ -499,8 +499,8 @@ impl<M: Machine> Admin<M> {
 
     /// Replaces the state of the instance that is called `key` with what `make` makes of the old one.
     ///
-    /// The new state may be of any version with a way to the one that the instance runs. It heals a poisoned instance;
-    /// where a panic lost the state, `make` is given `None`.
+    /// The new state may be of any version with a way to the one that runs. It heals an instance that was held back or
+    /// poisoned; where a panic lost the state, `make` is given `None`.
     ///
     /// # Errors
     ///
@@ -677,7 +677,7 @@ fn roll_back<M: Machine>(shared: &Shared<M>, last: &Release, census: &Census, ac
     let mut losses = losses(shared, census, to);
     if last.terms.keep_previous {
         let restored = census.sum(|count| {
-            let in_probation = count.stamp & !POISONED >= since;
+            let in_probation = epoch_of(count.stamp) >= since;
             let no_way = count.stamp & POISONED != 0 || shared.line.edges(count.version, to).is_err();
             in_probation && no_way
         });
@@ -753,7 +753,7 @@ fn run<M: Machine>(
         control.begin(Arc::clone(&release.id));
     }
     drop(control);
-    shared.roster.done.ring();
+    shared.roster.ring();
     let _running = waits.then(|| Running { shared, id: &release.id });
     tracing::info!(
         target: "hotswap", switch = core.label, epoch = release.epoch, version = release.version,

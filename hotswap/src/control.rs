@@ -266,6 +266,8 @@ pub(crate) struct Control {
     changes: Ring,
     refusals: Ring,
     subscribers: Vec<Subscriber>,
+    /// Whether steps are traced or counted.
+    pub(crate) observed: bool,
 }
 
 impl Control {
@@ -280,6 +282,7 @@ impl Control {
             changes,
             refusals: Ring::default(),
             subscribers: Vec::new(),
+            observed: false,
         }
     }
 

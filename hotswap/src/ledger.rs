@@ -8,8 +8,15 @@ use serde::Serialize;
 
 use crate::sync::{Mutex, MutexGuard, token};
 
-/// In a stamp: a step panicked; the rest of the stamp is the epoch it happened at.
+/// In a stamp: a step panicked; the rest of the stamp is what it was before.
 pub(crate) const POISONED: u64 = 1 << 63;
+/// In a stamp: the release of this epoch could not move the instance.
+pub(crate) const HELD: u64 = 1 << 61;
+
+/// The epoch in a stamp.
+pub(crate) const fn epoch_of(stamp: u64) -> u64 {
+    stamp & !(POISONED | HELD)
+}
 /// The version under which an instance is counted whose state a panic in a moving migration lost.
 pub(crate) const LOST: u32 = 0;
 
@@ -52,7 +59,6 @@ pub(crate) struct Flows {
 #[derive(Debug)]
 struct Stripe {
     epoch: u64,
-    target: u32,
     counts: Vec<(Count, i64)>,
     flows: Flows,
 }
@@ -66,10 +72,11 @@ impl Stripe {
     }
 
     fn standing(&self, count: Count) -> Standing {
-        let arrived = count.version == self.target && count.stamp & !POISONED == self.epoch;
-        if arrived {
+        let at_present = epoch_of(count.stamp) == self.epoch;
+        if at_present && count.stamp & HELD == 0 {
+            // a poisoned one too, if it had arrived before
             Standing::Arrived
-        } else if count.stamp == self.epoch || count.stamp & POISONED != 0 {
+        } else if at_present || count.stamp & POISONED != 0 {
             Standing::Held
         } else {
             Standing::NotReached
@@ -87,7 +94,6 @@ pub(crate) struct Ledger {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Census {
     pub(crate) epoch: u64,
-    pub(crate) target: u32,
     pub(crate) counts: Vec<(Count, u64)>,
     pub(crate) flows: Flows,
 }
@@ -98,7 +104,7 @@ impl Census {
     }
 
     pub(crate) fn not_reached(&self) -> u64 {
-        self.sum(|count| count.stamp & POISONED == 0 && count.stamp != self.epoch)
+        self.sum(|count| count.stamp & POISONED == 0 && epoch_of(count.stamp) != self.epoch)
     }
 
     pub(crate) fn poisoned(&self) -> u64 {
@@ -107,7 +113,7 @@ impl Census {
 
     /// Instances that the present release could not move, and poisoned ones.
     pub(crate) fn held_back(&self) -> u64 {
-        self.sum(|count| count.stamp & POISONED != 0 || (count.stamp == self.epoch && count.version != self.target))
+        self.sum(|count| count.stamp & POISONED != 0 || count.stamp == self.epoch | HELD)
     }
 
     pub(crate) fn of_version(&self, version: u32) -> u64 {
@@ -123,11 +129,9 @@ impl Census {
 pub(crate) struct Held<'a>(Vec<MutexGuard<'a, Stripe>>);
 
 impl Ledger {
-    pub(crate) fn new(epoch: u64, target: u32) -> Self {
+    pub(crate) fn new(epoch: u64) -> Self {
         let stripes = (0..stripe_count())
-            .map(|_| {
-                CachePadded::new(Mutex::new(Stripe { epoch, target, counts: Vec::new(), flows: Flows::default() }))
-            })
+            .map(|_| CachePadded::new(Mutex::new(Stripe { epoch, counts: Vec::new(), flows: Flows::default() })))
             .collect();
         Self { stripes }
     }
@@ -211,14 +215,13 @@ impl Held<'_> {
             .into_iter()
             .filter_map(|(count, n)| u64::try_from(n).ok().filter(|n| *n > 0).map(|n| (count, n)))
             .collect();
-        Census { epoch: self.0[0].epoch, target: self.0[0].target, counts, flows }
+        Census { epoch: self.0[0].epoch, counts, flows }
     }
 
     /// Opens the account of a new epoch: everyone live now is not reached, the poisoned are held back.
-    pub(crate) fn open(&mut self, census: &Census, epoch: u64, target: u32) {
+    pub(crate) fn open(&mut self, census: &Census, epoch: u64) {
         for stripe in &mut self.0 {
             stripe.epoch = epoch;
-            stripe.target = target;
             stripe.counts.clear();
             stripe.flows = Flows::default();
         }

@@ -203,6 +203,11 @@ impl<M: Machine> Roster<M> {
         groups.into_iter().chain(fleets).collect()
     }
 
+    /// Wakes those who wait for the sweep to go on.
+    pub(crate) fn ring(&self) {
+        self.done.ring(&self.work);
+    }
+
     /// The work of a sweep, from the start.
     pub(crate) fn tasks(&self) -> VecDeque<Task<M>> {
         let parts = |reach: &Arc<dyn Reach<M>>| {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::control::HeldBack;
 use crate::error::{EnterError, NotEntered, StepError, Why};
-use crate::ledger::{Count, LOST, POISONED, Place};
+use crate::ledger::{Count, HELD, LOST, POISONED, Place, epoch_of};
 use crate::machine::{Accepts, Machine};
 use crate::roster::Shared;
 use crate::switch::Release;
@@ -110,8 +110,7 @@ impl<M: Machine> Slot<M> {
 
     /// Whether the present release could not move it, or a step poisoned it.
     pub(crate) fn is_held_back(&self, shared: &Shared<M>) -> bool {
-        let release = shared.core.release();
-        self.poisoned() || (self.stamp == release.epoch && self.version() != release.version)
+        self.poisoned() || self.stamp == shared.core.epoch() | HELD
     }
 
     pub(crate) fn state(&self) -> Option<&M::AnyState> {
@@ -236,7 +235,7 @@ impl<M: Machine> Slot<M> {
     #[inline(never)]
     pub(crate) fn arrive(&mut self, shared: &Shared<M>, home: &mut dyn Home) -> bool {
         let release = shared.core.current();
-        if self.stamp == release.epoch {
+        if self.stamp & !HELD == release.epoch {
             return true;
         }
         let before = self.count(home.place());
@@ -284,7 +283,7 @@ impl<M: Machine> Slot<M> {
 
     /// The lowest version that it must pass: of the releases that it slept through, and of those it could not follow.
     fn lowest_owed(&self, home: &dyn Home, release: &Release) -> u32 {
-        let missed = release.lowest_since(self.stamp & !POISONED);
+        let missed = release.lowest_since(epoch_of(self.stamp));
         let debt = home.aside().and_then(|aside| aside.debt);
         debt.map_or(missed, |debt| debt.min(missed))
     }
@@ -334,7 +333,7 @@ impl<M: Machine> Slot<M> {
         if owed < before.version {
             home.aside_mut().debt = Some(owed);
         }
-        self.stamp = if stuck.lost { release.epoch | POISONED } else { release.epoch };
+        self.stamp = release.epoch | HELD | if stuck.lost { POISONED } else { 0 };
         let count = self.count(home.place());
         shared.core.ledger.shift(before, count);
         tell_held(shared, home, count, &stuck.reason, stuck.lost);
@@ -355,39 +354,35 @@ impl<M: Machine> Slot<M> {
         rehearse::<M>(state, &shared.line.edges(M::version_of(state), to)?)
     }
 
-    /// Replaces the state with what `make` makes of it, brought to the version that runs; heals a poisoned one.
+    /// Replaces the state with what `make` makes of it, brought to the version that runs; heals what was held back.
     pub(crate) fn replace(
         &mut self,
         shared: &Shared<M>,
         home: &mut dyn Home,
         make: &mut Make<'_, M>,
     ) -> Result<(), String> {
-        let new = contain(|| make(self.state.as_ref()))??;
-        loop {
-            let release = shared.core.release();
-            if self.stamp & !POISONED != release.epoch {
-                self.arrive(shared, home);
-            }
-            let at = if self.version() == LOST || self.poisoned() { release.version } else { self.version() };
-            let mut new = Some(decode::<M>(&encode::<M>(&new)?)?);
-            let from = new.as_ref().map_or(LOST, M::version_of);
-            travel::<M>(&mut new, &shared.line.edges(from, at)?).map_err(|stuck| stuck.reason)?;
-            if shared.core.release().epoch != release.epoch {
-                continue;
-            }
-            let before = self.count(home.place());
-            let old = std::mem::replace(&mut self.state, new);
-            self.stamp = release.epoch;
-            shared.core.ledger.shift(before, self.count(home.place()));
-            if before.stamp & POISONED != 0 {
-                Self::put_aside_no_longer(&release, home);
-                if let Some(who) = named(home) {
-                    shared.core.control().release(before.place, &who);
-                }
-            }
-            crate::way::drop_contained(old);
-            return Ok(());
+        if self.stale(shared) {
+            self.arrive(shared, home);
         }
+        let mut new = Some(contain(|| make(self.state.as_ref()))??);
+        let release = shared.core.release();
+        let from = new.as_ref().map_or(LOST, M::version_of);
+        travel::<M>(&mut new, &shared.line.edges(from, release.version)?).map_err(|stuck| stuck.reason)?;
+        // what cannot be encoded could not be saved or kept either
+        new.as_ref().map(encode::<M>).transpose()?;
+        let before = self.count(home.place());
+        let old = std::mem::replace(&mut self.state, new);
+        // if the switch has flipped meanwhile, this is an instance that has not been reached yet, as any other
+        self.stamp = release.epoch;
+        shared.core.ledger.shift(before, self.count(home.place()));
+        Self::put_aside_no_longer(&release, home);
+        if before.stamp & (POISONED | HELD) != 0
+            && let Some(who) = named(home)
+        {
+            shared.core.control().release(before.place, &who);
+        }
+        crate::way::drop_contained(old);
+        Ok(())
     }
 }
 

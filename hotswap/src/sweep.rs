@@ -156,15 +156,17 @@ fn bring_back<M: Machine>(shared: &Shared<M>, epoch: u64, rest: Option<Task<M>>)
     if over {
         finish(shared, epoch);
     }
-    shared.roster.done.ring();
+    shared.roster.ring();
 }
 
 fn finish<M: Machine>(shared: &Shared<M>, epoch: u64) {
-    let before = shared.roster.swept.fetch_max(epoch, Ordering::AcqRel);
-    if before < epoch {
-        let mut control = shared.core.control();
+    let mut control = shared.core.control();
+    if shared.roster.swept.load(Ordering::Acquire) < epoch {
         let census = shared.core.ledger.census();
         control.settle(epoch, &census);
+        // last, so that who sees it also sees the settled outcome
+        shared.roster.swept.store(epoch, Ordering::Release);
     }
-    shared.roster.done.ring();
+    drop(control);
+    shared.roster.ring();
 }

@@ -114,7 +114,7 @@ impl Core {
         let release = Release::first(version);
         Self {
             word: CachePadded::new(AtomicU64::new(release.epoch)),
-            ledger: Ledger::new(release.epoch, version),
+            ledger: Ledger::new(release.epoch),
             control: Mutex::new(Control::new(version)),
             release: Current::new(Arc::new(release)),
             label,
@@ -159,10 +159,9 @@ impl Core {
 
     /// Sends every step the long way, or no longer.
     pub(crate) fn observe(&self, on: bool) {
-        let _control = self.control.lock();
-        let word = self.word.load(Ordering::Relaxed);
-        let word = if on { word | OBSERVED } else { word & !OBSERVED };
-        self.word.store(word, Ordering::Release);
+        let mut control = self.control.lock();
+        control.observed = on;
+        self.word.store(word(self.current().epoch, on), Ordering::Release);
     }
 
     /// Counts a failed step at its epoch; true for the one that reaches the threshold.
@@ -191,10 +190,9 @@ impl Core {
         let release = Arc::new(last.followed_by(&next));
         control.seal(&census);
         control.open(&next, &last, &release, &census);
-        stripes.open(&census, release.epoch, release.version);
+        stripes.open(&census, release.epoch);
         self.release.store(Arc::clone(&release));
-        let observed = self.word.load(Ordering::Relaxed) & OBSERVED;
-        self.word.store(release.epoch | observed, Ordering::Release);
+        self.word.store(word(release.epoch, control.observed), Ordering::Release);
         drop(stripes);
         Ok(release)
     }
@@ -231,6 +229,10 @@ impl Release {
             undone,
         }
     }
+}
+
+fn word(epoch: u64, observed: bool) -> u64 {
+    if observed { epoch | OBSERVED } else { epoch }
 }
 
 /// A number that no other run of the program is likely to have had.

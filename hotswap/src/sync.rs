@@ -26,7 +26,10 @@ mod imp {
     pub(crate) struct Bell(parking_lot::Condvar);
 
     impl Bell {
-        pub(crate) fn ring(&self) {
+        /// Wakes everyone who waits with this mutex. Its lock is taken in between, so that nobody who has just looked
+        /// and found nothing goes to sleep on it.
+        pub(crate) fn ring<T>(&self, mutex: &Mutex<T>) {
+            drop(mutex.lock());
             self.0.notify_all();
         }
 
@@ -113,12 +116,15 @@ mod imp {
         drop(guard);
     }
 
-    /// Waiting is looking again and again: loom tries every order anyway.
+    /// It never times out.
     #[derive(Debug, Default)]
-    pub(crate) struct Bell;
+    pub(crate) struct Bell(loom::sync::Condvar);
 
     impl Bell {
-        pub(crate) fn ring(&self) {}
+        pub(crate) fn ring<T>(&self, mutex: &Mutex<T>) {
+            drop(mutex.lock());
+            self.0.notify_all();
+        }
 
         pub(crate) fn wait<T>(
             &self,
@@ -126,8 +132,9 @@ mod imp {
             mut ready: impl FnMut(&mut T) -> bool,
             _: Option<Instant>,
         ) -> bool {
-            while !ready(&mut mutex.lock()) {
-                loom::thread::yield_now();
+            let mut value = mutex.lock();
+            while !ready(&mut value) {
+                value = self.0.wait(value).unwrap_or_else(std::sync::PoisonError::into_inner);
             }
             true
         }

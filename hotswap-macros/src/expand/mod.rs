@@ -1,0 +1,169 @@
+//! From a validated machine to code. Nothing here can fail.
+//!
+//! Types go into the user's module, everything else into `const _` blocks beside them, so that the user's tokens mean
+//! there what they meant where they were written. All other paths are absolute, and every local is hygienic.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::format_ident;
+use syn::{Attribute, Item, ItemMod, Path};
+
+use crate::model::{Machine, Options, Version};
+
+mod admin;
+mod input;
+mod migrate;
+mod state;
+mod step;
+mod stub;
+
+pub(crate) use stub::stub;
+
+/// `quote!` with the hygiene of `macro_rules!`: the user's expressions cannot see our locals, nor we theirs.
+macro_rules! mixed {
+    ($($tokens:tt)*) => { ::quote::quote_spanned!(::proc_macro2::Span::mixed_site()=> $($tokens)*) };
+}
+use mixed;
+
+/// The module with everything that belongs to the machine.
+pub(crate) fn expand(machine: &Machine) -> TokenStream {
+    let names = Names::new(&machine.options);
+    let cx = Context { machine, names: &names };
+    let types = [admin::types(&names, &numbers(machine)), state::types(cx), input::types(cx)];
+    let impls = [
+        admin::version_impls(&names, &numbers(machine)),
+        state::impls(cx),
+        input::impls(cx),
+        step::impls(cx),
+        machine_impl(cx),
+        admin::submission(&names),
+    ];
+    module(&machine.module, types.into_iter().chain(impls.into_iter().map(block)))
+}
+
+/// `impl Machine`, whose parts come from the files that know them.
+fn machine_impl(cx: Context) -> TokenStream {
+    let Names { krate, machine, any_state, any_input, any_output, .. } = cx.names;
+    let tables = admin::tables(cx);
+    let version_of = state::version_of(cx);
+    let dispatch = step::dispatch(cx);
+    let migrations = migrate::Migrations::new(cx);
+    let (helpers, edges, fused) = (&migrations.helpers, &migrations.edges, &migrations.fused);
+    mixed! {
+        #helpers
+        impl #krate::Machine for #machine {
+            type AnyState = #any_state;
+            type AnyInput = #any_input;
+            type AnyOutput = #any_output;
+            #tables
+            #edges
+            #version_of
+            #dispatch
+            #fused
+        }
+    }
+}
+
+/// The user's module with more items at its end.
+fn module(module: &ItemMod, generated: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let mut module = module.clone();
+    if let Some((_, items)) = &mut module.content {
+        items.extend(generated.map(Item::Verbatim));
+    }
+    quote::ToTokens::into_token_stream(module)
+}
+
+/// A scope of its own for items that have no name outside.
+fn block(items: TokenStream) -> TokenStream {
+    mixed! {
+        #[allow(deprecated)]
+        const _: () = { #items };
+    }
+}
+
+/// What the generated items are called, and where the runtime is.
+struct Names<'a> {
+    options: &'a Options,
+    krate: &'a Path,
+    machine: Ident,
+    version: Ident,
+    any_state: Ident,
+    any_input: Ident,
+    any_output: Ident,
+}
+
+impl<'a> Names<'a> {
+    fn new(options: &'a Options) -> Self {
+        Self {
+            options,
+            krate: &options.krate,
+            machine: options.generated("Machine"),
+            version: options.generated("Version"),
+            any_state: options.generated("AnyState"),
+            any_input: options.generated("AnyInput"),
+            any_output: options.generated("AnyOutput"),
+        }
+    }
+
+    /// The `derive` attribute of the enums of states, inputs and outputs.
+    fn derive(&self) -> Option<TokenStream> {
+        let derive = self.options.derive;
+        let traits: Vec<_> = [
+            (derive.debug, mixed!(::core::fmt::Debug)),
+            (derive.clone, mixed!(::core::clone::Clone)),
+            (derive.partial_eq, mixed!(::core::cmp::PartialEq)),
+            (derive.eq, mixed!(::core::cmp::Eq)),
+        ]
+        .into_iter()
+        .filter_map(|(wanted, path)| wanted.then_some(path))
+        .collect();
+        (!traits.is_empty()).then(|| mixed!(#[derive(#(#traits),*)]))
+    }
+}
+
+/// A machine and its names.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    machine: &'a Machine,
+    names: &'a Names<'a>,
+}
+
+impl<'a> Context<'a> {
+    fn version(self, index: usize) -> &'a Version {
+        &self.machine.versions[index]
+    }
+
+    /// `AnyState::V2`.
+    fn variant(self, index: usize) -> TokenStream {
+        let any_state = &self.names.any_state;
+        let variant = variant(self.version(index).number);
+        mixed!(#any_state::#variant)
+    }
+
+    /// One pattern for all of these versions that stand under the same `cfg`, with each group's `cfg`.
+    fn patterns(self, versions: &[usize], binding: &TokenStream) -> Vec<(&'a [Attribute], TokenStream)> {
+        // each version's `cfg`s include its predecessor's, so equal ones are neighbours
+        versions
+            .chunk_by(|&a, &b| self.version(a).cfg == self.version(b).cfg)
+            .map(|group| {
+                let variants = group.iter().map(|&index| self.variant(index));
+                (self.version(group[0]).cfg.as_slice(), mixed!(#(#variants(#binding))|*))
+            })
+            .collect()
+    }
+}
+
+/// `V2`: what version 2 is called in every generated enum.
+fn variant(number: u32) -> Ident {
+    format_ident!("V{number}", span = Span::call_site())
+}
+
+/// The versions' numbers with their `cfg`s.
+fn numbers(machine: &Machine) -> Vec<(u32, &[Attribute])> {
+    machine.versions.iter().map(|version| (version.number, version.cfg.as_slice())).collect()
+}
+
+/// A value as it is held in `AnyState`.
+fn held(version: &Version, value: &TokenStream) -> TokenStream {
+    if version.boxed { mixed!(::std::boxed::Box::new(#value)) } else { value.clone() }
+}
+

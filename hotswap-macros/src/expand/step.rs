@@ -1,0 +1,231 @@
+//! Steps: `Accepts` for each input type, and the dispatch of inputs whose type is not known.
+//!
+//! An impl matches the versions that step its input themselves; for the others it adapts one hop and hands over to the
+//! impl of the next input. So each input adds code for its own steps only.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::format_ident;
+use syn::{Member, Type};
+
+use super::input::tag;
+use super::{Context, Names, mixed};
+use crate::model::{Adapt, Adapter, Input, Shared, Way};
+
+/// `Accepts` for every input type, and the adapters that `extends` derives.
+pub(super) fn impls(cx: Context) -> TokenStream {
+    let adapters = cx.machine.adapters.iter().enumerate().filter_map(|(index, adapter)| match &adapter.how {
+        Adapt::Written(_) => None,
+        Adapt::Extends(shared) => Some(extends(index, adapter, shared)),
+    });
+    let accepts = cx.machine.inputs.iter().map(|input| accepts(cx, input));
+    let krate = cx.names.krate;
+    mixed! {
+        use #krate::__private::{ProbeOther as _, ProbeResult as _};
+        #(#adapters)*
+        #(#accepts)*
+    }
+}
+
+/// The versions that take an input in the same way.
+struct Group<'a> {
+    way: &'a Way,
+    boxed: bool,
+    versions: Vec<usize>,
+}
+
+fn groups<'a>(cx: Context, input: &'a Input) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (index, way) in input.ways.iter().enumerate() {
+        let boxed = matches!(way, Way::Step { .. }) && cx.version(index).boxed;
+        match groups.iter_mut().find(|group| group.boxed == boxed && same(group.way, way)) {
+            Some(group) => group.versions.push(index),
+            None => groups.push(Group { way, boxed, versions: vec![index] }),
+        }
+    }
+    groups
+}
+
+fn same(a: &Way, b: &Way) -> bool {
+    match (a, b) {
+        (Way::Step { function: a, .. }, Way::Step { function: b, .. }) => a == b,
+        (Way::Adapt { adapter: a, next: b, output: c }, Way::Adapt { adapter: x, next: y, output: z }) => {
+            (a, b, c) == (x, y, z)
+        }
+        (Way::Refused, Way::Refused) => true,
+        _ => false,
+    }
+}
+
+fn accepts(cx: Context, input: &Input) -> TokenStream {
+    let Names { krate, machine, any_state, .. } = cx.names;
+    let (cfg, ty, output, tag) = (&input.cfg, &input.ty, &input.output, tag(input));
+    let mut refused = None;
+    let mut arms = Vec::new();
+    for group in groups(cx, input) {
+        match group.way {
+            Way::Step { function, .. } => {
+                for (cfg, pattern) in cx.patterns(&group.versions, &mixed!(state)) {
+                    arms.push(mixed!(#(#cfg)* #pattern => #function(state, input)));
+                }
+            }
+            Way::Adapt { adapter, next, output } => {
+                let on = &cx.machine.adapters[*adapter].cfg;
+                let body = hand_over(cx, *adapter, &cx.machine.inputs[*next], *output);
+                for (cfg, pattern) in cx.patterns(&group.versions, &mixed!(_)) {
+                    arms.push(mixed!(#(#cfg)* #(#on)* #pattern => #body));
+                }
+            }
+            Way::Refused => refused = Some(mixed!(_ => return ::core::result::Result::Err(input),)),
+        }
+    }
+    let failed = if is_unit(output) { mixed!(false) } else { mixed!((&#krate::__private::Probe(&output)).failed()) };
+    mixed! {
+        #(#cfg)*
+        impl #krate::Accepts<#ty> for #machine {
+            type Output = #output;
+            const INPUT: &'static str = #tag;
+            fn step(state: &mut #any_state, input: #ty) -> ::core::result::Result<#krate::Stepped<#output>, #ty> {
+                let output: #output = match state {
+                    #(#arms,)*
+                    #any_state::Loaded(state) => return state.step(input),
+                    #refused
+                };
+                let failed = #failed;
+                ::core::result::Result::Ok(#krate::Stepped { output, failed })
+            }
+        }
+    }
+}
+
+fn is_unit(ty: &Type) -> bool {
+    matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
+}
+
+/// Adapts an input one hop and steps what it became. Only the adapter can refuse, and it is asked before anything is lost.
+fn hand_over(cx: Context, adapter: usize, next: &Input, output: Option<usize>) -> TokenStream {
+    let Names { krate, machine, .. } = cx.names;
+    let adapted = match (&cx.machine.adapters[adapter], function(cx, adapter)) {
+        (Adapter { partial: false, .. }, function) => mixed!(#function(input)),
+        (Adapter { how: Adapt::Written(_), .. }, function) => mixed! {
+            match #function(&input) {
+                ::core::option::Option::Some(next) => next,
+                ::core::option::Option::None => return ::core::result::Result::Err(input),
+            }
+        },
+        (Adapter { how: Adapt::Extends(_), .. }, function) => mixed!(#function(input)?),
+    };
+    let next = &next.ty;
+    let stepped = match output.map(|output| function(cx, output)) {
+        Some(function) => mixed!(stepped.map(#function)),
+        None => mixed!(stepped),
+    };
+    mixed! {{
+        let next = #adapted;
+        return match <#machine as #krate::Accepts<#next>>::step(state, next) {
+            ::core::result::Result::Ok(stepped) => ::core::result::Result::Ok(#stepped),
+            ::core::result::Result::Err(_) => ::core::unreachable!(),
+        };
+    }}
+}
+
+fn function(cx: Context, adapter: usize) -> Ident {
+    match &cx.machine.adapters[adapter].how {
+        Adapt::Written(function) => function.clone(),
+        Adapt::Extends(_) => format_ident!("__adapter_{adapter}"),
+    }
+}
+
+/// An adapter by variant name. A partial one gives back, as the error, what it does not fit.
+fn extends(index: usize, adapter: &Adapter, shared: &[Shared]) -> TokenStream {
+    let Adapter { from, to, partial, cfg, .. } = adapter;
+    let name = format_ident!("__adapter_{index}");
+    let arms = shared.iter().map(|Shared { variant, members }| {
+        let fields = moved(members);
+        let value = mixed!(#to::#variant { #fields });
+        let value = if *partial { mixed!(::core::result::Result::Ok(#value)) } else { value };
+        mixed!(#from::#variant { #fields } => #value)
+    });
+    let (returned, rest) = if *partial {
+        (mixed!(::core::result::Result<#to, #from>), Some(mixed!(other => ::core::result::Result::Err(other),)))
+    } else {
+        (mixed!(#to), None)
+    };
+    mixed! {
+        #(#cfg)*
+        fn #name(value: #from) -> #returned {
+            match value { #(#arms,)* #rest }
+        }
+    }
+}
+
+/// `x: __0, y: __1`: the same in the pattern and in the value.
+fn moved(members: &[Member]) -> TokenStream {
+    let locals = (0..members.len()).map(|index| format_ident!("__{index}", span = proc_macro2::Span::mixed_site()));
+    mixed!(#(#members: #locals),*)
+}
+
+/// `Machine::takes` and `Machine::step_any`.
+pub(super) fn dispatch(cx: Context) -> TokenStream {
+    let Names { krate, machine, any_state, any_input, any_output, .. } = cx.names;
+    let takes = cx.machine.inputs.iter().map(|input| takes(cx, input));
+    let steps = cx.machine.inputs.iter().map(|input| {
+        let (cfg, variant, ty) = (&input.cfg, &input.variant, &input.ty);
+        mixed! {
+            #(#cfg)*
+            #any_input::#variant(input) => <#machine as #krate::Accepts<#ty>>::step(state, input)
+                .map(|stepped| stepped.map(#any_output::#variant))
+                .map_err(#any_input::#variant)
+        }
+    });
+    mixed! {
+        fn takes(version: u32, input: &#any_input) -> bool {
+            match *input { #(#takes,)* }
+        }
+        fn step_any(
+            state: &mut #any_state,
+            input: #any_input,
+        ) -> ::core::result::Result<#krate::Stepped<#any_output>, #any_input> {
+            match input { #(#steps,)* }
+        }
+    }
+}
+
+fn takes(cx: Context, input: &Input) -> TokenStream {
+    let any_input = &cx.names.any_input;
+    let mut arms = Vec::new();
+    let mut asks = false;
+    for group in groups(cx, input) {
+        let (on, answer) = match group.way {
+            Way::Refused => continue,
+            Way::Step { .. } => (&[][..], mixed!(true)),
+            Way::Adapt { adapter, .. } => {
+                let (index, adapter) = (*adapter, &cx.machine.adapters[*adapter]);
+                asks |= adapter.partial;
+                (adapter.cfg.as_slice(), asked(cx, index, adapter))
+            }
+        };
+        for versions in group.versions.chunk_by(|&a, &b| cx.version(a).cfg == cx.version(b).cfg) {
+            let cfg = &cx.version(versions[0]).cfg;
+            let numbers = versions.iter().map(|&index| cx.version(index).number);
+            arms.push(mixed!(#(#cfg)* #(#on)* #(#numbers)|* => #answer));
+        }
+    }
+    let (cfg, variant) = (&input.cfg, &input.variant);
+    let value = if asks { mixed!(ref input) } else { mixed!(_) };
+    mixed!(#(#cfg)* #any_input::#variant(#value) => match version { #(#arms,)* _ => false })
+}
+
+/// Whether an adapter fits `input`.
+fn asked(cx: Context, index: usize, adapter: &Adapter) -> TokenStream {
+    match &adapter.how {
+        _ if !adapter.partial => mixed!(true),
+        Adapt::Written(_) => {
+            let function = function(cx, index);
+            mixed!(#function(input).is_some())
+        }
+        Adapt::Extends(shared) => {
+            let (from, variants) = (&adapter.from, shared.iter().map(|shared| &shared.variant));
+            mixed!(::core::matches!(input, #(#from::#variants { .. })|*))
+        }
+    }
+}

@@ -1,0 +1,765 @@
+//! What the user wrote, as data: knows the syntax of `#[machine]` and takes every marker off the items.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::meta::ParseNestedMeta;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Expr, ExprLit, Field, Fields, Ident, ImplItem, Item, ItemFn, ItemMod, Lit, LitInt, LitStr, Member, Meta,
+    Path, Token, Type, UseTree, parenthesized, parse_quote,
+};
+
+use crate::diag::Diag;
+use crate::model::{Derive, GENERATED, Options};
+use crate::scope::{FieldDecl, Kind, Scope, TypeDecl, VariantDecl};
+
+/// A machine's module, taken apart.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    /// The module without markers.
+    pub(crate) module: ItemMod,
+    pub(crate) options: Options,
+    pub(crate) scope: Scope,
+    /// In source order, as are the others.
+    pub(crate) states: Vec<State>,
+    pub(crate) steps: Vec<Function>,
+    pub(crate) migrations: Vec<Function>,
+    pub(crate) adapters: Vec<Function>,
+    pub(crate) extends: Vec<Extends>,
+    /// `input = "name"` on a type: that type and its name.
+    pub(crate) input_names: Vec<(Ident, LitStr)>,
+    /// Names that are taken: every item and every `use` of the module.
+    pub(crate) taken: Vec<Ident>,
+    /// A marker could not be read, so what seems to be missing may be there.
+    pub(crate) incomplete: bool,
+}
+
+/// A marked state type.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) ident: Ident,
+    pub(crate) number: Number,
+    pub(crate) marker: Marker,
+    pub(crate) cfg: Vec<Attribute>,
+}
+
+/// A marked function.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) item: ItemFn,
+    pub(crate) marker: Marker,
+    pub(crate) cfg: Vec<Attribute>,
+}
+
+/// An enum that says which enum it extends.
+#[derive(Debug)]
+pub(crate) struct Extends {
+    pub(crate) ident: Ident,
+    pub(crate) of: Type,
+    pub(crate) cfg: Vec<Attribute>,
+}
+
+/// A version's number and the literal that says it.
+#[derive(Debug, Clone)]
+pub(crate) struct Number {
+    pub(crate) value: u32,
+    pub(crate) lit: LitInt,
+}
+
+/// One entry of `removes(…)`: `field`, `field = EXPR` or, in an enum, `Variant.field`.
+#[derive(Debug)]
+pub(crate) struct Removed {
+    pub(crate) variant: Option<Ident>,
+    pub(crate) member: Member,
+    pub(crate) value: Option<Expr>,
+}
+
+/// Whether an adapter is told to be one of inputs or of outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Input,
+    Output,
+}
+
+/// The options of all the `#[machine(…)]` on one item, field or variant. Options without a value keep their name.
+#[derive(Debug, Default)]
+pub(crate) struct Marker {
+    pub(crate) version: Option<Number>,
+    pub(crate) migrates_from: Option<Number>,
+    pub(crate) reversible: Option<Ident>,
+    pub(crate) boxed: Option<Ident>,
+    pub(crate) frozen: Option<LitStr>,
+    pub(crate) removes: Vec<Removed>,
+    pub(crate) drops: Vec<Type>,
+    pub(crate) input: Option<LitStr>,
+    pub(crate) extends: Option<Type>,
+    pub(crate) migrate: Option<Migrate>,
+    pub(crate) loses: Option<LitStr>,
+    pub(crate) moves: Option<Ident>,
+    pub(crate) adapt: Option<(Ident, Option<Side>)>,
+    pub(crate) added: Option<(Ident, Option<Expr>)>,
+    pub(crate) from: Option<Member>,
+    pub(crate) with: Option<Path>,
+    pub(crate) back: Option<Path>,
+    /// Every option given, as written.
+    pub(crate) given: Vec<Ident>,
+    /// Part of it could not be read, and that has been reported.
+    broken: bool,
+}
+
+/// `migrate` or `migrate(from = 1, to = 2)`.
+#[derive(Debug)]
+pub(crate) struct Migrate {
+    pub(crate) edge: Option<(Number, Number)>,
+}
+
+/// What a marker stands on, which decides what it may say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Type,
+    Function,
+    Field,
+    Variant,
+}
+
+impl Place {
+    const ALL: [Self; 4] = [Self::Type, Self::Function, Self::Field, Self::Variant];
+
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Type => &[
+                "version",
+                "migrates_from",
+                "reversible",
+                "removes",
+                "drops",
+                "frozen",
+                "boxed",
+                "input",
+                "extends",
+            ],
+            Self::Function => &[
+                "version",
+                "migrates_from",
+                "drops",
+                "input",
+                "migrate",
+                "loses",
+                "moves",
+                "adapt",
+                // of the state; on a step of a behaviour-only version they get a message of their own
+                "reversible",
+                "removes",
+                "frozen",
+                "boxed",
+            ],
+            Self::Field => &["added", "from", "with", "back"],
+            Self::Variant => &["from"],
+        }
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::Function => "function",
+            Self::Field => "field",
+            Self::Variant => "variant",
+        }
+    }
+}
+
+/// The options of the module itself.
+const MODULE_OPTIONS: [&str; 5] = ["name", "crate", "derive", "rename", "retired"];
+
+/// Takes the module apart, or says why it is none.
+pub(crate) fn parse(args: TokenStream, item: Item, diag: &mut Diag) -> Result<Parsed, Item> {
+    let mut module = match item {
+        Item::Mod(module) if module.content.is_some() => module,
+        Item::Mod(module) => {
+            diag.out_of_line(&module.ident);
+            return Err(Item::Mod(module));
+        }
+        other => {
+            outside(&args, &other, diag);
+            return Err(other);
+        }
+    };
+    diag.machine(&module.ident.unraw().to_string());
+    let options = module_options(args, &module.ident, diag);
+    diag.machine(&options.name);
+    let mut items = module.content.as_mut().map(|(_, items)| std::mem::take(items)).unwrap_or_default();
+    let mut parsed = Parsed {
+        module,
+        options,
+        scope: Scope::default(),
+        states: Vec::new(),
+        steps: Vec::new(),
+        migrations: Vec::new(),
+        adapters: Vec::new(),
+        extends: Vec::new(),
+        input_names: Vec::new(),
+        taken: Vec::new(),
+        incomplete: false,
+    };
+    parsed.items(&mut items, &[], diag);
+    if let Some((_, content)) = &mut parsed.module.content {
+        *content = items;
+    }
+    Ok(parsed)
+}
+
+/// `#[machine]` on something that is not a module.
+fn outside(args: &TokenStream, item: &Item, diag: &mut Diag) {
+    let at: &dyn ToTokens = match item {
+        Item::Struct(item) => &item.ident,
+        Item::Enum(item) => &item.ident,
+        Item::Fn(item) => &item.sig.ident,
+        other => other,
+    };
+    let first = args.clone().into_iter().next().map(|token| token.to_string());
+    match first {
+        Some(first) if Place::ALL.iter().any(|place| place.options().contains(&first.as_str())) => {
+            diag.outside_a_module(at, &first);
+        }
+        _ => diag.not_a_module(at),
+    }
+}
+
+fn module_options(args: TokenStream, ident: &Ident, diag: &mut Diag) -> Options {
+    let mut options = Options {
+        name: ident.unraw().to_string(),
+        krate: parse_quote!(::hotswap),
+        derive: Derive::default(),
+        rename: std::collections::BTreeMap::new(),
+        retired: Vec::new(),
+    };
+    let mut given: Vec<Ident> = Vec::new();
+    let parser = syn::meta::parser(|meta| {
+        let Some(name) = option_name(&meta, &mut given, diag) else { return skip(meta.input) };
+        match name.to_string().as_str() {
+            "name" => options.name = meta.value()?.parse::<LitStr>()?.value(),
+            "crate" => options.krate = meta.value()?.call(Path::parse_mod_style)?,
+            "derive" => {
+                meta.parse_nested_meta(|derived| {
+                    let Some(name) = derived.path.segments.last() else { return Ok(()) };
+                    match name.ident.to_string().as_str() {
+                        "Debug" => options.derive.debug = true,
+                        "Clone" => options.derive.clone = true,
+                        "PartialEq" => options.derive.partial_eq = true,
+                        "Eq" => options.derive.eq = true,
+                        other => diag.underivable(&derived.path, other),
+                    }
+                    Ok(())
+                })?;
+            }
+            "rename" => {
+                meta.parse_nested_meta(|renamed| {
+                    let from = renamed.path.require_ident()?.clone();
+                    let to: Ident = renamed.value()?.parse()?;
+                    if !GENERATED.contains(&from.to_string().as_str()) {
+                        diag.rename_of_unknown(&from, &from, &GENERATED.map(quoted).join(", "));
+                    } else if options.rename.insert(from.to_string(), to).is_some() {
+                        diag.renamed_twice(&from, &from);
+                    }
+                    Ok(())
+                })?;
+            }
+            "retired" => {
+                for number in list::<Expr>(meta.input)? {
+                    match read_number(&number, "retired", diag) {
+                        Some(number) if options.retired.contains(&number.value) => {
+                            diag.retired_twice(&number.lit, number.value);
+                        }
+                        Some(number) => options.retired.push(number.value),
+                        None => {}
+                    }
+                }
+            }
+            unknown => {
+                let elsewhere = Place::ALL.into_iter().find(|place| place.options().contains(&unknown));
+                match elsewhere {
+                    Some(place) => diag.misplaced_option(&name, &name, "module", &format!("a {}", place.noun())),
+                    None => diag.unknown_option(&name, &name, "module", &nearest(unknown, &MODULE_OPTIONS)),
+                }
+                return skip(meta.input);
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = parser.parse2(args) {
+        diag.syntax(error);
+    }
+    options.retired.sort_unstable();
+    if options.derive.eq && !options.derive.partial_eq {
+        diag.eq_alone(ident);
+    }
+    options
+}
+
+impl Parsed {
+    /// Takes the markers off items and sorts what they mark.
+    fn items(&mut self, items: &mut [Item], within: &[String], diag: &mut Diag) {
+        for item in items {
+            self.scope.item(item, within);
+            if within.is_empty() {
+                named(item, &mut self.taken);
+            }
+            match item {
+                Item::Struct(item) => {
+                    let marker = self.marker(&mut item.attrs, Place::Type, diag);
+                    let kind = Kind::Struct(self.fields(&mut item.fields, diag));
+                    self.ty(&item.ident, &item.generics, &item.attrs, kind, marker, within, diag);
+                }
+                Item::Enum(item) => {
+                    let marker = self.marker(&mut item.attrs, Place::Type, diag);
+                    let variants = item.variants.iter_mut().map(|variant| VariantDecl {
+                        ident: variant.ident.clone(),
+                        marker: self.marker(&mut variant.attrs, Place::Variant, diag).unwrap_or_default(),
+                        attrs: variant.attrs.clone(),
+                        fields: self.fields(&mut variant.fields, diag),
+                    });
+                    let kind = Kind::Enum(variants.collect());
+                    self.ty(&item.ident, &item.generics, &item.attrs, kind, marker, within, diag);
+                }
+                Item::Union(item) => {
+                    let marker = self.marker(&mut item.attrs, Place::Type, diag);
+                    let kind = Kind::Unseen("union");
+                    self.ty(&item.ident, &item.generics, &item.attrs, kind, marker, within, diag);
+                }
+                Item::Type(item) => {
+                    let marker = self.marker(&mut item.attrs, Place::Type, diag);
+                    let kind = Kind::Alias(item.ty.clone());
+                    self.ty(&item.ident, &item.generics, &item.attrs, kind, marker, within, diag);
+                }
+                Item::Use(item) => {
+                    if let Some(marker) = self.marker(&mut item.attrs, Place::Type, diag) {
+                        match single(&item.tree) {
+                            Some(ident) => {
+                                let (ident, attrs) = (ident.clone(), item.attrs.clone());
+                                let kind = Kind::Unseen("use");
+                                let none = syn::Generics::default();
+                                self.ty(&ident, &none, &attrs, kind, Some(marker), within, diag);
+                            }
+                            None => {
+                                self.incomplete = true;
+                                diag.use_of_many(&item.tree);
+                            }
+                        }
+                    }
+                }
+                Item::Fn(item) => {
+                    if let Some(marker) = self.marker(&mut item.attrs, Place::Function, diag) {
+                        if within.is_empty() {
+                            self.function(item, marker, diag);
+                        } else {
+                            diag.nested_marker(&item.sig.ident, &item.sig.ident);
+                        }
+                    }
+                }
+                Item::Mod(item) => {
+                    self.misplaced(&mut item.attrs, diag);
+                    if let Some((_, inner)) = &mut item.content {
+                        let mut within = within.to_vec();
+                        within.push(item.ident.to_string());
+                        self.items(inner, &within, diag);
+                    }
+                }
+                Item::Impl(item) => {
+                    self.misplaced(&mut item.attrs, diag);
+                    for item in &mut item.items {
+                        if let ImplItem::Fn(item) = item {
+                            for marker in take_markers(&mut item.attrs) {
+                                self.incomplete = true;
+                                diag.method(&marker, &item.sig.ident);
+                            }
+                        }
+                    }
+                }
+                Item::Const(syn::ItemConst { attrs, .. })
+                | Item::Static(syn::ItemStatic { attrs, .. })
+                | Item::Trait(syn::ItemTrait { attrs, .. })
+                | Item::ExternCrate(syn::ItemExternCrate { attrs, .. })
+                | Item::ForeignMod(syn::ItemForeignMod { attrs, .. })
+                | Item::Macro(syn::ItemMacro { attrs, .. }) => self.misplaced(attrs, diag),
+                _ => {}
+            }
+        }
+    }
+
+    /// Markers where there can be none.
+    fn misplaced(&mut self, attrs: &mut Vec<Attribute>, diag: &mut Diag) {
+        for marker in take_markers(attrs) {
+            self.incomplete = true;
+            diag.misplaced_marker(&marker);
+        }
+    }
+
+    /// Takes the markers off and reads them.
+    fn marker(&mut self, attrs: &mut Vec<Attribute>, place: Place, diag: &mut Diag) -> Option<Marker> {
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("cfg_attr")) {
+            if let Some(inner) = marker_in_cfg_attr(attr) {
+                self.incomplete = true;
+                diag.marker_in_cfg_attr(&inner);
+            }
+        }
+        let taken = take_markers(attrs);
+        if taken.is_empty() {
+            return None;
+        }
+        let before = diag.count();
+        let mut marker = Marker::default();
+        for attr in &taken {
+            marker.read(attr, place, diag);
+        }
+        marker.broken = diag.count() > before;
+        self.incomplete |= marker.broken;
+        Some(marker)
+    }
+
+    fn fields(&mut self, fields: &mut Fields, diag: &mut Diag) -> Vec<FieldDecl> {
+        let read = |(index, field): (usize, &mut Field)| FieldDecl {
+            member: match &field.ident {
+                Some(name) => Member::Named(name.clone()),
+                None => Member::Unnamed(syn::Index {
+                    index: u32::try_from(index).unwrap_or(u32::MAX),
+                    span: field.ty.span(),
+                }),
+            },
+            marker: self.marker(&mut field.attrs, Place::Field, diag).unwrap_or_default(),
+            ty: field.ty.clone(),
+            attrs: field.attrs.clone(),
+        };
+        fields.iter_mut().enumerate().map(read).collect()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of an item, which has a type for each kind")]
+    fn ty(
+        &mut self,
+        ident: &Ident,
+        generics: &syn::Generics,
+        attrs: &[Attribute],
+        kind: Kind,
+        marker: Option<Marker>,
+        within: &[String],
+        diag: &mut Diag,
+    ) {
+        let is_enum = matches!(kind, Kind::Enum(_));
+        self.scope.declare(TypeDecl {
+            ident: ident.clone(),
+            within: within.to_vec(),
+            generics: generics.clone(),
+            attrs: attrs.to_vec(),
+            kind,
+        });
+        let Some(mut marker) = marker else { return };
+        if !within.is_empty() {
+            diag.nested_marker(ident, ident);
+            return;
+        }
+        let cfg = cfgs(attrs);
+        if let Some(name) = marker.input.take() {
+            self.input_names.push((ident.clone(), name));
+        }
+        match marker.extends.take() {
+            Some(of) if is_enum => self.extends.push(Extends { ident: ident.clone(), of, cfg: cfg.clone() }),
+            Some(of) => diag.extends_on_no_enum(&of, ident),
+            None => {}
+        }
+        if let Some(number) = marker.version.take() {
+            self.states.push(State { ident: ident.clone(), number, marker, cfg });
+        } else if let Some(option) = marker.given.iter().find(|name| **name != "input" && **name != "extends") {
+            self.incomplete = true;
+            if !marker.broken {
+                diag.option_without_version(option, option);
+            }
+        } else if marker.given.is_empty() && !marker.broken {
+            diag.empty_marker(ident, ident);
+        }
+    }
+
+    fn function(&mut self, item: &ItemFn, marker: Marker, diag: &mut Diag) {
+        let cfg = cfgs(&item.attrs);
+        let name = &item.sig.ident;
+        let has = |option: &str| marker.given.iter().find(|given| *given == option);
+        let roles: Vec<&Ident> = ["migrate", "adapt", "version"].into_iter().filter_map(has).collect();
+        let stray = |allowed: &[&str]| {
+            marker.given.iter().find(|given| !allowed.iter().any(|option| *given == option)).cloned()
+        };
+        let (list, allowed, role): (_, &[&str], _) = match roles.as_slice() {
+            [] => {
+                self.incomplete = true;
+                match marker.given.iter().find(|given| *given == "loses" || *given == "moves") {
+                    Some(option) => diag.option_of_migration(option, option),
+                    None if marker.broken => {}
+                    None => diag.function_without_version(name, name),
+                }
+                return;
+            }
+            [first, second, ..] => {
+                self.incomplete = true;
+                diag.two_roles(second, second, first, name);
+                return;
+            }
+            [role] if *role == "migrate" => (&mut self.migrations, &["migrate", "loses", "moves"], "migration"),
+            [role] if *role == "adapt" => (&mut self.adapters, &["adapt"], "adapter"),
+            [_] => (
+                &mut self.steps,
+                &["version", "migrates_from", "drops", "input", "reversible", "removes", "frozen", "boxed"],
+                "step",
+            ),
+        };
+        if let Some(option) = stray(allowed) {
+            match role {
+                "step" => diag.option_of_migration(&option, &option),
+                _ => diag.option_on_wrong_function(&option, &option, role, name),
+            }
+        }
+        if role == "step" && marker.version.is_none() {
+            return; // its number could not be read
+        }
+        list.push(Function { item: ItemFn { block: parse_quote!({}), ..item.clone() }, marker, cfg });
+    }
+}
+
+impl Marker {
+    fn read(&mut self, attr: &Attribute, place: Place, diag: &mut Diag) {
+        let result = match &attr.meta {
+            Meta::Path(_) => Ok(()),
+            Meta::List(_) => attr.parse_nested_meta(|meta| {
+                let Some(name) = option_name(&meta, &mut self.given, diag) else { return skip(meta.input) };
+                self.option(&name, &meta, place, diag)
+            }),
+            Meta::NameValue(_) => {
+                diag.marker_with_value(attr);
+                Ok(())
+            }
+        };
+        if let Err(error) = result {
+            diag.syntax(error);
+        }
+    }
+
+    fn option(&mut self, name: &Ident, meta: &ParseNestedMeta<'_>, place: Place, diag: &mut Diag) -> syn::Result<()> {
+        let text = name.to_string();
+        if !place.options().contains(&text.as_str()) {
+            let elsewhere = Place::ALL.into_iter().find(|place| place.options().contains(&text.as_str()));
+            match elsewhere {
+                Some(right) => diag.misplaced_option(name, name, place.noun(), &format!("a {}", right.noun())),
+                None if MODULE_OPTIONS.contains(&text.as_str()) => {
+                    diag.misplaced_option(name, name, place.noun(), "the module");
+                }
+                None => diag.unknown_option(name, name, place.noun(), &nearest(&text, place.options())),
+            }
+            return skip(meta.input);
+        }
+        match text.as_str() {
+            "version" => self.version = read_number(&meta.value()?.parse()?, "version", diag),
+            "migrates_from" => self.migrates_from = read_number(&meta.value()?.parse()?, "migrates_from", diag),
+            "reversible" => self.reversible = Some(name.clone()),
+            "boxed" => self.boxed = Some(name.clone()),
+            "moves" => self.moves = Some(name.clone()),
+            "frozen" => self.frozen = Some(meta.value()?.parse()?),
+            "input" => self.input = Some(meta.value()?.parse()?),
+            "loses" => self.loses = Some(meta.value()?.parse()?),
+            "extends" => self.extends = Some(meta.value()?.parse()?),
+            "removes" => self.removes = list(meta.input)?,
+            "drops" => self.drops = list(meta.input)?,
+            "with" => self.with = Some(meta.value()?.call(Path::parse_mod_style)?),
+            "back" => self.back = Some(meta.value()?.call(Path::parse_mod_style)?),
+            "from" => self.from = Some(meta.value()?.parse()?),
+            "added" => {
+                let value = if meta.input.peek(Token![=]) { Some(meta.value()?.parse()?) } else { None };
+                self.added = Some((name.clone(), value));
+            }
+            "adapt" => {
+                let mut side = None;
+                if meta.input.peek(syn::token::Paren) {
+                    let content;
+                    parenthesized!(content in meta.input);
+                    let word: Ident = content.parse()?;
+                    match word.to_string().as_str() {
+                        "input" => side = Some(Side::Input),
+                        "output" => side = Some(Side::Output),
+                        _ => diag.unknown_side(&word, &word),
+                    }
+                }
+                self.adapt = Some((name.clone(), side));
+            }
+            "migrate" => {
+                let (mut from, mut to) = (None, None);
+                if meta.input.peek(syn::token::Paren) {
+                    meta.parse_nested_meta(|end| {
+                        let value: Expr = end.value()?.parse()?;
+                        if end.path.is_ident("from") {
+                            from = read_number(&value, "from", diag);
+                        } else if end.path.is_ident("to") {
+                            to = read_number(&value, "to", diag);
+                        } else {
+                            diag.unknown_end(&end.path);
+                        }
+                        Ok(())
+                    })?;
+                    if from.is_none() != to.is_none() {
+                        diag.half_an_edge(name);
+                    }
+                }
+                self.migrate = Some(Migrate { edge: from.zip(to) });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Parse for Removed {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let first: Member = input.parse()?;
+        let (variant, member) = match first {
+            Member::Named(name) if input.peek(Token![.]) => {
+                input.parse::<Token![.]>()?;
+                (Some(name), input.parse()?)
+            }
+            member => (None, member),
+        };
+        let value = if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            Some(input.parse()?)
+        } else {
+            None
+        };
+        Ok(Self { variant, member, value })
+    }
+}
+
+/// The option's name, if it is one word and was not given before.
+fn option_name(meta: &ParseNestedMeta<'_>, given: &mut Vec<Ident>, diag: &mut Diag) -> Option<Ident> {
+    let Some(name) = meta.path.get_ident() else {
+        diag.option_is_a_path(&meta.path);
+        return None;
+    };
+    if given.contains(name) {
+        diag.option_twice(name, name);
+        return None;
+    }
+    given.push(name.clone());
+    Some(name.clone())
+}
+
+/// Goes to the next comma, so that one bad option does not hide the ones after it.
+fn skip(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
+
+fn list<T: Parse>(input: ParseStream<'_>) -> syn::Result<Vec<T>> {
+    let content;
+    parenthesized!(content in input);
+    Ok(Punctuated::<T, Token![,]>::parse_terminated(&content)?.into_iter().collect())
+}
+
+/// A version's number: an integer from 1 to `u32::MAX` without a suffix.
+fn read_number(value: &Expr, option: &str, diag: &mut Diag) -> Option<Number> {
+    let Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) = value else {
+        diag.not_a_number(value, option);
+        return None;
+    };
+    match lit.base10_parse::<u32>() {
+        Ok(0) => diag.number_zero(lit, option),
+        Ok(value) => return Some(Number { value, lit: lit.clone() }),
+        Err(_) => diag.not_a_number(lit, option),
+    }
+    None
+}
+
+/// The known option that is spelt most like this one, or all of them.
+fn nearest(unknown: &str, known: &[&str]) -> String {
+    let best = known.iter().map(|name| (distance(unknown, name), name)).min();
+    match best {
+        Some((distance, name)) if distance <= 1 + unknown.len() / 3 => format!("did you mean `{name}`?"),
+        _ => format!("the options here are {}", known.iter().map(quoted).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Levenshtein's edit distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, right) in b.iter().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(left != *right)).min(above + 1).min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}
+
+pub(crate) fn quoted(name: impl std::fmt::Display) -> String {
+    format!("`{name}`")
+}
+
+/// Takes every `#[machine]` out.
+fn take_markers(attrs: &mut Vec<Attribute>) -> Vec<Attribute> {
+    attrs.extract_if(.., |attr| is_marker(attr.path())).collect()
+}
+
+/// `machine`, or a path to it such as `hotswap::machine`.
+fn is_marker(path: &Path) -> bool {
+    path.segments.last().is_some_and(|last| last.ident == "machine")
+}
+
+/// The word `machine` where a `cfg_attr` holds a marker.
+fn marker_in_cfg_attr(attr: &Attribute) -> Option<TokenTree> {
+    let tokens = attr.meta.require_list().ok()?.tokens.clone();
+    tokens.into_iter().find(|token| matches!(token, TokenTree::Ident(word) if word == "machine"))
+}
+
+/// The `#[cfg]`s among attributes.
+fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
+}
+
+/// The name that a `use` of one thing brings in.
+fn single(tree: &UseTree) -> Option<&Ident> {
+    match tree {
+        UseTree::Path(tree) => single(&tree.tree),
+        UseTree::Name(tree) => Some(&tree.ident),
+        UseTree::Rename(tree) => Some(&tree.rename),
+        UseTree::Glob(_) | UseTree::Group(_) => None,
+    }
+}
+
+/// The names that an item takes up.
+fn named(item: &Item, taken: &mut Vec<Ident>) {
+    fn imported(tree: &UseTree, taken: &mut Vec<Ident>) {
+        match tree {
+            UseTree::Path(tree) => imported(&tree.tree, taken),
+            UseTree::Name(tree) => taken.push(tree.ident.clone()),
+            UseTree::Rename(tree) => taken.push(tree.rename.clone()),
+            UseTree::Group(tree) => tree.items.iter().for_each(|tree| imported(tree, taken)),
+            UseTree::Glob(_) => {}
+        }
+    }
+    match item {
+        Item::Use(item) => imported(&item.tree, taken),
+        Item::Struct(syn::ItemStruct { ident, .. })
+        | Item::Enum(syn::ItemEnum { ident, .. })
+        | Item::Union(syn::ItemUnion { ident, .. })
+        | Item::Type(syn::ItemType { ident, .. })
+        | Item::Trait(syn::ItemTrait { ident, .. })
+        | Item::TraitAlias(syn::ItemTraitAlias { ident, .. })
+        | Item::Mod(ItemMod { ident, .. })
+        | Item::Const(syn::ItemConst { ident, .. })
+        | Item::Static(syn::ItemStatic { ident, .. })
+        | Item::ExternCrate(syn::ItemExternCrate { ident, .. }) => taken.push(ident.clone()),
+        Item::Fn(item) => taken.push(item.sig.ident.clone()),
+        _ => {}
+    }
+}

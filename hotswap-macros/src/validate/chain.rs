@@ -1,0 +1,234 @@
+//! The line of versions: their numbers, which comes after which, and the `cfg`s that stand on them.
+
+use quote::ToTokens;
+use syn::{Attribute, Ident};
+
+use crate::diag::Diag;
+use crate::parse::{Function, Marker, Number, Parsed, quoted};
+use crate::scope::spell;
+
+/// The versions, ascending. With mistakes in it the line may have holes, which `previous` shows.
+#[derive(Debug)]
+pub(super) struct Line<'p> {
+    pub(super) links: Vec<Link<'p>>,
+}
+
+/// One version.
+#[derive(Debug)]
+pub(super) struct Link<'p> {
+    pub(super) number: &'p Number,
+    /// Of the state, or for a behaviour-only version of its first step.
+    pub(super) options: &'p Marker,
+    /// None if the version has no state of its own and what it migrates from is not known.
+    pub(super) state: Option<&'p Ident>,
+    /// Behaviour-only: the version that declares the state.
+    pub(super) shares: Option<usize>,
+    pub(super) previous: Option<usize>,
+    pub(super) boxed: bool,
+    pub(super) cfg: &'p [Attribute],
+    pub(super) steps: Vec<&'p Function>,
+}
+
+impl Link<'_> {
+    pub(super) fn behaviour_only(&self) -> bool {
+        self.shares.is_some()
+    }
+}
+
+impl Line<'_> {
+    pub(super) fn position(&self, number: u32) -> Option<usize> {
+        self.links.iter().position(|link| link.number.value == number)
+    }
+}
+
+/// Sorts versions into a line.
+pub(super) fn line<'p>(parsed: &'p Parsed, diag: &mut Diag) -> Line<'p> {
+    let mut line = Line { links: Vec::new() };
+    for state in &parsed.states {
+        let number = &state.number;
+        if let Some(first) = line.position(number.value) {
+            let name = line.links[first].state.map(ToString::to_string).unwrap_or_default();
+            diag.version_twice(&number.lit, number.value, &name);
+            continue;
+        }
+        line.links.push(Link {
+            number,
+            options: &state.marker,
+            state: Some(&state.ident),
+            shares: None,
+            previous: None,
+            boxed: state.marker.boxed.is_some(),
+            cfg: &state.cfg,
+            steps: Vec::new(),
+        });
+    }
+    steps(parsed, &mut line, diag);
+    line.links.sort_by_key(|link| link.number.value);
+    neighbours(parsed, &mut line, diag);
+    for index in 0..line.links.len() {
+        inherit(index, &mut line);
+    }
+    for (index, link) in line.links.iter().enumerate() {
+        numbers(parsed, link, diag);
+        behaviour(link, parsed, diag);
+        conditions(&line, index, diag);
+    }
+    if line.links.is_empty() && !parsed.incomplete {
+        diag.no_versions(&parsed.module.ident);
+    } else if parsed.steps.is_empty() && !parsed.incomplete {
+        diag.no_steps(&parsed.module.ident);
+    }
+    line
+}
+
+/// Gives each step to its version; a version that only steps name is behaviour-only.
+fn steps<'p>(parsed: &'p Parsed, line: &mut Line<'p>, diag: &mut Diag) {
+    for step in &parsed.steps {
+        let Some(number) = &step.marker.version else { continue };
+        let Some(index) = line.position(number.value) else {
+            line.links.push(Link {
+                number,
+                options: &step.marker,
+                state: None,
+                shares: None,
+                previous: None,
+                boxed: false,
+                cfg: &step.cfg,
+                steps: vec![step],
+            });
+            continue;
+        };
+        let link = &mut line.links[index];
+        if let Some(option) = step.marker.given.iter().find(|name| **name != "version" && **name != "input") {
+            match link.state {
+                Some(state) => diag.option_belongs_on_state(option, option, number.value, &state.to_string()),
+                None => {
+                    let first = link.steps.first().map(|first| first.item.sig.ident.to_string()).unwrap_or_default();
+                    diag.option_belongs_on_first_step(option, option, number.value, &first);
+                }
+            }
+        }
+        link.steps.push(step);
+    }
+}
+
+/// Finds each version's predecessor.
+fn neighbours(parsed: &Parsed, line: &mut Line<'_>, diag: &mut Diag) {
+    let numbers: Vec<u32> = line.links.iter().map(|link| link.number.value).collect();
+    let mut firsts: Vec<usize> = Vec::new();
+    let mut followed: Vec<Option<usize>> = vec![None; numbers.len()];
+    for index in 0..line.links.len() {
+        let link = &line.links[index];
+        let Some(from) = &link.options.migrates_from else {
+            let unread = link.options.given.iter().any(|name| name == "migrates_from");
+            if link.state.is_some() && !unread {
+                firsts.push(index);
+            } else if !parsed.incomplete {
+                diag.no_state(&link.number.lit, link.number.value, lower(&numbers, link.number.value));
+            }
+            continue;
+        };
+        let (number, from_number) = (link.number.value, from.value);
+        if from_number >= number {
+            diag.migrates_upwards(&from.lit, number, from_number);
+        } else if let Some(previous) = line.position(from_number) {
+            if let Some(other) = followed[previous] {
+                diag.fork(&from.lit, numbers[other], number, from_number);
+            } else {
+                followed[previous] = Some(index);
+                line.links[index].previous = Some(previous);
+            }
+        } else if parsed.options.retired.contains(&from_number) {
+            diag.migrates_from_retired(&from.lit, number, from_number);
+        } else if !parsed.incomplete {
+            let known: Vec<String> = numbers.iter().filter(|known| **known < number).map(ToString::to_string).collect();
+            let instead = match known.as_slice() {
+                [] => format!("or remove `migrates_from`, if version {number} is the first"),
+                known => format!("or migrate from one of: {}", known.join(", ")),
+            };
+            diag.gap(&from.lit, number, from_number, &instead);
+        }
+    }
+    for pair in firsts.windows(2) {
+        let lit = &line.links[pair[1]].number.lit;
+        diag.two_firsts(lit, numbers[firsts[0]], numbers[pair[1]], numbers[pair[1] - 1]);
+    }
+}
+
+/// The highest number below this one, as an option would name it.
+fn lower(numbers: &[u32], number: u32) -> String {
+    numbers.iter().filter(|other| **other < number).max().map_or_else(|| "…".to_owned(), ToString::to_string)
+}
+
+/// A behaviour-only version has its predecessor's state.
+fn inherit(index: usize, line: &mut Line<'_>) {
+    if line.links[index].state.is_none()
+        && let Some(previous) = line.links[index].previous
+    {
+        let Link { state, shares, boxed, .. } = line.links[previous];
+        let link = &mut line.links[index];
+        link.state = state;
+        link.shares = state.map(|_| shares.unwrap_or(previous));
+        link.boxed = boxed;
+    }
+}
+
+fn numbers(parsed: &Parsed, link: &Link<'_>, diag: &mut Diag) {
+    if parsed.options.retired.contains(&link.number.value) {
+        let retired: Vec<String> = parsed.options.retired.iter().map(quoted).collect();
+        diag.number_retired(&link.number.lit, link.number.value, &retired.join(", "));
+    }
+}
+
+/// Options that say something of a state, on a version that has none of its own or none before it.
+fn behaviour(link: &Link<'_>, parsed: &Parsed, diag: &mut Diag) {
+    let options = link.options;
+    let number = link.number.value;
+    if link.behaviour_only() {
+        let meant = |name: &&Ident| ["reversible", "removes", "frozen", "boxed"].iter().any(|option| **name == *option);
+        for option in options.given.iter().filter(meant) {
+            let state = link.state.map(ToString::to_string).unwrap_or_default();
+            diag.option_of_a_state(option, option, number, &state);
+        }
+    } else if link.previous.is_none() && options.migrates_from.is_none() && !parsed.incomplete {
+        let meant = |name: &&Ident| ["reversible", "removes", "drops"].iter().any(|option| **name == *option);
+        for option in options.given.iter().filter(meant) {
+            diag.option_of_a_later_version(option, option, number);
+        }
+    }
+}
+
+/// A version is there whenever the one after it is, and its steps whenever it is.
+fn conditions(line: &Line<'_>, index: usize, diag: &mut Diag) {
+    let link = &line.links[index];
+    if let Some(previous) = link.previous {
+        let previous = &line.links[previous];
+        if let Some(missing) = lacking(previous.cfg, link.cfg) {
+            diag.cfg_gap(&link.number.lit, link.number.value, previous.number.value, &missing);
+        }
+    }
+    for step in &link.steps {
+        same(step, link, diag);
+    }
+}
+
+/// A step or migration of a version has exactly the version's conditions.
+pub(super) fn same(function: &Function, link: &Link<'_>, diag: &mut Diag) {
+    let (name, number) = (&function.item.sig.ident, link.number.value);
+    if let Some(missing) = lacking(link.cfg, &function.cfg) {
+        diag.cfg_missing(name, name, number, &missing);
+    } else if let Some(extra) = function.cfg.iter().find(|attr| !has(link.cfg, attr)) {
+        diag.cfg_extra(extra, name, number);
+    }
+}
+
+/// The first condition of `these` that `those` do not have.
+pub(super) fn lacking(these: &[Attribute], those: &[Attribute]) -> Option<String> {
+    let missing = these.iter().find(|attr| !has(those, attr))?;
+    Some(crate::scope::show(missing))
+}
+
+pub(super) fn has(attrs: &[Attribute], attr: &Attribute) -> bool {
+    let key = spell(attr.meta.to_token_stream());
+    attrs.iter().any(|other| spell(other.meta.to_token_stream()) == key)
+}

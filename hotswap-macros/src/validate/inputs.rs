@@ -1,0 +1,660 @@
+//! The inputs: which step of which version takes them, and by which adapters the other versions do.
+
+use std::collections::BTreeMap;
+
+use syn::{Attribute, FnArg, GenericParam, Ident, LitStr, Member, ReturnType, Safety, Signature, Type};
+
+use super::chain::{Line, Link, has, lacking};
+use super::types::plain;
+use crate::diag::Diag;
+use crate::model::{Adapt, Adapter, Input, Shared, Way};
+use crate::parse::{Extends, Function, Parsed, Side, quoted};
+use crate::scope::{Kind, VariantDecl, bare, show};
+
+/// What the versions take.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    pub(super) inputs: Vec<Input>,
+    pub(super) adapters: Vec<Adapter>,
+}
+
+/// A step with a sound signature.
+struct Step<'p> {
+    function: &'p Function,
+    input: Type,
+    key: String,
+    output: Type,
+    reads: bool,
+}
+
+/// An adapter, before it is known what it adapts.
+struct Draft<'p> {
+    adapter: Adapter,
+    from: String,
+    to: String,
+    side: Option<Side>,
+    /// What to point at: the function's name, or the type of `extends`.
+    at: &'p dyn quote::ToTokens,
+    name: String,
+}
+
+/// An input type while its ways are sought.
+struct Known {
+    key: String,
+    input: Input,
+    /// No step says what it gives; its first way will.
+    open_output: bool,
+}
+
+/// Finds every input and how each version takes it.
+pub(super) fn inputs(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Inputs {
+    let mut whole = !parsed.incomplete;
+    let mut steps: Vec<Vec<Step<'_>>> = Vec::new();
+    for link in &line.links {
+        let mut of_version: Vec<Step<'_>> = Vec::new();
+        for function in &link.steps {
+            let Some(step) = step(parsed, link, function, diag) else {
+                whole = false;
+                continue;
+            };
+            if let Some(first) = of_version.iter().find(|first| first.key == step.key) {
+                let (first, second) = (&first.function.item.sig.ident, &function.item.sig.ident);
+                diag.step_twice(second, link.number.value, &show(&step.input), first, second);
+                continue;
+            }
+            of_version.push(step);
+        }
+        steps.push(of_version);
+    }
+    let mut known = stepped(parsed, line, &steps, diag);
+    let drafts = drafts(parsed, &mut whole, diag);
+    let adapters = sides(parsed, &mut known, drafts, &mut whole, diag);
+    let mut search =
+        Search { parsed, line, steps: &steps, known, adapters, ambiguous: Vec::new(), dropped: Vec::new() };
+    for version in 0..line.links.len() {
+        search.version(version, diag);
+        if whole {
+            search.untaken(version, diag);
+        }
+    }
+    search.outputs(diag);
+    variants(parsed, &steps, &mut search.known, diag);
+    Inputs {
+        inputs: search.known.into_iter().map(|known| known.input).collect(),
+        adapters: search.adapters.into_iter().map(|(_, draft)| draft.adapter).collect(),
+    }
+}
+
+/// Reads a step's signature.
+fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut Diag) -> Option<Step<'p>> {
+    let signature = &function.item.sig;
+    let name = &signature.ident;
+    let number = link.number.value;
+    let state = link.state.map_or_else(|| "State".to_owned(), ToString::to_string);
+    let usage = format!("a step has the signature `fn {name}(state: &mut {state}, input: {}) -> Output`", input_hint(signature));
+    if !plain_function(signature, "step", &usage, diag) {
+        return None;
+    }
+    let [FnArg::Typed(first), FnArg::Typed(second)] = signature.inputs.iter().collect::<Vec<_>>()[..] else {
+        diag.parameters(name, "step", name, signature.inputs.len(), 2, &usage);
+        return None;
+    };
+    let Type::Reference(reference) = bare(&first.ty) else {
+        diag.state_by_value(&first.ty, name, &show(&first.ty));
+        return None;
+    };
+    let given = parsed.scope.key(&reference.elem);
+    if let Some(state) = link.state
+        && parsed.scope.key(&syn::parse_quote!(#state)) != given
+    {
+        let given = show(&reference.elem);
+        match parsed.states.iter().find(|other| other.ident == *given) {
+            Some(other) => {
+                diag.state_of_another_version(&reference.elem, name, number, &given, other.number.value, state);
+            }
+            None => diag.unknown_state(&reference.elem, name, number, &given, state),
+        }
+        return None;
+    }
+    let output = match &signature.output {
+        ReturnType::Default => syn::parse_quote!(()),
+        ReturnType::Type(_, ty) => (**ty).clone(),
+    };
+    let input = bare(&second.ty).clone();
+    let sound = plain(&input, &format!("input of `{name}`"), diag) & plain(&output, &format!("output of `{name}`"), diag);
+    if !sound || matches!(input, Type::Infer(_)) {
+        return None;
+    }
+    let key = parsed.scope.key(&input);
+    Some(Step { function, input, key, output, reads: reference.mutability.is_none() })
+}
+
+/// What to call the input in a usage line.
+fn input_hint(signature: &Signature) -> String {
+    match signature.inputs.iter().nth(1) {
+        Some(FnArg::Typed(second)) => show(&second.ty),
+        _ => {
+            let name = signature.ident.to_string();
+            let mut letters = name.trim_start_matches("r#").chars();
+            letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+        }
+    }
+}
+
+/// Whether a marked function is an ordinary one: free, synchronous, safe and without parameters of type or lifetime.
+pub(super) fn plain_function(signature: &Signature, role: &str, usage: &str, diag: &mut Diag) -> bool {
+    let name = &signature.ident;
+    let before = diag.count();
+    if let Some(token) = &signature.asyncness {
+        diag.function_async(token, role, name);
+    }
+    if let Safety::Unsafe(token) = &signature.safety {
+        diag.function_unsafe(token, role, name);
+    }
+    if let Some(abi) = &signature.abi {
+        diag.function_extern(abi, role, name, usage);
+    }
+    match signature.generics.params.first() {
+        Some(GenericParam::Lifetime(parameter)) => diag.function_lifetime(parameter, role, name),
+        Some(parameter) => diag.function_generic(parameter, role, name),
+        None => {}
+    }
+    if let Some(FnArg::Receiver(receiver)) = signature.inputs.first() {
+        diag.function_receiver(receiver, role, name, usage);
+    }
+    diag.count() == before
+}
+
+/// Every type that some step takes, with the one output it has.
+fn stepped(parsed: &Parsed, line: &Line<'_>, steps: &[Vec<Step<'_>>], diag: &mut Diag) -> Vec<Known> {
+    let mut known: Vec<Known> = Vec::new();
+    let mut first: BTreeMap<String, &Ident> = BTreeMap::new();
+    for (link, steps) in line.links.iter().zip(steps) {
+        for step in steps {
+            let name = &step.function.item.sig.ident;
+            if let Some(other) = known.iter().find(|known| known.key == step.key) {
+                if parsed.scope.key(&other.input.output) != parsed.scope.key(&step.output) {
+                    let at: &dyn quote::ToTokens = match &step.function.item.sig.output {
+                        ReturnType::Default => name,
+                        ReturnType::Type(_, ty) => ty,
+                    };
+                    let (input, first) = (show(&step.input), first.get(&step.key).map_or(name, |first| *first));
+                    diag.two_outputs(at, &input, &show(&other.input.output), first, &show(&step.output), name);
+                }
+                continue;
+            }
+            first.insert(step.key.clone(), name);
+            known.push(Known {
+                key: step.key.clone(),
+                input: Input {
+                    variant: name.clone(),
+                    ty: step.input.clone(),
+                    output: step.output.clone(),
+                    cfg: link.cfg.to_vec(),
+                    ways: Vec::new(),
+                },
+                open_output: false,
+            });
+        }
+    }
+    known
+}
+
+/// Reads the adapters, and what `extends` makes.
+fn drafts<'p>(parsed: &'p Parsed, whole: &mut bool, diag: &mut Diag) -> Vec<Draft<'p>> {
+    let mut drafts: Vec<Draft<'p>> = Vec::new();
+    for function in &parsed.adapters {
+        match adapter(parsed, function, diag) {
+            Some(draft) => drafts.push(draft),
+            None => *whole = false,
+        }
+    }
+    for extends in &parsed.extends {
+        match extended(parsed, extends, diag) {
+            Some(both) => drafts.extend(both),
+            None => *whole = false,
+        }
+    }
+    for index in 1..drafts.len() {
+        let (before, draft) = (&drafts[..index], &drafts[index]);
+        if let Some(first) = before.iter().find(|first| first.from == draft.from && first.to == draft.to) {
+            let (from, to) = (show(&draft.adapter.from), show(&draft.adapter.to));
+            diag.adapter_twice(draft.at, &from, &to, &first.name, &draft.name);
+            *whole = false;
+        }
+    }
+    drafts
+}
+
+/// Reads an adapter's signature.
+fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Option<Draft<'p>> {
+    let signature = &function.item.sig;
+    let name = &signature.ident;
+    let usage = format!("an adapter has the signature `fn {name}(old: Old) -> New`, or `fn {name}(new: &New) -> Option<Old>`");
+    if !plain_function(signature, "adapter", &usage, diag) {
+        return None;
+    }
+    let [FnArg::Typed(from)] = signature.inputs.iter().collect::<Vec<_>>()[..] else {
+        diag.parameters(name, "adapter", name, signature.inputs.len(), 1, &usage);
+        return None;
+    };
+    let ReturnType::Type(_, to) = &signature.output else {
+        diag.adapter_returns_nothing(name, name, &usage);
+        return None;
+    };
+    let optional = parsed.scope.arguments(to, "Option").filter(|arguments| arguments.len() == 1);
+    let (from, to, partial) = match (bare(&from.ty), optional) {
+        (Type::Reference(reference), Some(to)) => ((*reference.elem).clone(), to[0].clone(), true),
+        (Type::Reference(reference), None) => {
+            diag.adapter_borrows(reference, name, &show(&reference.elem), &show(to));
+            return None;
+        }
+        (from, Some(inner)) => {
+            diag.adapter_consumes(from, name, &show(from), &show(inner[0]));
+            return None;
+        }
+        (from, None) => (from.clone(), (**to).clone(), false),
+    };
+    let (from_key, to_key) = (parsed.scope.key(&from), parsed.scope.key(&to));
+    if from_key == to_key {
+        diag.adapter_to_itself(name, name, &show(&from));
+        return None;
+    }
+    Some(Draft {
+        adapter: Adapter { from, to, partial, how: Adapt::Written(name.clone()), cfg: function.cfg.clone() },
+        from: from_key,
+        to: to_key,
+        side: function.marker.adapt.as_ref().and_then(|(_, side)| *side),
+        at: name,
+        name: name.to_string(),
+    })
+}
+
+/// The two adapters of `extends`.
+fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Option<[Draft<'p>; 2]> {
+    let scope = &parsed.scope;
+    let new = &extends.ident;
+    let variants = |kind: &'p Kind| if let Kind::Enum(variants) = kind { Some(variants) } else { None };
+    let old = scope.decl(&extends.of);
+    let (Some(old_variants), Some(new_variants)) =
+        (old.and_then(|decl| variants(&decl.kind)), scope.types.get(&new.to_string()).and_then(|decl| variants(&decl.kind)))
+    else {
+        diag.extends_no_enum(&extends.of, new, &show(&extends.of));
+        return None;
+    };
+    let before = diag.count();
+    let mut shared = Vec::new();
+    for variant in old_variants {
+        let Some(same) = new_variants.iter().find(|same| same.ident == variant.ident) else {
+            diag.extends_without_variant(&extends.of, new, &show(&extends.of), &variant.ident);
+            continue;
+        };
+        if !same_fields(parsed, variant, same) {
+            diag.extends_other_fields(&same.ident, new, &show(&extends.of), &variant.ident);
+        }
+        let members: Vec<Member> = same.fields.iter().map(|field| field.member.clone()).collect();
+        shared.push(Shared { variant: variant.ident.clone(), members });
+    }
+    if diag.count() > before {
+        return None;
+    }
+    let new_type: Type = syn::parse_quote!(#new);
+    if scope.key(&extends.of) == scope.key(&new_type) {
+        diag.extends_itself(&extends.of, new);
+        return None;
+    }
+    let draft = |from: &Type, to: &Type, partial: bool| Draft {
+        adapter: Adapter {
+            from: from.clone(),
+            to: to.clone(),
+            partial,
+            how: Adapt::Extends(shared.clone()),
+            cfg: extends.cfg.clone(),
+        },
+        from: scope.key(from),
+        to: scope.key(to),
+        side: None,
+        at: &extends.of,
+        name: format!("extends = {}", show(&extends.of)),
+    };
+    let partial = new_variants.len() > old_variants.len();
+    Some([draft(&extends.of, &new_type, false), draft(&new_type, &extends.of, partial)])
+}
+
+fn same_fields(parsed: &Parsed, old: &VariantDecl, new: &VariantDecl) -> bool {
+    old.fields.len() == new.fields.len()
+        && old.fields.iter().zip(&new.fields).all(|(old, new)| {
+            old.member == new.member && parsed.scope.key(&old.ty) == parsed.scope.key(&new.ty)
+        })
+}
+
+/// Sorts adapters into those of inputs and those of outputs. An input that no version steps any more becomes known.
+fn sides<'p>(
+    parsed: &Parsed,
+    known: &mut Vec<Known>,
+    drafts: Vec<Draft<'p>>,
+    whole: &mut bool,
+    diag: &mut Diag,
+) -> Vec<(Side, Draft<'p>)> {
+    let inputs: Vec<String> = known.iter().map(|known| known.key.clone()).collect();
+    let outputs: Vec<String> = known.iter().map(|known| parsed.scope.key(&known.input.output)).collect();
+    let mut sided = Vec::new();
+    for draft in drafts {
+        let of = |keys: &[String]| [&draft.from, &draft.to].into_iter().filter(|key| keys.contains(key)).count();
+        let (as_input, as_output) = (of(&inputs), of(&outputs));
+        let side = match draft.side {
+            Some(side) => side,
+            None if as_input > as_output => Side::Input,
+            None if as_output > as_input => Side::Output,
+            None => {
+                let (from, to) = (show(&draft.adapter.from), show(&draft.adapter.to));
+                if as_input == 0 {
+                    // the step that would make it one may be what could not be read
+                    if *whole {
+                        diag.adapter_of_nothing(draft.at, &draft.name, &from, &to);
+                    }
+                } else {
+                    diag.adapter_of_both(draft.at, &draft.name, &from, &to);
+                }
+                *whole = false;
+                continue;
+            }
+        };
+        if side == Side::Output && draft.adapter.partial {
+            // the half of `extends` that does not fit every output is of no use, which is no mistake
+            if let Adapt::Written(_) = draft.adapter.how {
+                diag.output_adapter_partial(draft.at, &draft.name);
+            }
+            continue;
+        }
+        if side == Side::Input && !known.iter().any(|known| known.key == draft.from) {
+            known.push(Known {
+                key: draft.from.clone(),
+                input: Input {
+                    variant: Ident::new("_unnamed", proc_macro2::Span::call_site()),
+                    ty: draft.adapter.from.clone(),
+                    output: syn::parse_quote!(()),
+                    cfg: draft.adapter.cfg.clone(),
+                    ways: Vec::new(),
+                },
+                open_output: true,
+            });
+        }
+        sided.push((side, draft));
+    }
+    sided
+}
+
+/// The search for the one shortest way of each input at each version.
+struct Search<'a, 'p> {
+    parsed: &'p Parsed,
+    line: &'a Line<'p>,
+    steps: &'a [Vec<Step<'p>>],
+    known: Vec<Known>,
+    adapters: Vec<(Side, Draft<'p>)>,
+    /// Inputs with two ways, each reported once.
+    ambiguous: Vec<usize>,
+    /// By version: the inputs that it drops, and its successors until one steps them again.
+    dropped: Vec<Vec<usize>>,
+}
+
+impl Search<'_, '_> {
+    fn find(&self, key: &str) -> Option<usize> {
+        self.known.iter().position(|known| known.key == key)
+    }
+
+    /// Finds the ways of every input at one version.
+    fn version(&mut self, version: usize, diag: &mut Diag) {
+        let link = &self.line.links[version];
+        let mut ways: Vec<Option<Way>> = vec![None; self.known.len()];
+        for step in &self.steps[version] {
+            if let Some(input) = self.find(&step.key) {
+                ways[input] =
+                    Some(Way::Step { function: step.function.item.sig.ident.clone(), reads: step.reads });
+            }
+        }
+        let dropped = self.drops(version, &ways, diag);
+        if link.behaviour_only()
+            && let Some(previous) = link.previous
+        {
+            for (input, way) in ways.iter_mut().enumerate() {
+                let inherited = &self.known[input].input.ways[previous];
+                if way.is_none() && !dropped.contains(&input) && matches!(inherited, Way::Step { .. }) {
+                    *way = Some(inherited.clone());
+                }
+            }
+        }
+        // ways of one hop, then of two, and so on; each leads to one that is already settled
+        let mut settled: Vec<bool> = ways.iter().map(Option::is_some).collect();
+        let mut total: Vec<bool> = settled.clone();
+        loop {
+            let mut layer: Vec<(usize, usize, usize)> = Vec::new();
+            for (index, (_, draft)) in self.adapters.iter().enumerate().filter(|(_, (side, _))| *side == Side::Input) {
+                let (Some(from), Some(to)) = (self.find(&draft.from), self.find(&draft.to)) else { continue };
+                if settled[from] || dropped.contains(&from) || !settled[to] || !total[to] {
+                    continue;
+                }
+                if let Some((_, first, _)) = layer.iter().find(|(input, ..)| *input == from) {
+                    if !self.ambiguous.contains(&from) {
+                        self.ambiguous.push(from);
+                        let (first, second) = (&self.adapters[*first].1.name, &draft.name);
+                        let input = show(&self.known[from].input.ty);
+                        diag.two_ways(draft.at, link.number.value, &input, first, second);
+                    }
+                    continue;
+                }
+                layer.push((from, index, to));
+            }
+            if layer.is_empty() {
+                break;
+            }
+            for (input, adapter, next) in layer {
+                settled[input] = true;
+                total[input] = !self.adapters[adapter].1.adapter.partial;
+                ways[input] = Some(Way::Adapt { adapter, next, output: None });
+            }
+        }
+        for (known, way) in self.known.iter_mut().zip(ways) {
+            known.input.ways.push(way.unwrap_or(Way::Refused));
+        }
+        self.dropped.push(dropped);
+    }
+
+    /// What this version drops: what it says, and what its predecessor dropped and it does not step.
+    fn drops(&self, version: usize, ways: &[Option<Way>], diag: &mut Diag) -> Vec<usize> {
+        let link = &self.line.links[version];
+        let number = link.number.value;
+        let mut dropped = Vec::new();
+        for ty in &link.options.drops {
+            let shown = show(ty);
+            let Some(input) = self.find(&self.parsed.scope.key(ty)) else {
+                if !self.parsed.incomplete {
+                    diag.drops_no_input(ty, number, &shown);
+                }
+                continue;
+            };
+            if let Some(Way::Step { function, .. }) = &ways[input] {
+                diag.drops_a_step(ty, number, &shown, function);
+            } else if let Some(previous) = link.previous
+                && let Way::Refused = self.known[input].input.ways[previous]
+            {
+                diag.drops_untaken(ty, number, &shown, self.line.links[previous].number.value);
+            } else if dropped.contains(&input) {
+                diag.drops_twice(ty, number, &shown);
+            }
+            dropped.push(input);
+        }
+        let before = link.previous.map_or(&[][..], |previous| &self.dropped[previous]);
+        dropped.extend(before.iter().filter(|input| ways[**input].is_none()));
+        dropped
+    }
+
+    /// What the predecessor takes, this version takes or drops.
+    fn untaken(&self, version: usize, diag: &mut Diag) {
+        let link = &self.line.links[version];
+        let (Some(previous), Some(state)) = (link.previous, link.state) else { return };
+        let untaken: Vec<&Known> = self
+            .known
+            .iter()
+            .enumerate()
+            .filter(|(input, known)| {
+                !matches!(known.input.ways[previous], Way::Refused)
+                    && matches!(known.input.ways[version], Way::Refused)
+                    && !self.dropped[version].contains(input)
+                    && !self.ambiguous.contains(input)
+            })
+            .map(|(_, known)| known)
+            .collect();
+        let at: &dyn quote::ToTokens = if link.behaviour_only() { &link.number.lit } else { state };
+        let (number, before) = (link.number.value, self.line.links[previous].number.value);
+        if link.steps.is_empty() && !untaken.is_empty() {
+            let inputs: Vec<String> = untaken.iter().map(|known| show(&known.input.ty)).collect();
+            let taken: Vec<String> = inputs.iter().map(quoted).collect();
+            diag.no_steps_any_more(at, number, before, &taken.join(", "), &inputs.join(", "), state);
+            return;
+        }
+        for known in untaken {
+            let input = show(&known.input.ty);
+            match self.late_partial(version, known) {
+                Some((draft, first)) => {
+                    diag.partial_after_first(draft.at, &draft.name, &first.name, number, &input);
+                }
+                None => diag.untaken(at, number, &input, before, state, &show(&known.input.output)),
+            }
+        }
+    }
+
+    /// An adapter of this input that leads to one which the version takes only partially, and that one's adapter.
+    fn late_partial(&self, version: usize, known: &Known) -> Option<(&Draft<'_>, &Draft<'_>)> {
+        self.adapters.iter().filter(|(side, draft)| *side == Side::Input && draft.from == known.key).find_map(
+            |(_, first)| {
+                let next = self.find(&first.to)?;
+                match &self.known[next].input.ways[version] {
+                    Way::Adapt { adapter, .. } if self.adapters[*adapter].1.adapter.partial => {
+                        Some((&self.adapters[*adapter].1, first))
+                    }
+                    _ => None,
+                }
+            },
+        )
+    }
+
+    /// Brings the outputs of adapted inputs back to the type that the caller expects.
+    fn outputs(&mut self, diag: &mut Diag) {
+        let mut missing: Vec<(String, String)> = Vec::new();
+        // an input that no version steps has the output of what it becomes; a chain of those settles in as many turns
+        for _ in 0..self.known.len() {
+            for input in 0..self.known.len() {
+                let way = self.known[input].input.ways.iter().find_map(|way| match way {
+                    Way::Adapt { next, .. } if !self.known[*next].open_output => Some(*next),
+                    _ => None,
+                });
+                if let (true, Some(next)) = (self.known[input].open_output, way) {
+                    self.known[input].input.output = self.known[next].input.output.clone();
+                    self.known[input].open_output = false;
+                }
+            }
+        }
+        for input in 0..self.known.len() {
+            if self.known[input].open_output && !self.parsed.incomplete {
+                let key = &self.known[input].key;
+                if let Some((_, draft)) = self.adapters.iter().find(|(side, draft)| *side == Side::Input && draft.from == *key) {
+                    let (from, to) = (show(&draft.adapter.from), show(&draft.adapter.to));
+                    diag.adapter_to_nowhere(draft.at, &draft.name, &from, &to);
+                }
+            }
+            for version in 0..self.known[input].input.ways.len() {
+                let Way::Adapt { adapter, next, .. } = self.known[input].input.ways[version] else { continue };
+                let (have, want) = (&self.known[next].input.output, &self.known[input].input.output);
+                let (have_key, want_key) = (self.parsed.scope.key(have), self.parsed.scope.key(want));
+                let mut back = None;
+                if have_key != want_key {
+                    back = self.adapters.iter().position(|(side, draft)| {
+                        *side == Side::Output && draft.from == have_key && draft.to == want_key
+                    });
+                    if back.is_none() && !self.parsed.incomplete && !missing.contains(&(have_key.clone(), want_key.clone())) {
+                        let draft = &self.adapters[adapter].1;
+                        let input = show(&self.known[input].input.ty);
+                        diag.output_adapter_missing(draft.at, &draft.name, &input, &show(want), &show(have));
+                        missing.push((have_key, want_key));
+                    }
+                }
+                self.conditions(version, input, adapter, diag);
+                if let Some(back) = back {
+                    self.conditions(version, input, back, diag);
+                }
+                if let Way::Adapt { output, .. } = &mut self.known[input].input.ways[version] {
+                    *output = back;
+                }
+            }
+        }
+    }
+
+    /// An adapter is there wherever it is used.
+    fn conditions(&self, version: usize, input: usize, adapter: usize, diag: &mut Diag) {
+        let link = &self.line.links[version];
+        let mut there: Vec<Attribute> = link.cfg.to_vec();
+        there.extend(self.known[input].input.cfg.iter().cloned());
+        let draft = &self.adapters[adapter].1;
+        if lacking(&draft.adapter.cfg, &there).is_some()
+            && let Some(extra) = draft.adapter.cfg.iter().find(|attr| !has(&there, attr))
+        {
+            diag.adapter_cfg(extra, &draft.name, link.number.value);
+        }
+    }
+}
+
+/// Names the variants of `AnyInput`: after the type, or as `input = "name"` says.
+fn variants(parsed: &Parsed, steps: &[Vec<Step<'_>>], known: &mut [Known], diag: &mut Diag) {
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    for (ident, name) in &parsed.input_names {
+        let key = parsed.scope.key(&syn::parse_quote!(#ident));
+        if !known.iter().any(|known| known.key == key) && !parsed.incomplete {
+            diag.input_name_of_no_input(name, ident);
+        }
+    }
+    for known in known {
+        let on_type = parsed.input_names.iter().find(|(ident, _)| parsed.scope.key(&syn::parse_quote!(#ident)) == known.key);
+        let on_steps = steps.iter().flatten().filter(|step| step.key == known.key);
+        let mut given = on_type.map(|(_, name)| name).into_iter();
+        let mut given = given.by_ref().chain(on_steps.filter_map(|step| step.function.marker.input.as_ref()));
+        let name: Option<&LitStr> = given.next();
+        for other in given {
+            if name.is_some_and(|name| name.value() != other.value()) {
+                diag.input_named_twice(other, &show(&known.input.ty), &name.map(LitStr::value).unwrap_or_default());
+            }
+        }
+        let variant = match name {
+            Some(lit) => match syn::parse_str::<Ident>(&lit.value()) {
+                Ok(ident) => Some(Ident::new(&ident.to_string(), lit.span())),
+                Err(_) => {
+                    diag.input_name_no_word(lit);
+                    None
+                }
+            },
+            None => {
+                let named = own_name(&known.input.ty);
+                if named.is_none() {
+                    let shown = show(&known.input.ty);
+                    diag.input_without_name(&known.input.ty, &shown);
+                }
+                named
+            }
+        };
+        let Some(variant) = variant else { continue };
+        let shown = show(&known.input.ty);
+        if let Some(other) = taken.insert(variant.to_string(), shown.clone()) {
+            let at: &dyn quote::ToTokens = name.map_or(&known.input.ty as &dyn quote::ToTokens, |name| name);
+            diag.input_name_taken(at, &other, &shown, &variant);
+        }
+        known.input.variant = variant;
+    }
+}
+
+/// The name of a type that has one fit for a variant: `Tick`, `super::Tick`, `Vec<u8>`.
+fn own_name(ty: &Type) -> Option<Ident> {
+    let Type::Path(path) = bare(ty) else { return None };
+    let ident = &path.path.segments.last()?.ident;
+    let text = ident.to_string();
+    text.trim_start_matches("r#").starts_with(char::is_uppercase).then(|| ident.clone())
+}

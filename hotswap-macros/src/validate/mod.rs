@@ -1,0 +1,99 @@
+//! From what was written to a machine for which every rule holds, or all the mistakes at once.
+
+mod chain;
+mod inputs;
+mod migrations;
+mod types;
+
+use proc_macro2::Span;
+use syn::{Ident, ItemMod};
+
+use crate::diag::Diag;
+use crate::fingerprint;
+use crate::model::{GENERATED, Machine, Sketch, Version};
+use crate::parse::{Parsed, quoted};
+
+/// Checks everything; a `Machine` comes out only if nothing at all was reported.
+pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, (ItemMod, Sketch)> {
+    names(&parsed, diag);
+    let line = chain::line(&parsed, diag);
+    let edges = migrations::edges(&parsed, &line, diag);
+    let inputs = inputs::inputs(&parsed, &line, diag);
+    types::check(&parsed, &line, &inputs.inputs, diag);
+    let versions = versions(&parsed, &line, diag);
+    if diag.any() {
+        let sketch = sketch(&parsed, &line, &inputs);
+        return Err((parsed.module, sketch));
+    }
+    let inputs::Inputs { inputs, adapters } = inputs;
+    Ok(Machine { module: parsed.module, options: parsed.options, versions, inputs, adapters, edges })
+}
+
+/// No item of the user's may have a generated name, nor two generated items the same.
+fn names(parsed: &Parsed, diag: &mut Diag) {
+    let generated: Vec<Ident> = GENERATED.iter().map(|name| parsed.options.generated(name)).collect();
+    for (at, (name, original)) in generated.iter().zip(GENERATED).enumerate() {
+        if generated[..at].contains(name) {
+            diag.renames_collide(name, name);
+        }
+        for taken in parsed.taken.iter().filter(|taken| *taken == name) {
+            diag.name_taken(taken, taken, original);
+        }
+    }
+}
+
+/// The versions with their fingerprints, and whether the frozen ones still are what they were.
+fn versions(parsed: &Parsed, line: &chain::Line<'_>, diag: &mut Diag) -> Vec<Version> {
+    let newest = line.links.last().map_or(0, |link| link.number.value);
+    let mut versions: Vec<Version> = Vec::new();
+    for link in &line.links {
+        let Some(state) = link.state else { continue };
+        let shape = match link.shares.and_then(|index| versions.get(index)) {
+            Some(first) => {
+                fingerprint::Shape { fingerprint: first.fingerprint.clone(), leaves: first.leaves.clone(), reached: Vec::new() }
+            }
+            None => fingerprint::of(&parsed.scope, state),
+        };
+        if let (None, Some(frozen)) = (link.shares, &link.options.frozen)
+            && frozen.value() != shape.fingerprint
+        {
+            let (state, now, number) = (state.to_string(), &shape.fingerprint, link.number.value);
+            let with = match shape.reached.as_slice() {
+                [] => String::new(),
+                reached => format!(" or of {}, which it reaches,", reached.iter().map(quoted).collect::<Vec<_>>().join(", ")),
+            };
+            if fingerprint::is_one(&frozen.value()) {
+                diag.frozen_changed(frozen, &state, number, &with, newest.saturating_add(1), now);
+            } else {
+                diag.frozen_not_a_fingerprint(frozen, &state, number, now);
+            }
+        }
+        versions.push(Version {
+            number: link.number.value,
+            span: link.number.lit.span(),
+            cfg: link.cfg.to_vec(),
+            state: state.clone(),
+            shares: link.shares,
+            boxed: link.boxed,
+            fingerprint: shape.fingerprint,
+            leaves: shape.leaves,
+        });
+    }
+    versions
+}
+
+/// What is known of a machine with mistakes in it.
+fn sketch(parsed: &Parsed, line: &chain::Line<'_>, inputs: &inputs::Inputs) -> Sketch {
+    let mut options = parsed.options.clone();
+    // a stub that takes a name twice would be a second message for one mistake
+    for name in GENERATED {
+        let taken = parsed.taken.contains(&options.generated(name))
+            || GENERATED.iter().any(|other| *other != name && options.generated(other) == options.generated(name));
+        if taken {
+            options.rename.insert(name.to_owned(), Ident::new(&format!("__Hotswap{name}"), Span::mixed_site()));
+        }
+    }
+    let versions = line.links.iter().map(|link| (link.number.value, link.state.cloned())).collect();
+    let inputs = inputs.inputs.iter().map(|input| (input.ty.clone(), input.output.clone())).collect();
+    Sketch { options, versions, inputs }
+}
