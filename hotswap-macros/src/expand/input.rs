@@ -103,9 +103,11 @@ fn checks(cx: Context) -> TokenStream {
         let function = Ident::new(function, proc_macro2::Span::mixed_site());
         quote_spanned!(ty.span()=> #(#cfg)* #function::<#ty>();)
     };
-    let checks = cx.machine.inputs.iter().flat_map(|input| {
-        [check(&input.cfg, "input", &input.ty), check(&input.cfg, "output", &input.output)]
-    });
+    let checks = cx
+        .machine
+        .inputs
+        .iter()
+        .flat_map(|input| [check(&input.cfg, "input", &input.ty), check(&input.cfg, "output", &input.output)]);
     mixed! {
         const fn input<__T: #krate::__private::InputSerializable + #krate::__private::InputSend>() {}
         const fn output<__T: #krate::__private::OutputSerializable + #krate::__private::OutputSend>() {}

@@ -83,10 +83,15 @@ fn fused(cx: Context, ways: &[Migration]) -> TokenStream {
         state = mixed!(#label: { let state = #state; #go });
     }
     let full = held(cx.version(newest), &mixed!(state));
-    line(any_state, number, &mixed!(slot), &mixed! {
-        let state = #state;
-        *slot = ::core::option::Option::Some(#end(#full));
-    })
+    line(
+        any_state,
+        number,
+        &mixed!(slot),
+        &mixed! {
+            let state = #state;
+            *slot = ::core::option::Option::Some(#end(#full));
+        },
+    )
 }
 
 fn line(any_state: &Ident, to: u32, slot: &TokenStream, body: &TokenStream) -> TokenStream {

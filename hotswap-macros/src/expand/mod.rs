@@ -166,4 +166,3 @@ fn numbers(machine: &Machine) -> Vec<(u32, &[Attribute])> {
 fn held(version: &Version, value: &TokenStream) -> TokenStream {
     if version.boxed { mixed!(::std::boxed::Box::new(#value)) } else { value.clone() }
 }
-

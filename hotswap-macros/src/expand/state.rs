@@ -53,7 +53,8 @@ fn encoding(cx: Context) -> TokenStream {
         mixed!(#(#cfg)* #number => #krate::__private::next(seq).map(Self::#name))
     });
     let retired = (!options.retired.is_empty()).then(|| {
-        let (numbers, message) = (&options.retired, format!("version {{tag}} of machine `{}` is retired", options.name));
+        let (numbers, message) =
+            (&options.retired, format!("version {{tag}} of machine `{}` is retired", options.name));
         mixed!(#(#numbers)|* => ::core::result::Result::Err(
             <__A::Error as #serde::de::Error>::custom(::core::format_args!(#message, tag = tag))
         ),)
@@ -96,9 +97,10 @@ fn conversion(cx: Context, declares: usize) -> TokenStream {
     let holders: Vec<_> = (0..cx.machine.versions.len())
         .filter(|&index| index == declares || cx.version(index).shares == Some(declares))
         .collect();
-    let arms = cx.patterns(&holders, &mixed!(state)).into_iter().map(|(cfg, pattern)| {
-        mixed!(#(#cfg)* #pattern => ::core::result::Result::Ok(#out))
-    });
+    let arms = cx
+        .patterns(&holders, &mixed!(state))
+        .into_iter()
+        .map(|(cfg, pattern)| mixed!(#(#cfg)* #pattern => ::core::result::Result::Ok(#out)));
     mixed! {
         #(#cfg)*
         impl ::core::convert::From<#state> for #any_state {

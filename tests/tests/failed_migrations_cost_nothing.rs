@@ -1,0 +1,71 @@
+//! Invariant 2: a failed borrowing migration leaves the old state's encoding identical, and the old version serving.
+
+use hotswap_tests::tally::{self, Add, AnyState, Get, Mood, Prepare, Switch, V1, V2};
+use proptest::prelude::*;
+
+fn encoded(fleet: &tally::Fleet<u64>, key: u64) -> String {
+    fleet
+        .inspect(&key, |state| serde_json::to_string(state).expect("states are serializable"))
+        .expect("outside")
+        .expect("present")
+}
+
+proptest! {
+    #[test]
+    fn whichever_way_it_fails(
+        sums in prop::collection::vec((0..1000u64, prop_oneof![
+            Just(Mood::Willing), Just(Mood::Unwilling), Just(Mood::Explosive)]), 1..30),
+        from in 1..=2u32,
+        to in 3..=5u32,
+    ) {
+        hotswap_tests::quietly(|| {
+            let switch = Switch::builder().starting_at(from).build().expect("one to run");
+            let fleet = switch.fleet::<u64>();
+            for (key, (sum, mood)) in (0..).zip(&sums) {
+                fleet.insert(key, V1::default()).expect("enters");
+                fleet.step(&key, Add(*sum)).expect("taken");
+                fleet.step(&key, Prepare(*mood)).expect("taken");
+            }
+            let before: Vec<_> = (0..).zip(&sums).map(|(key, _)| encoded(&fleet, key)).collect();
+            let outcome = switch.admin().upgrade(to, "").expect("not refused");
+            let unwilling = sums.iter().filter(|(_, mood)| *mood != Mood::Willing).count() as u64;
+            prop_assert_eq!(outcome.held_back, unwilling);
+            prop_assert_eq!(outcome.moved, sums.len() as u64 - unwilling);
+            prop_assert!(outcome.settled);
+            for ((key, (sum, mood)), before) in (0..).zip(&sums).zip(before) {
+                prop_assert_eq!(fleet.step(&key, Get).expect("still serves"), *sum);
+                if *mood == Mood::Willing {
+                    prop_assert_eq!(fleet.inspect(&key, tally_version).expect("outside"), Some(to));
+                } else {
+                    prop_assert_eq!(encoded(&fleet, key), before);
+                    let named = outcome.held.iter().find(|held| held.who == key.to_string()).expect("named");
+                    let reason = if *mood == Mood::Unwilling { "unwilling" } else { "it panicked: explosive" };
+                    prop_assert_eq!((named.reason.as_str(), named.version), (reason, from));
+                }
+            }
+            Ok(())
+        })?;
+    }
+}
+
+fn tally_version(state: &AnyState) -> u32 {
+    <tally::Machine as hotswap::Machine>::version_of(state)
+}
+
+#[test]
+fn and_retry_moves_what_was_mended() {
+    let switch = Switch::builder().starting_at(2).build().expect("one to run");
+    let cell = switch.named_cell("tough", V2 { sum: 7, mood: Mood::Unwilling, additions: 1 }).expect("enters");
+    let admin = switch.admin();
+    let outcome = admin.upgrade(3, "").expect("not refused");
+    assert_eq!((outcome.held_back, outcome.held[0].who.as_str()), (1, "tough"));
+    let again = admin.retry().expect("not refused");
+    assert_eq!((again.id == outcome.id, again.held_back, cell.version()), (true, 1, Some(2)));
+
+    cell.step(Prepare(Mood::Willing)).expect("version 2 still serves");
+    let mended = admin.retry().expect("not refused");
+    assert_eq!((mended.id == outcome.id, mended.held_back, mended.moved), (true, 0, 1));
+    assert_eq!(cell.version(), Some(3));
+    assert_eq!(admin.outcome(&outcome.id).expect("kept").held_back, 0);
+    assert!(!admin.retry().expect("nothing to retry").done);
+}

@@ -1,0 +1,243 @@
+//! Invariant 9: no admin call deadlocks, wherever it is called from: a step, a migration, a `Drop`, a tracing subscriber.
+
+use std::cell::RefCell;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use hotswap::{Why, machine};
+
+thread_local! {
+    /// What the user's code on this thread does when it is run inside hotswap.
+    static DO: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
+}
+
+/// Runs what the test wants done here, once.
+fn here() {
+    // what was never run is dropped when the thread ends, and with it states whose `Drop` comes here
+    if let Ok(Some(run)) = DO.try_with(|run| run.borrow_mut().take()) {
+        run();
+    }
+}
+
+#[machine]
+pub mod nosy {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Go;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct V1 {
+        pub steps: u64,
+    }
+
+    #[machine(version = 1)]
+    fn go_1(state: &mut V1, _: Go) -> u64 {
+        super::here();
+        state.steps += 1;
+        state.steps
+    }
+
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct V2 {
+        pub steps: u64,
+    }
+
+    #[machine(migrate)]
+    fn up(old: &V1) -> V2 {
+        super::here();
+        V2 { steps: old.steps }
+    }
+
+    #[machine(migrate)]
+    fn down(old: &V2) -> V1 {
+        super::here();
+        V1 { steps: old.steps }
+    }
+
+    impl Drop for V2 {
+        fn drop(&mut self) {
+            super::here();
+        }
+    }
+
+    #[machine(version = 2)]
+    fn go_2(state: &mut V2, _: Go) -> u64 {
+        super::here();
+        state.steps += 10;
+        state.steps
+    }
+}
+
+use nosy::{Go, Switch, V1};
+
+/// Every admin call there is, and steps of the same and of another instance.
+fn everything(switch: &Switch, cell: &nosy::Cell, fleet: &nosy::Fleet<String>) {
+    let admin = switch.admin();
+    let _ = (admin.status(), admin.versions(), admin.outcomes(), admin.audit(), admin.statistics(), admin.held_back());
+    let _ = admin.plan(1);
+    let _ = admin.plan(2);
+    let _ = admin.get_state("me");
+    let _ = admin.get_state("k");
+    let _ = admin.replace_state("me", |_| Ok::<_, String>(V1 { steps: 0 }));
+    let _ = admin.upgrade(2, "from inside");
+    let _ = admin.upgrade(1, "from inside");
+    let _ = admin.retry();
+    let _ = admin.commit();
+    let _ = admin.upgrade(2, "from inside");
+    let _ = admin.rollback("from inside");
+    let _ = switch.sweeper().slice(Duration::from_millis(1));
+    let _ = cell.step(Go);
+    let _ = fleet.step("k", Go);
+    let _ = fleet.insert("k".into(), V1 { steps: 0 });
+    let _ = fleet.remove("k");
+    let _ = (fleet.len(), fleet.for_each(|_, _| ()), fleet.clear());
+    drop(switch.cell(V1 { steps: 0 }));
+    drop(switch.instance(V1 { steps: 0 }));
+}
+
+/// Fails, rather than hangs, if `run` does not come back.
+fn must_end(run: impl FnOnce() + Send + 'static) {
+    let (done, ended) = channel();
+    let thread = thread::spawn(move || {
+        run();
+        let _ = done.send(());
+    });
+    let limit = Duration::from_secs(60);
+    if ended.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        panic!("deadlock: it has not come back in {limit:?}");
+    }
+    thread.join().expect("no panic");
+}
+
+fn world() -> (Switch, nosy::Cell, nosy::Fleet<String>) {
+    let switch = Switch::builder().starting_at(1).build().expect("one to run");
+    let cell = switch.named_cell("me", V1 { steps: 0 }).expect("enters");
+    let fleet = switch.fleet();
+    fleet.insert("k".to_owned(), V1 { steps: 0 }).expect("enters");
+    (switch, cell, fleet)
+}
+
+fn arm(switch: &Switch, cell: &nosy::Cell, fleet: &nosy::Fleet<String>) {
+    let (switch, cell, fleet) = (switch.clone(), cell.clone(), fleet.clone());
+    DO.with(|run| *run.borrow_mut() = Some(Box::new(move || everything(&switch, &cell, &fleet))));
+}
+
+#[test]
+fn from_a_step_of_a_cell() {
+    must_end(|| {
+        let (switch, cell, fleet) = world();
+        arm(&switch, &cell, &fleet);
+        cell.step(Go).expect("taken");
+        assert_eq!(switch.admin().status().live, 1, "the fleet was cleared from inside");
+    });
+}
+
+#[test]
+fn from_a_step_in_a_fleet() {
+    must_end(|| {
+        let (switch, cell, fleet) = world();
+        arm(&switch, &cell, &fleet);
+        fleet.step("k", Go).expect("taken");
+    });
+}
+
+#[test]
+fn from_a_step_of_an_owned_instance() {
+    must_end(|| {
+        let (switch, cell, fleet) = world();
+        let mut owned = switch.instance(V1 { steps: 0 }).expect("enters");
+        arm(&switch, &cell, &fleet);
+        owned.step(Go).expect("taken");
+    });
+}
+
+#[test]
+fn from_a_migration_and_a_drop() {
+    must_end(|| {
+        let (switch, cell, fleet) = world();
+        arm(&switch, &cell, &fleet);
+        let _ = switch.admin().upgrade(2, "");
+        // now the drop of a version 2 state, on the way down
+        arm(&switch, &cell, &fleet);
+        let _ = switch.admin().rollback("");
+        let _ = switch.admin().upgrade(2, "");
+        arm(&switch, &cell, &fleet);
+        drop(cell);
+    });
+}
+
+#[test]
+fn from_a_tracing_subscriber() {
+    struct Subscriber;
+    impl tracing::Subscriber for Subscriber {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            here();
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+    must_end(|| {
+        let (switch, cell, fleet) = world();
+        tracing::subscriber::with_default(Subscriber, || {
+            switch.admin().trace(true);
+            arm(&switch, &cell, &fleet);
+            cell.step(Go).expect("taken");
+            arm(&switch, &cell, &fleet);
+            let _ = switch.admin().upgrade(2, "");
+        });
+    });
+}
+
+#[test]
+fn two_steps_that_look_at_each_other() {
+    must_end(|| {
+        let (switch, one, fleet) = world();
+        let two = switch.named_cell("other", V1 { steps: 0 }).expect("enters");
+        let barrier = std::sync::Arc::new(std::sync::Barrier::new(2));
+        thread::scope(|scope| {
+            for (mine, theirs) in [(one.clone(), "other"), (two, "me")] {
+                let (switch, barrier) = (switch.clone(), barrier.clone());
+                let _ = &fleet;
+                scope.spawn(move || {
+                    DO.with(|run| {
+                        *run.borrow_mut() = Some(Box::new(move || {
+                            barrier.wait();
+                            let _ = switch.admin().get_state(theirs);
+                            let _ = switch.admin().upgrade(2, "");
+                            let _ = switch.admin().plan(1);
+                        }));
+                    });
+                    mine.step(Go).expect("taken");
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn a_step_inside_a_step_of_the_same_cell_gives_the_input_back() {
+    must_end(|| {
+        let (_switch, cell, fleet) = world();
+        let (inner, inner_fleet) = (cell.clone(), fleet.clone());
+        DO.with(|run| {
+            *run.borrow_mut() = Some(Box::new(move || {
+                let error = inner.step(Go).expect_err("it is held by this thread");
+                assert_eq!(error.why, Why::Reentered);
+                assert_eq!(inner_fleet.step("k", Go).expect("another lock"), 1);
+            }));
+        });
+        assert_eq!(cell.step(Go).expect("taken"), 1);
+    });
+}

@@ -1,0 +1,92 @@
+//! Every input is counted once while real threads step, make and drop, and others go up, down and back.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use hotswap::{RollbackOptions, UpgradeOptions, Wait};
+use hotswap_tests::tally::{Add, Get, Seen, Switch, V1};
+
+/// How many steps each thread takes; a hundred times as many in the long run.
+fn steps() -> u64 {
+    if std::env::var_os("HOTSWAP_FULL").is_some() { 20_000_000 } else { 200_000 }
+}
+
+const KEYS: u64 = 500;
+
+#[test]
+fn every_input_is_counted_once_under_flips_without_end() {
+    let switch = Switch::builder().starting_at(1).build().expect("one to run");
+    let fleet = switch.fleet::<u64>();
+    for key in 0..KEYS {
+        fleet.insert(key, V1::default()).expect("enters");
+    }
+    let cell = switch.cell(V1::default()).expect("enters");
+    let over = AtomicBool::new(false);
+    let flips = AtomicU64::new(0);
+    let stepped = thread::scope(|scope| {
+        let workers: Vec<_> = (0..2_u64)
+            .map(|worker| {
+                let (fleet, cell, switch) = (fleet.clone(), cell.clone(), switch.clone());
+                scope.spawn(move || {
+                    let mut owned = switch.instance(V1::default()).expect("enters");
+                    let mut random = worker + 1;
+                    for i in 0..steps() {
+                        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        fleet.step(&((random >> 33) % KEYS), Add(1)).expect("taken by every version");
+                        if i % 16 == 0 {
+                            cell.step(Add(1)).expect("taken by every version");
+                            owned.step(Add(1)).expect("taken by every version");
+                            // taken by some versions only: given back, and not run, by the others
+                            let _ = fleet.step(&(i % KEYS), Seen);
+                        }
+                        if i % 1000 == 0 {
+                            drop(switch.cell(V1::default()).expect("enters"));
+                        }
+                    }
+                    owned.step(Get).expect("taken")
+                })
+            })
+            .collect();
+        let operators: Vec<_> = (0..2)
+            .map(|operator| {
+                let (switch, over, flips) = (switch.clone(), &over, &flips);
+                scope.spawn(move || {
+                    let admin = switch.admin();
+                    let mut to = 1 + operator;
+                    while !over.load(Ordering::Relaxed) {
+                        // up to 3 only: 4 would count twice
+                        to = to % 3 + 1;
+                        let wait = if to == 2 { Wait::Reached } else { Wait::No };
+                        let options = UpgradeOptions::default().accept_loss(true).wait(wait);
+                        let done = match to {
+                            1 => admin.rollback_with("", &RollbackOptions::default().accept_loss(true).wait(wait)),
+                            to => admin.upgrade_with(to, "", &options),
+                        };
+                        flips.fetch_add(u64::from(done.is_ok_and(|outcome| outcome.done)), Ordering::Relaxed);
+                        if to == 3 && operator == 0 {
+                            let _ = admin.commit();
+                            let _ = admin.upgrade_with(1, "", &options);
+                            let _ = admin.commit();
+                        }
+                        for outcome in admin.outcomes().iter().rev().take(1) {
+                            let sum = outcome.moved + outcome.held_back + outcome.gone + outcome.not_reached;
+                            assert_eq!(sum, outcome.live, "{outcome:?}");
+                        }
+                    }
+                })
+            })
+            .collect();
+        let owned: Vec<u64> = workers.into_iter().map(|worker| worker.join().expect("no panic")).collect();
+        over.store(true, Ordering::Relaxed);
+        for operator in operators {
+            operator.join().expect("no panic");
+        }
+        owned
+    });
+    let in_fleet: u64 = (0..KEYS).map(|key| fleet.step(&key, Get).expect("taken")).sum();
+    assert_eq!(in_fleet, 2 * steps());
+    assert_eq!(cell.step(Get).expect("taken"), 2 * steps().div_ceil(16));
+    assert_eq!(stepped, [steps().div_ceil(16), steps().div_ceil(16)]);
+    assert_eq!(switch.admin().status().live, KEYS + 1);
+    assert!(flips.load(Ordering::Relaxed) > 10, "too few flips to show anything: {flips:?}");
+}
