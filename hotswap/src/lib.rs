@@ -1,4 +1,4 @@
-//! Live upgrades for stateful Rust programs.
+#![doc = include_str!("../../README.md")]
 
 // the machinery, from the bottom up: each imports only what stands above it here
 mod admin;
