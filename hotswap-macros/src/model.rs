@@ -62,8 +62,6 @@ pub(crate) struct Derive {
 #[derive(Debug)]
 pub(crate) struct Version {
     pub(crate) number: u32,
-    /// The literal that declared it.
-    pub(crate) span: Span,
     /// The `#[cfg]`s that stand on it; each version's include its predecessor's.
     pub(crate) cfg: Vec<Attribute>,
     /// The state type, an item of the module.
@@ -97,9 +95,8 @@ pub(crate) struct Input {
 pub(crate) enum Way {
     /// By a step of its own, or an inherited one.
     Step {
+        /// Takes the state as `&mut State` or `&State`; a `&mut` of it fits both.
         function: Ident,
-        /// It takes `&State`, not `&mut State`.
-        reads: bool,
     },
     /// It becomes another input, which this version steps or adapts in its turn, never partially.
     Adapt {
@@ -201,10 +198,8 @@ pub(crate) struct Arm {
 /// `Type { member: .. }` makes and matches structs of every style, tuple and unit ones too.
 #[derive(Debug)]
 pub(crate) struct Fields {
-    /// Every field of the new one, in its order. No two move the same old field.
+    /// Every field of the new one. No two move the same old field; what none moves is dropped.
     pub(crate) fields: Vec<Field>,
-    /// The old fields that no new one moves; they are dropped.
-    pub(crate) dropped: Vec<Member>,
 }
 
 /// One field of the new state.
@@ -221,7 +216,7 @@ pub(crate) enum Source {
     /// The old field of this name, moved.
     Moved(Member),
     /// A function of the old field, which it borrows: `fn(&Old) -> New`.
-    With { from: Member, old: Type, function: Path },
+    With { from: Member, function: Path },
     /// `added = EXPR`, or on the way down `removes(field = EXPR)`.
     Value(Expr),
     /// `added` alone: `Default::default()`.

@@ -24,7 +24,6 @@ struct Step<'p> {
     input: Type,
     key: String,
     output: Type,
-    reads: bool,
 }
 
 /// An adapter, before it is known what it adapts.
@@ -130,7 +129,7 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
         return None;
     }
     let key = parsed.scope.key(&input);
-    Some(Step { function, input, key, output, reads: reference.mutability.is_none() })
+    Some(Step { function, input, key, output })
 }
 
 /// What to call the input in a usage line.
@@ -417,7 +416,7 @@ impl Search<'_, '_> {
         let mut ways: Vec<Option<Way>> = vec![None; self.known.len()];
         for step in &self.steps[version] {
             if let Some(input) = self.find(&step.key) {
-                ways[input] = Some(Way::Step { function: step.function.item.sig.ident.clone(), reads: step.reads });
+                ways[input] = Some(Way::Step { function: step.function.item.sig.ident.clone() });
             }
         }
         let dropped = self.drops(version, &ways, diag);
@@ -480,7 +479,7 @@ impl Search<'_, '_> {
                 }
                 continue;
             };
-            if let Some(Way::Step { function, .. }) = &ways[input] {
+            if let Some(Way::Step { function }) = &ways[input] {
                 diag.drops_a_step(ty, number, &shown, function);
             } else if let Some(previous) = link.previous
                 && let Way::Refused = self.known[input].input.ways[previous]

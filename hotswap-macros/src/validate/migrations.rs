@@ -457,7 +457,7 @@ impl<'p> Ends<'p> {
                 diag.removed_but_used(field.at(), &name, &self.new.ident, &new);
             }
             let source = if let Some(function) = &marker.with {
-                Source::With { from: old.member.clone(), old: old.ty.clone(), function: function.clone() }
+                Source::With { from: old.member.clone(), function: function.clone() }
             } else {
                 if let Some((_, first)) = moved.iter().find(|(member, _)| **member == old.member) {
                     let (name, first) = (member_name(&old.member), member_name(&first.member));
@@ -480,14 +480,12 @@ impl<'p> Ends<'p> {
                 self.dropped(old, pair.variant, diag);
             }
         }
-        let moves = |old: &&FieldDecl| !moved.iter().any(|(member, _)| **member == old.member);
-        Fields { fields, dropped: pair.old.iter().filter(moves).map(|old| old.member.clone()).collect() }
+        Fields { fields }
     }
 
     /// Where the old fields come from on the way down.
     fn down(&self, pair: &Pair<'_>, diag: &mut Diag) -> Fields {
         let mut fields = Vec::new();
-        let mut moved: Vec<&Member> = Vec::new();
         for old in pair.old {
             let from_here = |field: &&FieldDecl| {
                 field.marker.added.is_none() && *field.marker.from.as_ref().unwrap_or(&field.member) == old.member
@@ -499,7 +497,6 @@ impl<'p> Ends<'p> {
                 if self.key(self.old, &old.ty) != self.key(self.new, &new.ty) && self.up_is_written {
                     self.changed(new, old, diag);
                 }
-                moved.push(&new.member);
                 Source::Moved(new.member.clone())
             } else if let Some(new) = backed.or(turned) {
                 let Some(back) = &new.marker.back else {
@@ -513,7 +510,7 @@ impl<'p> Ends<'p> {
                     );
                     continue;
                 };
-                Source::With { from: new.member.clone(), old: new.ty.clone(), function: back.clone() }
+                Source::With { from: new.member.clone(), function: back.clone() }
             } else if let Some(removed) = self.removed(pair.variant, &old.member) {
                 let Some(value) = &removed.value else {
                     let name = member_name(&old.member);
@@ -530,8 +527,7 @@ impl<'p> Ends<'p> {
             };
             fields.push(Field { member: old.member.clone(), ty: old.ty.clone(), source });
         }
-        let stays = |field: &&FieldDecl| !moved.contains(&&field.member);
-        Fields { fields, dropped: pair.new.iter().filter(stays).map(|field| field.member.clone()).collect() }
+        Fields { fields }
     }
 
     fn removed(&self, variant: Option<&Ident>, member: &Member) -> Option<&'p Removed> {

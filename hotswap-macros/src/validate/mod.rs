@@ -74,7 +74,6 @@ fn versions(parsed: &Parsed, line: &chain::Line<'_>, diag: &mut Diag) -> Vec<Ver
         }
         versions.push(Version {
             number: link.number.value,
-            span: link.number.lit.span(),
             cfg: link.cfg.to_vec(),
             state: state.clone(),
             shares: link.shares,

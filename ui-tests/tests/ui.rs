@@ -1,0 +1,46 @@
+//! What the compiler says of every mistake, and that it says nothing of machines without one.
+//!
+//! Each case states in its first line how many errors it must give: one for each mistake in it, not more.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn machines_without_mistakes_compile() {
+    trybuild::TestCases::new().pass("pass/*.rs");
+}
+
+#[test]
+fn every_mistake_has_its_message() {
+    trybuild::TestCases::new().compile_fail("cases/*/*.rs");
+}
+
+#[test]
+fn one_mistake_gives_one_error() {
+    let cases = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cases"));
+    assert!(cases.len() >= 70, "only {} cases were found", cases.len());
+    for case in cases {
+        let source = fs::read_to_string(&case).expect("a case can be read");
+        let declared = source.lines().next().and_then(|line| line.strip_prefix("// errors: "));
+        let declared: usize = declared
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_else(|| panic!("{} does not begin with `// errors: N`", case.display()));
+        let said = fs::read_to_string(case.with_extension("stderr"))
+            .unwrap_or_else(|_| panic!("{} has no .stderr", case.display()));
+        let errors = said.lines().filter(|line| line.starts_with("error")).count();
+        assert_eq!(errors, declared, "{} should give {declared} error(s):\n{said}", case.display());
+    }
+}
+
+/// Every `.rs` file in the topic folders.
+fn sources(cases: &Path) -> Vec<PathBuf> {
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).expect("the folder of cases can be read");
+        entries.map(|entry| entry.expect("an entry can be read").path()).collect()
+    };
+    let topics = entries(cases).into_iter().filter(|path| path.is_dir());
+    let mut sources: Vec<PathBuf> = topics.flat_map(|topic| entries(&topic)).collect();
+    sources.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    sources.sort();
+    sources
+}
