@@ -1,0 +1,66 @@
+//! A million keys: the flip does not depend on them, the sweep moves every one under load, and the counts are exact.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use hotswap::{Swept, UpgradeOptions, Wait};
+use hotswap_tests::tally::{Add, AnyState, Switch, V1, Version};
+
+const KEYS: u64 = 1_000_000;
+
+/// The resident memory of this process, in bytes.
+fn resident() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    statm.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| pages * 4096)
+}
+
+#[test]
+fn are_flipped_at_once_and_swept_under_load() {
+    let switch = Switch::builder().starting_at(Version::V1).build().expect("one to run");
+    let fleet = switch.fleet::<u64>();
+    for key in 0..KEYS {
+        fleet.insert(key, V1 { sum: key, ..V1::default() }).expect("enters");
+    }
+    let before = resident();
+    let admin = switch.admin();
+    let over = AtomicBool::new(false);
+    let added = thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let (mut random, mut added) = (7_u64, 0);
+            while !over.load(Ordering::Relaxed) {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                fleet.step(&((random >> 30) % KEYS), Add(1)).expect("taken by both versions");
+                added += 1;
+            }
+            added
+        });
+        let options = UpgradeOptions::default().wait(Wait::No);
+        let flipped = admin.upgrade_with(Version::V2, "", &options).expect("not refused");
+        assert!(flipped.not_reached > KEYS / 2, "the flip itself moves nobody: {flipped}");
+        let sweeper = switch.sweeper();
+        while sweeper.slice(Duration::from_micros(200)) == Swept::More {
+            thread::yield_now();
+        }
+        over.store(true, Ordering::Relaxed);
+        load.join().expect("no panic")
+    });
+    let outcome = admin.outcomes().pop().expect("one");
+    assert_eq!((outcome.live, outcome.moved, outcome.not_reached, outcome.settled), (KEYS, KEYS, 0, true));
+    let after = resident();
+
+    let (mut sum, mut at_2) = (0, 0);
+    fleet
+        .for_each(|_, state| {
+            if let AnyState::V2(state) = state {
+                at_2 += 1;
+                sum += state.sum;
+            }
+        })
+        .expect("outside");
+    assert_eq!((at_2, sum), (KEYS, KEYS * (KEYS - 1) / 2 + added));
+    if let (Some(before), Some(after)) = (before, after) {
+        println!("{KEYS} instances: {} MiB before the upgrade, {} MiB after", before >> 20, after >> 20);
+        assert!(after < before + before / 4, "the upgrade took memory and kept it: {before} -> {after} bytes");
+    }
+}
