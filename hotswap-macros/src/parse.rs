@@ -130,9 +130,17 @@ impl Place {
 
     fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Type => {
-                &["version", "migrates_from", "reversible", "removes", "drops", "frozen", "boxed", "input", "extends"]
-            }
+            Self::Type => &[
+                "version",
+                "migrates_from",
+                "reversible",
+                "removes",
+                "drops",
+                "frozen",
+                "boxed",
+                "input",
+                "extends",
+            ],
             Self::Function => &[
                 "version",
                 "migrates_from",
