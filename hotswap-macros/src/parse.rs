@@ -130,17 +130,9 @@ impl Place {
 
     fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Type => &[
-                "version",
-                "migrates_from",
-                "reversible",
-                "removes",
-                "drops",
-                "frozen",
-                "boxed",
-                "input",
-                "extends",
-            ],
+            Self::Type => {
+                &["version", "migrates_from", "reversible", "removes", "drops", "frozen", "boxed", "input", "extends"]
+            }
             Self::Function => &[
                 "version",
                 "migrates_from",

@@ -90,7 +90,10 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
     let name = &signature.ident;
     let number = link.number.value;
     let state = link.state.map_or_else(|| "State".to_owned(), ToString::to_string);
-    let usage = format!("a step has the signature `fn {name}(state: &mut {state}, input: {}) -> Output`", input_hint(signature));
+    let usage = format!(
+        "a step has the signature `fn {name}(state: &mut {state}, input: {}) -> Output`",
+        input_hint(signature)
+    );
     if !plain_function(signature, "step", &usage, diag) {
         return None;
     }
@@ -120,7 +123,8 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
         ReturnType::Type(_, ty) => (**ty).clone(),
     };
     let input = bare(&second.ty).clone();
-    let sound = plain(&input, &format!("input of `{name}`"), diag) & plain(&output, &format!("output of `{name}`"), diag);
+    let sound =
+        plain(&input, &format!("input of `{name}`"), diag) & plain(&output, &format!("output of `{name}`"), diag);
     if !sound || matches!(input, Type::Infer(_)) {
         return None;
     }
@@ -229,7 +233,8 @@ fn drafts<'p>(parsed: &'p Parsed, whole: &mut bool, diag: &mut Diag) -> Vec<Draf
 fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Option<Draft<'p>> {
     let signature = &function.item.sig;
     let name = &signature.ident;
-    let usage = format!("an adapter has the signature `fn {name}(old: Old) -> New`, or `fn {name}(new: &New) -> Option<Old>`");
+    let usage =
+        format!("an adapter has the signature `fn {name}(old: Old) -> New`, or `fn {name}(new: &New) -> Option<Old>`");
     if !plain_function(signature, "adapter", &usage, diag) {
         return None;
     }
@@ -275,9 +280,10 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
     let new = &extends.ident;
     let variants = |kind: &'p Kind| if let Kind::Enum(variants) = kind { Some(variants) } else { None };
     let old = scope.decl(&extends.of);
-    let (Some(old_variants), Some(new_variants)) =
-        (old.and_then(|decl| variants(&decl.kind)), scope.types.get(&new.to_string()).and_then(|decl| variants(&decl.kind)))
-    else {
+    let (Some(old_variants), Some(new_variants)) = (
+        old.and_then(|decl| variants(&decl.kind)),
+        scope.types.get(&new.to_string()).and_then(|decl| variants(&decl.kind)),
+    ) else {
         diag.extends_no_enum(&extends.of, new, &show(&extends.of));
         return None;
     };
@@ -322,9 +328,11 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
 
 fn same_fields(parsed: &Parsed, old: &VariantDecl, new: &VariantDecl) -> bool {
     old.fields.len() == new.fields.len()
-        && old.fields.iter().zip(&new.fields).all(|(old, new)| {
-            old.member == new.member && parsed.scope.key(&old.ty) == parsed.scope.key(&new.ty)
-        })
+        && old
+            .fields
+            .iter()
+            .zip(&new.fields)
+            .all(|(old, new)| old.member == new.member && parsed.scope.key(&old.ty) == parsed.scope.key(&new.ty))
 }
 
 /// Sorts adapters into those of inputs and those of outputs. An input that no version steps any more becomes known.
@@ -556,7 +564,9 @@ impl Search<'_, '_> {
         for input in 0..self.known.len() {
             if self.known[input].open_output && !self.parsed.incomplete {
                 let key = &self.known[input].key;
-                if let Some((_, draft)) = self.adapters.iter().find(|(side, draft)| *side == Side::Input && draft.from == *key) {
+                if let Some((_, draft)) =
+                    self.adapters.iter().find(|(side, draft)| *side == Side::Input && draft.from == *key)
+                {
                     let (from, to) = (show(&draft.adapter.from), show(&draft.adapter.to));
                     diag.adapter_to_nowhere(draft.at, &draft.name, &from, &to);
                 }
@@ -570,7 +580,10 @@ impl Search<'_, '_> {
                     back = self.adapters.iter().position(|(side, draft)| {
                         *side == Side::Output && draft.from == have_key && draft.to == want_key
                     });
-                    if back.is_none() && !self.parsed.incomplete && !missing.contains(&(have_key.clone(), want_key.clone())) {
+                    if back.is_none()
+                        && !self.parsed.incomplete
+                        && !missing.contains(&(have_key.clone(), want_key.clone()))
+                    {
                         let draft = &self.adapters[adapter].1;
                         let input = show(&self.known[input].input.ty);
                         diag.output_adapter_missing(draft.at, &draft.name, &input, &show(want), &show(have));
@@ -612,7 +625,8 @@ fn variants(parsed: &Parsed, steps: &[Vec<Step<'_>>], known: &mut [Known], diag:
         }
     }
     for known in known {
-        let on_type = parsed.input_names.iter().find(|(ident, _)| parsed.scope.key(&syn::parse_quote!(#ident)) == known.key);
+        let on_type =
+            parsed.input_names.iter().find(|(ident, _)| parsed.scope.key(&syn::parse_quote!(#ident)) == known.key);
         let on_steps = steps.iter().flatten().filter(|step| step.key == known.key);
         let mut given = on_type.map(|(_, name)| name).into_iter();
         let mut given = given.by_ref().chain(on_steps.filter_map(|step| step.function.marker.input.as_ref()));

@@ -337,8 +337,7 @@ impl<'p> Ends<'p> {
                     if let Some(second) = targets.next() {
                         diag.variant_twice(&second.ident, &variant.ident, &target.ident, &second.ident);
                     }
-                    let pair =
-                        Pair { variant: Some(&variant.ident), old: &variant.fields, new: &target.fields };
+                    let pair = Pair { variant: Some(&variant.ident), old: &variant.fields, new: &target.fields };
                     let fields = self.up(&pair, diag);
                     arms.push(Arm { from: variant.ident.clone(), to: target.ident.clone(), fields });
                 }
@@ -352,7 +351,9 @@ impl<'p> Ends<'p> {
 
     fn derive_down(&self, diag: &mut Diag) -> Option<Plan> {
         if let Err(why) = self.derivable() {
-            if self.up_is_written && let Some(reversible) = &self.link.options.reversible {
+            if self.up_is_written
+                && let Some(reversible) = &self.link.options.reversible
+            {
                 diag.not_reversible(reversible, self.new_number, &why, &self.old.ident, &self.new.ident);
             }
             return None;
@@ -589,7 +590,8 @@ fn is_pure(value: &Expr) -> bool {
     match value {
         Expr::Lit(_) | Expr::Path(_) => true,
         Expr::Unary(unary) => {
-            matches!(unary.op, UnOp::Neg(_)) && matches!(&*unary.expr, Expr::Lit(lit) if !matches!(lit.lit, Lit::Verbatim(_)))
+            matches!(unary.op, UnOp::Neg(_))
+                && matches!(&*unary.expr, Expr::Lit(lit) if !matches!(lit.lit, Lit::Verbatim(_)))
         }
         Expr::Group(group) => is_pure(&group.expr),
         Expr::Paren(paren) => is_pure(&paren.expr),

@@ -49,9 +49,11 @@ fn versions(parsed: &Parsed, line: &chain::Line<'_>, diag: &mut Diag) -> Vec<Ver
     for link in &line.links {
         let Some(state) = link.state else { continue };
         let shape = match link.shares.and_then(|index| versions.get(index)) {
-            Some(first) => {
-                fingerprint::Shape { fingerprint: first.fingerprint.clone(), leaves: first.leaves.clone(), reached: Vec::new() }
-            }
+            Some(first) => fingerprint::Shape {
+                fingerprint: first.fingerprint.clone(),
+                leaves: first.leaves.clone(),
+                reached: Vec::new(),
+            },
             None => fingerprint::of(&parsed.scope, state),
         };
         if let (None, Some(frozen)) = (link.shares, &link.options.frozen)
@@ -60,7 +62,9 @@ fn versions(parsed: &Parsed, line: &chain::Line<'_>, diag: &mut Diag) -> Vec<Ver
             let (state, now, number) = (state.to_string(), &shape.fingerprint, link.number.value);
             let with = match shape.reached.as_slice() {
                 [] => String::new(),
-                reached => format!(" or of {}, which it reaches,", reached.iter().map(quoted).collect::<Vec<_>>().join(", ")),
+                reached => {
+                    format!(" or of {}, which it reaches,", reached.iter().map(quoted).collect::<Vec<_>>().join(", "))
+                }
             };
             if fingerprint::is_one(&frozen.value()) {
                 diag.frozen_changed(frozen, &state, number, &with, newest.saturating_add(1), now);
