@@ -15,7 +15,7 @@ mod counter {
     }
 
     #[machine(version = 1)]
-    pub fn tick(state: &mut V1, _: Tick) {
+    pub fn tick(state: &mut V1<'_>, _: Tick) {
         let _ = state;
     }
 }
