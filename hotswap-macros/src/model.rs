@@ -8,18 +8,8 @@ use proc_macro2::{Ident, Span};
 use syn::{Attribute, Expr, ItemMod, Member, Path, Type};
 
 /// The items that are generated into the user's module, by the name they have unless renamed.
-pub(crate) const GENERATED: [&str; 10] = [
-    "Machine",
-    "Version",
-    "AnyState",
-    "AnyInput",
-    "AnyOutput",
-    "Cell",
-    "Instance",
-    "Fleet",
-    "Switch",
-    "Admin",
-];
+pub(crate) const GENERATED: [&str; 10] =
+    ["Machine", "Version", "AnyState", "AnyInput", "AnyOutput", "Cell", "Instance", "Fleet", "Switch", "Admin"];
 
 /// A named line of versions.
 #[derive(Debug)]

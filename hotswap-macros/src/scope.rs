@@ -173,8 +173,7 @@ impl Scope {
     /// A type as it is written in the inline modules `within`.
     pub(crate) fn resolve_in(&self, ty: &Type, within: &[String]) -> Resolved {
         let mut ty = ty.clone();
-        let mut resolver =
-            Resolver { scope: self, within, reached: Vec::new(), leaves: Vec::new(), depth: 0 };
+        let mut resolver = Resolver { scope: self, within, reached: Vec::new(), leaves: Vec::new(), depth: 0 };
         resolver.visit_type_mut(&mut ty);
         Resolved { key: spell(ty.to_token_stream()), reached: resolver.reached, leaves: resolver.leaves }
     }
@@ -357,8 +356,11 @@ fn spell_into(tokens: TokenStream, text: &mut String) {
 pub(crate) fn show(tokens: &impl ToTokens) -> String {
     let mut text = spell(tokens.to_token_stream());
     for (spaced, tight) in [
-        (" :: ", "::"),
-        (":: ", "::"),
+        ("# [", "#["),
+        ("[ ", "["),
+        (" : : ", "::"),
+        (": : ", "::"),
+        ("- >", "->"),
         (" < ", "<"),
         (" <", "<"),
         ("< ", "<"),

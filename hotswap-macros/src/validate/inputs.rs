@@ -90,12 +90,15 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
     let name = &signature.ident;
     let number = link.number.value;
     let state = link.state.map_or_else(|| "State".to_owned(), ToString::to_string);
-    let usage = format!("a step has the signature `fn {name}(state: &mut {state}, input: {}) -> Output`", input_hint(signature));
+    let usage = format!(
+        "a step has the signature `fn {name}(state: &mut {state}, input: {}) -> Output`",
+        input_hint(signature)
+    );
     if !plain_function(signature, "step", &usage, diag) {
         return None;
     }
     let [FnArg::Typed(first), FnArg::Typed(second)] = signature.inputs.iter().collect::<Vec<_>>()[..] else {
-        diag.parameters(name, "step", name, signature.inputs.len(), 2, &usage);
+        diag.parameters(name, "step", name, parameters(signature), 2, &usage);
         return None;
     };
     let Type::Reference(reference) = bare(&first.ty) else {
@@ -103,8 +106,11 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
         return None;
     };
     let given = parsed.scope.key(&reference.elem);
+    // a generic state has had its message, with or without its arguments here
+    let generic = parsed.scope.decl(&reference.elem).filter(|decl| !decl.generics.params.is_empty());
     if let Some(state) = link.state
         && parsed.scope.key(&syn::parse_quote!(#state)) != given
+        && generic.is_none_or(|decl| decl.ident != *state)
     {
         let given = show(&reference.elem);
         match parsed.states.iter().find(|other| other.ident == *given) {
@@ -120,12 +126,21 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
         ReturnType::Type(_, ty) => (**ty).clone(),
     };
     let input = bare(&second.ty).clone();
-    let sound = plain(&input, &format!("input of `{name}`"), diag) & plain(&output, &format!("output of `{name}`"), diag);
+    let sound = plain(&input, &format!("the input of `{name}`"), diag)
+        & plain(&output, &format!("the output of `{name}`"), diag);
     if !sound || matches!(input, Type::Infer(_)) {
         return None;
     }
     let key = parsed.scope.key(&input);
     Some(Step { function, input, key, output })
+}
+
+/// How many parameters a function takes, in words.
+pub(super) fn parameters(signature: &Signature) -> String {
+    match signature.inputs.len() {
+        1 => "1 parameter".to_owned(),
+        many => format!("{many} parameters"),
+    }
 }
 
 /// What to call the input in a usage line.
@@ -214,14 +229,17 @@ fn drafts<'p>(parsed: &'p Parsed, whole: &mut bool, diag: &mut Diag) -> Vec<Draf
             None => *whole = false,
         }
     }
+    let mut again = Vec::new();
     for index in 1..drafts.len() {
         let (before, draft) = (&drafts[..index], &drafts[index]);
         if let Some(first) = before.iter().find(|first| first.from == draft.from && first.to == draft.to) {
             let (from, to) = (show(&draft.adapter.from), show(&draft.adapter.to));
             diag.adapter_twice(draft.at, &from, &to, &first.name, &draft.name);
-            *whole = false;
+            again.push(index);
         }
     }
+    let mut index = 0..drafts.len();
+    drafts.retain(|_| !index.next().is_some_and(|index| again.contains(&index)));
     drafts
 }
 
@@ -229,12 +247,13 @@ fn drafts<'p>(parsed: &'p Parsed, whole: &mut bool, diag: &mut Diag) -> Vec<Draf
 fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Option<Draft<'p>> {
     let signature = &function.item.sig;
     let name = &signature.ident;
-    let usage = format!("an adapter has the signature `fn {name}(old: Old) -> New`, or `fn {name}(new: &New) -> Option<Old>`");
+    let usage =
+        format!("an adapter has the signature `fn {name}(old: Old) -> New`, or `fn {name}(new: &New) -> Option<Old>`");
     if !plain_function(signature, "adapter", &usage, diag) {
         return None;
     }
     let [FnArg::Typed(from)] = signature.inputs.iter().collect::<Vec<_>>()[..] else {
-        diag.parameters(name, "adapter", name, signature.inputs.len(), 1, &usage);
+        diag.parameters(name, "adapter", name, parameters(signature), 1, &usage);
         return None;
     };
     let ReturnType::Type(_, to) = &signature.output else {
@@ -275,9 +294,10 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
     let new = &extends.ident;
     let variants = |kind: &'p Kind| if let Kind::Enum(variants) = kind { Some(variants) } else { None };
     let old = scope.decl(&extends.of);
-    let (Some(old_variants), Some(new_variants)) =
-        (old.and_then(|decl| variants(&decl.kind)), scope.types.get(&new.to_string()).and_then(|decl| variants(&decl.kind)))
-    else {
+    let (Some(old_variants), Some(new_variants)) = (
+        old.and_then(|decl| variants(&decl.kind)),
+        scope.types.get(&new.to_string()).and_then(|decl| variants(&decl.kind)),
+    ) else {
         diag.extends_no_enum(&extends.of, new, &show(&extends.of));
         return None;
     };
@@ -322,9 +342,11 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
 
 fn same_fields(parsed: &Parsed, old: &VariantDecl, new: &VariantDecl) -> bool {
     old.fields.len() == new.fields.len()
-        && old.fields.iter().zip(&new.fields).all(|(old, new)| {
-            old.member == new.member && parsed.scope.key(&old.ty) == parsed.scope.key(&new.ty)
-        })
+        && old
+            .fields
+            .iter()
+            .zip(&new.fields)
+            .all(|(old, new)| old.member == new.member && parsed.scope.key(&old.ty) == parsed.scope.key(&new.ty))
 }
 
 /// Sorts adapters into those of inputs and those of outputs. An input that no version steps any more becomes known.
@@ -556,7 +578,9 @@ impl Search<'_, '_> {
         for input in 0..self.known.len() {
             if self.known[input].open_output && !self.parsed.incomplete {
                 let key = &self.known[input].key;
-                if let Some((_, draft)) = self.adapters.iter().find(|(side, draft)| *side == Side::Input && draft.from == *key) {
+                if let Some((_, draft)) =
+                    self.adapters.iter().find(|(side, draft)| *side == Side::Input && draft.from == *key)
+                {
                     let (from, to) = (show(&draft.adapter.from), show(&draft.adapter.to));
                     diag.adapter_to_nowhere(draft.at, &draft.name, &from, &to);
                 }
@@ -570,7 +594,10 @@ impl Search<'_, '_> {
                     back = self.adapters.iter().position(|(side, draft)| {
                         *side == Side::Output && draft.from == have_key && draft.to == want_key
                     });
-                    if back.is_none() && !self.parsed.incomplete && !missing.contains(&(have_key.clone(), want_key.clone())) {
+                    if back.is_none()
+                        && !self.parsed.incomplete
+                        && !missing.contains(&(have_key.clone(), want_key.clone()))
+                    {
                         let draft = &self.adapters[adapter].1;
                         let input = show(&self.known[input].input.ty);
                         diag.output_adapter_missing(draft.at, &draft.name, &input, &show(want), &show(have));
@@ -612,7 +639,8 @@ fn variants(parsed: &Parsed, steps: &[Vec<Step<'_>>], known: &mut [Known], diag:
         }
     }
     for known in known {
-        let on_type = parsed.input_names.iter().find(|(ident, _)| parsed.scope.key(&syn::parse_quote!(#ident)) == known.key);
+        let on_type =
+            parsed.input_names.iter().find(|(ident, _)| parsed.scope.key(&syn::parse_quote!(#ident)) == known.key);
         let on_steps = steps.iter().flatten().filter(|step| step.key == known.key);
         let mut given = on_type.map(|(_, name)| name).into_iter();
         let mut given = given.by_ref().chain(on_steps.filter_map(|step| step.function.marker.input.as_ref()));

@@ -4,7 +4,7 @@ use quote::ToTokens;
 use syn::{Expr, FnArg, Ident, Lit, Member, ReturnType, Type, UnOp};
 
 use super::chain::{self, Line, Link};
-use super::inputs::plain_function;
+use super::inputs::{parameters, plain_function};
 use crate::diag::Diag;
 use crate::model::{Arm, Body, Edge, Field, Fields, How, Plan, Source};
 use crate::parse::{Function, Parsed, Removed};
@@ -108,7 +108,7 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
     }
     let moves = function.marker.moves.is_some();
     let [FnArg::Typed(old)] = signature.inputs.iter().collect::<Vec<_>>()[..] else {
-        diag.parameters(name, "migration", name, signature.inputs.len(), 1, &usage);
+        diag.parameters(name, "migration", name, parameters(signature), 1, &usage);
         return None;
     };
     let old = match (bare(&old.ty), moves) {
@@ -337,8 +337,7 @@ impl<'p> Ends<'p> {
                     if let Some(second) = targets.next() {
                         diag.variant_twice(&second.ident, &variant.ident, &target.ident, &second.ident);
                     }
-                    let pair =
-                        Pair { variant: Some(&variant.ident), old: &variant.fields, new: &target.fields };
+                    let pair = Pair { variant: Some(&variant.ident), old: &variant.fields, new: &target.fields };
                     let fields = self.up(&pair, diag);
                     arms.push(Arm { from: variant.ident.clone(), to: target.ident.clone(), fields });
                 }
@@ -352,7 +351,9 @@ impl<'p> Ends<'p> {
 
     fn derive_down(&self, diag: &mut Diag) -> Option<Plan> {
         if let Err(why) = self.derivable() {
-            if self.up_is_written && let Some(reversible) = &self.link.options.reversible {
+            if self.up_is_written
+                && let Some(reversible) = &self.link.options.reversible
+            {
                 diag.not_reversible(reversible, self.new_number, &why, &self.old.ident, &self.new.ident);
             }
             return None;
@@ -408,7 +409,7 @@ impl<'p> Ends<'p> {
                     (true, None) => format!("in an enum a field is named with its variant: `removes(Variant.{name})`"),
                     _ => format!("the fields of `{}` are {}", self.old.ident, names(fields_of(self.old).into_iter())),
                 };
-                diag.removes_unknown(&removed.member, &name, &self.old.ident, &help);
+                diag.removes_unknown(&removed.member, self.new_number, &name, &self.old.ident, &help);
             }
             let same = |other: &Removed| other.member == removed.member && other.variant == removed.variant;
             if self.removes[..index].iter().any(same) {
@@ -589,7 +590,8 @@ fn is_pure(value: &Expr) -> bool {
     match value {
         Expr::Lit(_) | Expr::Path(_) => true,
         Expr::Unary(unary) => {
-            matches!(unary.op, UnOp::Neg(_)) && matches!(&*unary.expr, Expr::Lit(lit) if !matches!(lit.lit, Lit::Verbatim(_)))
+            matches!(unary.op, UnOp::Neg(_))
+                && matches!(&*unary.expr, Expr::Lit(lit) if !matches!(lit.lit, Lit::Verbatim(_)))
         }
         Expr::Group(group) => is_pure(&group.expr),
         Expr::Paren(paren) => is_pure(&paren.expr),
