@@ -329,9 +329,27 @@ pub fn wrong_version(at: u32) -> ! {
     unreachable!("a state of version {at} was given to code of another version")
 }
 
-/// Names the user's type in a failure of a written migration.
-pub fn said(error: impl fmt::Display) -> String {
-    error.to_string()
+/// What a written migration says when it fails.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a migration: it does not implement `Display`",
+    label = "a migration of this machine returns it",
+    note = "implement `std::fmt::Display` for `{Self}`, or return a `String`"
+)]
+pub trait Said {
+    /// In the words of the user.
+    fn said(self) -> String;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: fmt::Display> Said for T {
+    fn said(self) -> String {
+        self.to_string()
+    }
+}
+
+/// Puts the failure of a written migration in words.
+pub fn said(error: impl Said) -> String {
+    error.said()
 }
 
 macro_rules! property {
