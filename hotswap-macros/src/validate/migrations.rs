@@ -152,8 +152,10 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
                 }
                 found
             };
-            let (from, to) = (find(from, diag), find(to, diag));
-            (from?, to?)
+            let (from, to) = (find(from, diag)?, find(to, diag)?);
+            agrees(parsed, line, old, from, diag);
+            agrees(parsed, line, new, to, diag);
+            (from, to)
         }
         None => (end(parsed, line, old, diag)?, end(parsed, line, new, diag)?),
     };
@@ -168,6 +170,15 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
     };
     chain::same(function, &line.links[from.max(to)], diag);
     Some(Written { function, from, to, fallible, moves })
+}
+
+/// Where the edge is named, its types are only compared as far as they are known.
+fn agrees(parsed: &Parsed, line: &Line<'_>, ty: &Type, version: usize, diag: &mut Diag) {
+    let Some(state) = line.links[version].state else { return };
+    let resolved = parsed.scope.resolve(ty);
+    if resolved.leaves.is_empty() && resolved.key != parsed.scope.key(&syn::parse_quote!(#state)) {
+        diag.migration_of_another_type(ty, &show(ty), number(line, version), state);
+    }
 }
 
 /// Whether the error of `Result<New, (Old, E)>` carries the old state.
