@@ -78,8 +78,8 @@ messages! {
         "`#[machine({option} …)]` stands outside a machine module",
         "put `#[machine]` on the module around it: `#[machine] pub mod name {{ … }}`";
     not_a_module():
-        "`#[machine]` stands on a module",
-        "`#[machine] pub mod name {{ … }}`, with the versions inside";
+        "`#[machine]` goes on a module, and this is none",
+        "write `#[machine] pub mod name {{ … }}`, with the versions inside";
     nested_marker(name):
         "`{name}` is marked inside a nested module, where versions are not looked for",
         "move it to the machine's module, or take it in there: `#[machine(version = …)] pub use inner::{name};`";
@@ -245,7 +245,7 @@ messages! {
         "{role} `{name}` takes `self`, and must be a free function",
         "{usage}";
     parameters(role, name, given, wanted, usage):
-        "{role} `{name}` takes {given} parameter(s), expected {wanted}",
+        "{role} `{name}` takes {given}, expected {wanted}",
         "{usage}";
 }
 
@@ -424,8 +424,8 @@ messages! {
     dropped_field(name, old, new, path, number):
         "field `{name}` of `{old}` goes nowhere in `{new}`",
         "say `removes({path})` on version {number} if it is to go, or `#[machine(from = {name})]` on the field that takes it";
-    removes_unknown(name, old, known):
-        "version removes `{name}`, which is not a field of `{old}`",
+    removes_unknown(number, name, old, known):
+        "version {number} removes `{name}`, which is not a field of `{old}`",
         "{known}";
     removed_twice(name):
         "`{name}` is removed twice",
@@ -478,13 +478,13 @@ messages! {
         "a {place} of `{state}` cannot have a `cfg`: the same version would have two shapes",
         "put the `cfg` on a version of its own, or keep the {place} in all builds";
     type_borrows(of):
-        "`{of}` borrows, and must own what it holds",
+        "{of} borrows, and must own what it holds",
         "use an owned type: `String` in place of `&str`, `Vec<T>` in place of `&[T]`";
     type_function(of):
-        "`{of}` holds a function, which cannot be saved or moved to another version",
+        "{of} holds a function, which cannot be saved or moved to another version",
         "keep what selects it, such as an enum, and match on that in the step";
     type_open(of):
-        "`{of}` holds an open type, which cannot be read back from a snapshot",
+        "{of} holds an open type, which cannot be read back from a snapshot",
         "write one concrete type, for example an enum of the cases";
     serde_skip(skip, of):
         "`{skip}` in `{of}`: a skipped field would not survive being saved",

@@ -151,3 +151,105 @@ fn collect(meta: &Meta, metas: &mut Vec<Meta>) {
 fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::Span;
+    use quote::quote;
+    use syn::parse_quote;
+
+    use super::{Shape, is_one, of};
+    use crate::diag::Diag;
+    use crate::parse::parse;
+
+    /// The shape of `V1` in a module of these items.
+    fn shape(items: &str) -> Shape {
+        let items: proc_macro2::TokenStream = items.parse().expect("tokens");
+        let mut diag = Diag::new();
+        let parsed = parse(quote!(), parse_quote!(mod m { #items }), &mut diag).expect("a module");
+        let said = diag.finish().to_string();
+        assert!(said.is_empty(), "{said}");
+        of(&parsed.scope, &syn::Ident::new("V1", Span::call_site()))
+    }
+
+    fn print(items: &str) -> String {
+        shape(items).fingerprint
+    }
+
+    const PLAIN: &str = "struct V1 { a: i64, b: Vec<Price> } struct Price { cents: u64 }";
+
+    #[test]
+    fn it_names_its_algorithm() {
+        let fingerprint = print(PLAIN);
+        assert!(is_one(&fingerprint), "{fingerprint}");
+        // pinned: snapshots and `frozen` literals of released programs hold such values
+        assert_eq!(print("struct V1 { count: i64 }"), "1-09c8f8eb8ceac871");
+    }
+
+    #[test]
+    fn what_does_not_change_the_encoding_does_not_change_it() {
+        for same in [
+            "struct   V1{a:i64,b:Vec< Price >}struct Price{cents:u64,}",
+            "/// Doc.\nstruct V1 { /** doc */ a: i64, b: Vec<Price> } struct Price { cents: u64 }",
+            "pub struct V1 { pub a: i64, pub(crate) b: Vec<Price> } pub struct Price { cents: u64 }",
+            "#[derive(Debug, Clone)] struct V1 { a: i64, b: Vec<Price> } #[derive(Default)] struct Price { cents: u64 }",
+            "#[machine(version = 1, boxed)] struct V1 { a: i64, b: Vec<Price> } struct Price { cents: u64 }",
+            "struct Price { cents: u64 } struct V1 { a: i64, b: Vec<Price> }",
+            "struct V1 { a: i64, b: Vec<Price> } struct Price { cents: u64 } struct Other; fn f() {}",
+            "struct V1 { a: i64, #[serde(default)] b: Vec<Price> } struct Price { cents: u64 }",
+            "struct V1 { a: Count, b: Vec<self::Price> } type Count = i64; struct Price { cents: u64 }",
+        ] {
+            assert_eq!(print(PLAIN), print(same), "{same}");
+        }
+        assert_eq!(
+            print("use std::collections::BTreeMap; struct V1(BTreeMap<u8, u8>);"),
+            print("struct V1(std::collections::BTreeMap<u8, u8>);"),
+        );
+    }
+
+    #[test]
+    fn everything_else_changes_it() {
+        let others = [
+            PLAIN,
+            "struct V1 { b: Vec<Price>, a: i64 } struct Price { cents: u64 }",
+            "struct V1 { a: i32, b: Vec<Price> } struct Price { cents: u64 }",
+            "struct V1 { a: i64, c: Vec<Price> } struct Price { cents: u64 }",
+            "struct V1 { a: i64, b: Vec<Price>, c: () } struct Price { cents: u64 }",
+            "struct V1 { a: i64, b: Vec<Price> } struct Price { cents: u32 }",
+            "struct V1 { a: i64, b: Vec<Price> } struct Price { euros: u64 }",
+            "struct V1 { a: i64, b: Vec<Price> } struct Price(u64);",
+            "struct V1 { a: i64, b: Vec<Price> } enum Price { Cents(u64) }",
+            "struct V1 { a: i64, b: Vec<Price> } enum Price { Cents(u64), None }",
+            "struct V1 { a: i64, b: Vec<Price> } enum Price { None, Cents(u64) }",
+            "struct V1 { a: i64, #[serde(rename = \"B\")] b: Vec<Price> } struct Price { cents: u64 }",
+            "#[serde(rename_all = \"camelCase\")] struct V1 { a: i64, b: Vec<Price> } struct Price { cents: u64 }",
+            "#[cfg_attr(x, serde(transparent))] struct V1 { a: i64, b: Vec<Price> } struct Price { cents: u64 }",
+            "struct V1(i64, Vec<Price>); struct Price { cents: u64 }",
+            "use other::Price; struct V1 { a: i64, b: Vec<Price> }",
+            "struct V1 { a: i64, b: Vec<inner::Price> } mod inner { pub struct Price { cents: u64 } }",
+            "struct V1 { a: i64, b: Vec<inner::Price> } mod inner { pub struct Price { cents: u32 } }",
+            "struct V1;",
+        ];
+        let prints: Vec<String> = others.iter().map(|items| print(items)).collect();
+        for (index, one) in prints.iter().enumerate() {
+            let again = prints[..index].iter().position(|other| other == one);
+            assert_eq!(again.map(|again| others[again]), None, "the same as {}", others[index]);
+        }
+    }
+
+    #[test]
+    fn types_from_outside_are_listed() {
+        let shape = shape(
+            "use elsewhere::{Price, deep::Name as Label}; use std::collections::HashMap;
+             struct V1 { a: Vec<Price>, b: Inner, c: HashMap<String, u8> } struct Inner(Label, crate::Other);",
+        );
+        assert_eq!(shape.leaves, ["crate::Other", "elsewhere::Price", "elsewhere::deep::Name"]);
+        assert_eq!(shape.reached, ["Inner"]);
+    }
+
+    #[test]
+    fn types_may_reach_themselves() {
+        let shape = shape("struct V1 { next: Option<Box<V1>>, tree: Tree } enum Tree { Leaf, Node(Box<Tree>, Box<V1>) }");
+        assert_eq!(shape.reached, ["Tree"]);
+    }
+}

@@ -391,11 +391,9 @@ impl Parsed {
 
     /// Takes the markers off and reads them.
     fn marker(&mut self, attrs: &mut Vec<Attribute>, place: Place, diag: &mut Diag) -> Option<Marker> {
-        for attr in attrs.iter().filter(|attr| attr.path().is_ident("cfg_attr")) {
-            if let Some(inner) = marker_in_cfg_attr(attr) {
-                self.incomplete = true;
-                diag.marker_in_cfg_attr(&inner);
-            }
+        for attr in attrs.extract_if(.., |attr| marker_in_cfg_attr(attr).is_some()) {
+            self.incomplete = true;
+            diag.marker_in_cfg_attr(&marker_in_cfg_attr(&attr));
         }
         let taken = take_markers(attrs);
         if taken.is_empty() {
@@ -709,7 +707,8 @@ fn is_marker(path: &Path) -> bool {
 
 /// The word `machine` where a `cfg_attr` holds a marker.
 fn marker_in_cfg_attr(attr: &Attribute) -> Option<TokenTree> {
-    let tokens = attr.meta.require_list().ok()?.tokens.clone();
+    let list = attr.meta.require_list().ok().filter(|list| list.path.is_ident("cfg_attr"))?;
+    let tokens = list.tokens.clone();
     tokens.into_iter().find(|token| matches!(token, TokenTree::Ident(word) if word == "machine"))
 }
 

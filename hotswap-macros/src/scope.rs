@@ -356,8 +356,11 @@ fn spell_into(tokens: TokenStream, text: &mut String) {
 pub(crate) fn show(tokens: &impl ToTokens) -> String {
     let mut text = spell(tokens.to_token_stream());
     for (spaced, tight) in [
-        (" :: ", "::"),
-        (":: ", "::"),
+        ("# [", "#["),
+        ("[ ", "["),
+        (" : : ", "::"),
+        (": : ", "::"),
+        ("- >", "->"),
         (" < ", "<"),
         (" <", "<"),
         ("< ", "<"),

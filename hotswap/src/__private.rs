@@ -11,7 +11,8 @@ use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::machine::Stepped;
-use crate::machine::{Identity, VersionInfo};
+use crate::machine::{Accepts, Edge, How, Identity, Machine, VersionInfo};
+pub use crate::{__conversions as conversions, __encoding as encoding, __stepped as stepped, __versions as versions};
 
 /// A machine that is compiled into the program; submitted by generated code, listed by the registry.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ where
 /// A tagged enum that is read from the pair `[tag, value]`.
 pub trait Tagged: Sized {
     /// What stands before the value: a version's number, or an input's name.
-    type Tag: DeserializeOwned;
+    type Tag: Tag + DeserializeOwned;
     /// What is expected, for messages: "a state of machine `counter`".
     const EXPECTED: &'static str;
 
@@ -69,9 +70,165 @@ pub fn next<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(seq: &mut A) -> Result<
     seq.next_element()?.ok_or_else(|| A::Error::custom("the pair ends too early"))
 }
 
+/// What stands before the value in a tagged pair.
+pub trait Tag {
+    /// What literals are compared with.
+    type Key: ?Sized;
+    /// The tag, to be matched.
+    fn key(&self) -> &Self::Key;
+}
+
+impl Tag for u32 {
+    type Key = u32;
+    fn key(&self) -> &u32 {
+        self
+    }
+}
+
+impl Tag for String {
+    type Key = str;
+    fn key(&self) -> &str {
+        self
+    }
+}
+
 /// No variant has this tag.
-pub fn unknown<T, E: serde::de::Error>(what: &str, tag: impl fmt::Display) -> Result<T, E> {
-    Err(E::custom(format_args!("{what} has no `{tag}`")))
+pub fn unknown<T, E: Error>(machine: &str, what: &str, tag: impl fmt::Display) -> Result<T, E> {
+    Err(E::custom(format_args!("machine `{machine}` has no {what} `{tag}`")))
+}
+
+/// The tag is that of a version whose code is gone.
+pub fn retired<T, E: Error>(machine: &str, version: &u32) -> Result<T, E> {
+    Err(E::custom(format_args!("version {version} of machine `{machine}` is retired: its code is gone")))
+}
+
+/// What a step of a machine gives: its output, or the input again.
+pub type Step<O, I> = Result<Stepped<O>, I>;
+
+/// Whether a version takes all inputs of a type, by the machine's table.
+#[must_use]
+pub fn takes<M: Accepts<I>, I: Serialize>(version: u32) -> bool {
+    M::VERSIONS.iter().any(|info| info.number == version && info.takes.contains(&M::INPUT))
+}
+
+/// Runs one step and wraps what comes of it.
+pub fn step_any<M: Accepts<I>, I: Serialize>(
+    state: &mut M::AnyState,
+    input: I,
+    as_input: fn(I) -> M::AnyInput,
+    as_output: fn(M::Output) -> M::AnyOutput,
+) -> Step<M::AnyOutput, M::AnyInput> {
+    M::step(state, input).map(|stepped| stepped.map(as_output)).map_err(as_input)
+}
+
+/// What is known of a version.
+#[must_use]
+pub const fn info(
+    number: u32,
+    state: &'static str,
+    fingerprint: &'static str,
+    leaves: &'static [&'static str],
+    takes: &'static [&'static str],
+) -> VersionInfo {
+    VersionInfo { number, state, fingerprint, leaves, takes }
+}
+
+/// A derived migration.
+pub const fn derived<S>(
+    from: u32,
+    to: u32,
+    run: fn(&mut Option<S>),
+    pure: bool,
+    loses: Option<&'static str>,
+) -> Edge<S> {
+    Edge { from, to, how: How::Derived { run, pure }, loses }
+}
+
+/// A written migration that borrows.
+pub const fn borrows<S>(from: u32, to: u32, run: fn(&S) -> Result<S, String>, loses: Option<&'static str>) -> Edge<S> {
+    Edge { from, to, how: How::Borrows(run), loses }
+}
+
+/// A written migration that consumes.
+pub const fn moves<S>(
+    from: u32,
+    to: u32,
+    run: fn(S) -> Result<S, (S, String)>,
+    loses: Option<&'static str>,
+) -> Edge<S> {
+    Edge { from, to, how: How::Moves(run), loses }
+}
+
+/// The version of the state in a slot; 0, which is no version's number, where there is none.
+pub fn at<M: Machine>(slot: &Option<M::AnyState>) -> u32 {
+    slot.as_ref().map_or(0, M::version_of)
+}
+
+/// Borrows the state of one version.
+pub fn borrow<M: Machine, Old>(state: &M::AnyState) -> &Old
+where
+    for<'a> &'a Old: TryFrom<&'a M::AnyState>,
+{
+    <&Old>::try_from(state).unwrap_or_else(|_| wrong_version(M::version_of(state)))
+}
+
+/// Borrows the state of one version from a slot.
+pub fn peek<M: Machine, Old>(slot: &Option<M::AnyState>) -> &Old
+where
+    for<'a> &'a Old: TryFrom<&'a M::AnyState>,
+{
+    slot.as_ref().map_or_else(|| wrong_version(0), borrow::<M, Old>)
+}
+
+/// Takes apart the state of one version.
+pub fn own<M: Machine, Old: TryFrom<M::AnyState, Error = M::AnyState>>(state: M::AnyState) -> Old {
+    Old::try_from(state).unwrap_or_else(|state| wrong_version(M::version_of(&state)))
+}
+
+/// Empties a slot that holds the state of one version; any other state stays in it.
+pub fn take<M: Machine, Old: TryFrom<M::AnyState, Error = M::AnyState>>(slot: &mut Option<M::AnyState>) -> Old {
+    let state = slot.take().unwrap_or_else(|| wrong_version(0));
+    Old::try_from(state).unwrap_or_else(|state| wrong_version(M::version_of(slot.insert(state))))
+}
+
+/// Empties a slot by a derived migration in which something of the user's runs: first that, from a borrow, and when
+/// it is done the fields are moved.
+pub fn leave<M: Machine, Old, New, F: FnOnce(Old) -> New>(
+    slot: &mut Option<M::AnyState>,
+    evaluate: fn(&Old) -> F,
+) -> New
+where
+    Old: TryFrom<M::AnyState, Error = M::AnyState>,
+    for<'a> &'a Old: TryFrom<&'a M::AnyState>,
+{
+    let make = evaluate(peek::<M, Old>(slot));
+    make(take::<M, Old>(slot))
+}
+
+/// How a state is held in `AnyState`: as it is, or boxed.
+pub trait Held<T> {
+    /// The state in it.
+    fn get(&self) -> &T;
+    /// The state, taken out.
+    fn out(self) -> T;
+}
+
+impl<T> Held<T> for T {
+    fn get(&self) -> &T {
+        self
+    }
+    fn out(self) -> T {
+        self
+    }
+}
+
+impl<T> Held<T> for Box<T> {
+    fn get(&self) -> &T {
+        self
+    }
+    fn out(self) -> T {
+        *self
+    }
 }
 
 /// Whether an output is a `Result` that is `Err`, decided by type: `Probe(&out).failed()` with both traits in scope.
@@ -170,3 +327,142 @@ property!(
     "`{Self}` cannot be an output: it cannot be sent to another thread",
     "an output may be handed over between threads; use `Arc` in place of `Rc`"
 );
+
+/// Stands on a type that is to be a state.
+pub const fn state<T: StateSerializable + StateSend + StateUnwindSafe>() {}
+
+/// Stands on a type that is to be an input.
+pub const fn input<T: InputSerializable + InputSend>() {}
+
+/// Stands on a type that is to be an output.
+pub const fn output<T: OutputSerializable + OutputSend>() {}
+
+/// How a tagged enum is encoded: the tag of each variant.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __encoding {
+    ($any:ident of $machine:literal, $expected:literal, $what:literal, $tag:ty {
+        $($(#[$cfg:meta])* $name:literal => $variant:ident,)*
+    } $($loaded:ident, retired $($retired:literal)*)?) => {
+        impl $crate::__private::serde::Serialize for $any {
+            fn serialize<S: $crate::__private::serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> ::core::result::Result<S::Ok, S::Error> {
+                match *self {
+                    $($(#[$cfg])* $any::$variant(ref value) => {
+                        $crate::__private::write_tagged(serializer, &$name, value)
+                    })*
+                    $($any::$loaded(ref state) => {
+                        $crate::__private::write_tagged(serializer, &state.version(), state)
+                    })?
+                }
+            }
+        }
+        impl $crate::__private::Tagged for $any {
+            type Tag = $tag;
+            const EXPECTED: &'static str = $expected;
+            fn read<'de, A: $crate::__private::serde::de::SeqAccess<'de>>(
+                tag: $tag,
+                seq: &mut A,
+            ) -> ::core::result::Result<Self, A::Error> {
+                match $crate::__private::Tag::key(&tag) {
+                    $($(#[$cfg])* $name => $crate::__private::next(seq).map($any::$variant),)*
+                    $($(tag @ $retired => $crate::__private::retired($machine, tag),)*)?
+                    tag => $crate::__private::unknown($machine, $what, tag),
+                }
+            }
+        }
+        impl<'de> $crate::__private::serde::Deserialize<'de> for $any {
+            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::core::result::Result<Self, D::Error> {
+                $crate::__private::read_tagged(deserializer)
+            }
+        }
+    };
+}
+
+/// A state type to and from the enum of all states: by value and, the way out, by reference.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conversions {
+    ($any:ident { $($(#[$cfg:meta])* $state:ident => $lowest:ident $($(#[$also:meta])* | $variant:ident)*,)* }) => { $(
+        $(#[$cfg])*
+        impl ::core::convert::From<$state> for $any {
+            fn from(state: $state) -> Self {
+                $any::$lowest(::core::convert::From::from(state))
+            }
+        }
+        $(#[$cfg])*
+        impl ::core::convert::TryFrom<$any> for $state {
+            type Error = $any;
+            fn try_from(state: $any) -> ::core::result::Result<Self, $any> {
+                match state {
+                    $any::$lowest(state) => ::core::result::Result::Ok($crate::__private::Held::out(state)),
+                    $($(#[$also])* $any::$variant(state) => {
+                        ::core::result::Result::Ok($crate::__private::Held::out(state))
+                    })*
+                    other => ::core::result::Result::Err(other),
+                }
+            }
+        }
+        $(#[$cfg])*
+        impl<'a> ::core::convert::TryFrom<&'a $any> for &'a $state {
+            type Error = &'a $any;
+            fn try_from(state: &'a $any) -> ::core::result::Result<Self, &'a $any> {
+                match state {
+                    $any::$lowest(state) => ::core::result::Result::Ok($crate::__private::Held::get(state)),
+                    $($(#[$also])* $any::$variant(state) => {
+                        ::core::result::Result::Ok($crate::__private::Held::get(state))
+                    })*
+                    other => ::core::result::Result::Err(other),
+                }
+            }
+        }
+    )* };
+}
+
+/// The names of versions to and from their numbers.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __versions {
+    ($version:ident of $machine:ident { $($(#[$cfg:meta])* $number:literal => $name:ident,)* }) => {
+        impl ::core::convert::From<$version> for u32 {
+            fn from(version: $version) -> u32 {
+                version as u32
+            }
+        }
+        impl ::core::convert::TryFrom<u32> for $version {
+            type Error = u32;
+            fn try_from(number: u32) -> ::core::result::Result<Self, u32> {
+                match number {
+                    $($(#[$cfg])* $number => ::core::result::Result::Ok($version::$name),)*
+                    other => ::core::result::Result::Err(other),
+                }
+            }
+        }
+        impl ::core::fmt::Display for $version {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                ::core::fmt::Display::fmt(&(*self as u32), f)
+            }
+        }
+        impl $crate::NameOf<$machine> for $version {
+            fn number(self) -> u32 {
+                self as u32
+            }
+        }
+    };
+}
+
+/// What a step gave, and whether that is a `Result` that is `Err`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __stepped {
+    ($output:expr) => {{
+        use $crate::__private::{ProbeOther as _, ProbeResult as _};
+        let output = $output;
+        let failed = (&$crate::__private::Probe(&output)).failed();
+        ::core::result::Result::Ok($crate::Stepped { output, failed })
+    }};
+}

@@ -50,36 +50,11 @@ pub(super) fn types(names: &Names, versions: &[(u32, &[Attribute])]) -> TokenStr
 /// `Version` to and from numbers.
 pub(super) fn version_impls(names: &Names, versions: &[(u32, &[Attribute])]) -> TokenStream {
     let Names { krate, machine, version, .. } = names;
-    let arms = versions.iter().map(|(number, cfg)| {
+    let versions = versions.iter().map(|(number, cfg)| {
         let name = variant(*number);
-        mixed!(#(#cfg)* #number => ::core::result::Result::Ok(Self::#name))
+        mixed!(#(#cfg)* #number => #name)
     });
-    mixed! {
-        impl ::core::convert::From<#version> for u32 {
-            fn from(version: #version) -> u32 {
-                version as u32
-            }
-        }
-        impl ::core::convert::TryFrom<u32> for #version {
-            type Error = u32;
-            fn try_from(number: u32) -> ::core::result::Result<Self, u32> {
-                match number {
-                    #(#arms,)*
-                    other => ::core::result::Result::Err(other),
-                }
-            }
-        }
-        impl ::core::fmt::Display for #version {
-            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                ::core::fmt::Display::fmt(&(*self as u32), f)
-            }
-        }
-        impl #krate::NameOf<#machine> for #version {
-            fn number(self) -> u32 {
-                self as u32
-            }
-        }
-    }
+    mixed!(#krate::__private::versions! { #version of #machine { #(#versions,)* } })
 }
 
 /// `Machine::IDENTITY`, `VERSIONS` and `RETIRED`.
@@ -118,13 +93,7 @@ fn info(krate: &syn::Path, machine: &Machine, index: usize) -> TokenStream {
     });
     mixed! {
         #(#cfg)*
-        #krate::VersionInfo {
-            number: #number,
-            state: #state,
-            fingerprint: #fingerprint,
-            leaves: &[#(#leaves),*],
-            takes: &[#(#taken),*],
-        }
+        #krate::__private::info(#number, #state, #fingerprint, &[#(#leaves),*], &[#(#taken),*])
     }
 }
 

@@ -2,9 +2,9 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
+use syn::Type;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Type};
 
 use super::{Context, Names, mixed};
 use crate::model::Input;
@@ -44,73 +44,31 @@ pub(super) fn tag(input: &Input) -> String {
     input.variant.unraw().to_string()
 }
 
-/// Encoding, and what inputs and outputs must be.
+/// Encoding, and what only the type checker knows of inputs and outputs, said on the user's own tokens.
 pub(super) fn impls(cx: Context) -> TokenStream {
-    let Names { any_input, any_output, .. } = cx.names;
+    let Names { krate, any_input, any_output, .. } = cx.names;
     let inputs = encoding(cx, any_input, "an input", "input");
-    let outputs = encoding(cx, any_output, "an output", "output for an input");
-    let checks = checks(cx);
-    mixed!(#inputs #outputs #checks)
+    let outputs = encoding(cx, any_output, "an output", "output for input");
+    let checks = cx.machine.inputs.iter().map(|Input { cfg, ty, output, .. }| {
+        let input = quote_spanned!(ty.span()=> #(#cfg)* #krate::__private::input::<#ty>(););
+        let output = quote_spanned!(output.span()=> #(#cfg)* #krate::__private::output::<#output>(););
+        mixed!(#input #output)
+    });
+    mixed!(#inputs #outputs #(#checks)*)
 }
 
 /// `[name, value]`, both ways.
-fn encoding(cx: Context, name: &Ident, a: &str, what: &str) -> TokenStream {
+fn encoding(cx: Context, any: &Ident, a: &str, what: &str) -> TokenStream {
     let Names { krate, options, .. } = cx.names;
-    let serde = mixed!(#krate::__private::serde);
-    let expected = format!("{a} of machine `{}`", options.name);
-    let unknown = format!("machine `{}`", options.name);
-    let what = format!("{what} {{}}");
-    let inputs = &cx.machine.inputs;
-    let writes = inputs.iter().map(|input| {
+    let machine = &options.name;
+    let expected = format!("{a} of machine `{machine}`");
+    let variants = cx.machine.inputs.iter().map(|input| {
         let (cfg, variant, tag) = (&input.cfg, &input.variant, tag(input));
-        mixed!(#(#cfg)* Self::#variant(ref value) => #krate::__private::write_tagged(serializer, #tag, value))
-    });
-    let reads = inputs.iter().map(|input| {
-        let (cfg, variant, tag) = (&input.cfg, &input.variant, tag(input));
-        mixed!(#(#cfg)* #tag => #krate::__private::next(seq).map(Self::#variant))
+        mixed!(#(#cfg)* #tag => #variant)
     });
     mixed! {
-        impl #serde::Serialize for #name {
-            fn serialize<__S: #serde::Serializer>(&self, serializer: __S) -> ::core::result::Result<__S::Ok, __S::Error> {
-                match *self { #(#writes,)* }
-            }
+        #krate::__private::encoding! {
+            #any of #machine, #expected, #what, ::std::string::String { #(#variants,)* }
         }
-        impl #krate::__private::Tagged for #name {
-            type Tag = ::std::string::String;
-            const EXPECTED: &'static str = #expected;
-            fn read<'de, __A: #serde::de::SeqAccess<'de>>(
-                tag: ::std::string::String,
-                seq: &mut __A,
-            ) -> ::core::result::Result<Self, __A::Error> {
-                match &*tag {
-                    #(#reads,)*
-                    tag => #krate::__private::unknown(#unknown, ::core::format_args!(#what, tag)),
-                }
-            }
-        }
-        impl<'de> #serde::Deserialize<'de> for #name {
-            fn deserialize<__D: #serde::Deserializer<'de>>(deserializer: __D) -> ::core::result::Result<Self, __D::Error> {
-                #krate::__private::read_tagged(deserializer)
-            }
-        }
-    }
-}
-
-/// What only the type checker knows of inputs and outputs, said on the user's own tokens.
-fn checks(cx: Context) -> TokenStream {
-    let krate = cx.names.krate;
-    let check = |cfg: &[Attribute], function: &str, ty: &Type| {
-        let function = Ident::new(function, proc_macro2::Span::mixed_site());
-        quote_spanned!(ty.span()=> #(#cfg)* #function::<#ty>();)
-    };
-    let checks = cx
-        .machine
-        .inputs
-        .iter()
-        .flat_map(|input| [check(&input.cfg, "input", &input.ty), check(&input.cfg, "output", &input.output)]);
-    mixed! {
-        const fn input<__T: #krate::__private::InputSerializable + #krate::__private::InputSend>() {}
-        const fn output<__T: #krate::__private::OutputSerializable + #krate::__private::OutputSend>() {}
-        #(#checks)*
     }
 }

@@ -1,15 +1,15 @@
 //! Migrations: each declared edge, and all ways up fused into one straight line.
 //!
-//! A derived edge is two functions at most. One makes the new state from the old; where something of the user's runs
-//! in it, that is evaluated from a borrow and what then moves the fields is returned as a closure. The other empties
-//! the slot between the two. So nothing of the user's runs while the slot is empty, and nothing is cloned.
+//! A derived edge is a function that makes the new state from the old. Where something of the user's runs in it, the
+//! function evaluates that from a borrow and returns what then moves the fields. So nothing of the user's runs while the
+//! slot is empty, and nothing is cloned.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Lifetime, Member};
 
-use super::{Context, Names, held, mixed};
+use super::{Context, Names, mixed};
 use crate::model::{Arm, Body, Edge, Field, Fields, How, Plan, Source};
 
 /// The parts of `impl Machine` that are migrations.
@@ -24,77 +24,50 @@ pub(super) struct Migrations {
 
 impl Migrations {
     pub(super) fn new(cx: Context) -> Self {
+        let Names { krate, any_state, .. } = cx.names;
         let ways: Vec<_> = cx.machine.edges.iter().map(|edge| Migration { cx, edge }).collect();
-        Self { helpers: helpers(cx, &ways), edges: edges(cx, &ways), fused: fused(cx, &ways) }
-    }
-}
-
-fn helpers(cx: Context, ways: &[Migration]) -> TokenStream {
-    if ways.is_empty() {
-        return TokenStream::new();
-    }
-    let Names { krate, machine, any_state, .. } = cx.names;
-    let functions = ways.iter().map(Migration::functions);
-    mixed! {
-        #[cold]
-        fn __misplaced(state: ::core::option::Option<&#any_state>) -> ! {
-            #krate::__private::wrong_version(state.map_or(0, <#machine as #krate::Machine>::version_of))
+        let (helpers, entries) = (ways.iter().filter_map(Migration::function), ways.iter().map(Migration::entry));
+        Self {
+            helpers: mixed!(#(#helpers)*),
+            edges: mixed!(const EDGES: &'static [#krate::Edge<#any_state>] = &[#(#entries),*];),
+            fused: fused(cx, &ways),
         }
-        #(#functions)*
     }
-}
-
-fn edges(cx: Context, ways: &[Migration]) -> TokenStream {
-    let Names { krate, any_state, .. } = cx.names;
-    let edges = ways.iter().map(Migration::entry);
-    mixed!(const EDGES: &'static [#krate::Edge<#any_state>] = &[#(#edges),*];)
 }
 
 /// The line up to the last version without a `cfg`: nested blocks, each of which is left with the state of one version.
 fn fused(cx: Context, ways: &[Migration]) -> TokenStream {
-    let any_state = &cx.names.any_state;
+    let Names { krate, machine, any_state, .. } = cx.names;
     let plain = cx.machine.versions.iter().take_while(|version| version.cfg.is_empty()).count();
+    let to = cx.machine.versions[..plain].last().map_or(0, |version| version.number);
     let ups: Vec<_> = ways.iter().filter(|way| way.edge.from < way.edge.to && way.edge.to < plain).collect();
-    let Some(newest) = plain.checked_sub(1) else {
-        return line(any_state, 0, &mixed!(_slot), &mixed!());
-    };
-    let number = cx.version(newest).number;
-    let Some((first, later)) = ups.split_first() else {
-        return line(any_state, number, &mixed!(_slot), &mixed!());
-    };
-    let entries = ups.iter().enumerate().map(|(position, way)| {
-        let (pattern, enter) = way.first();
-        let label = way.label();
-        if position == 0 { mixed!(#pattern => #enter) } else { mixed!(#pattern => break #label #enter) }
-    });
-    let end = cx.variant(newest);
-    let label = first.label();
-    let mut state = mixed! {
-        #label: {
-            match slot {
-                #(#entries,)*
-                ::core::option::Option::Some(#end(_)) => return ::core::result::Result::Ok(()),
-                other => __misplaced(other.as_ref()),
+    let body = ups.split_first().map(|(first, later)| {
+        let enter = later.iter().map(|way| {
+            let ([from, _], label, new) = (way.numbers(), way.label(), way.first());
+            mixed!(#from => break #label #new)
+        });
+        let ([from, _], label, new) = (first.numbers(), first.label(), first.first());
+        let innermost = mixed! {
+            #label: {
+                match #krate::__private::at::<#machine>(slot) {
+                    #from => #new,
+                    #(#enter,)*
+                    #to => return ::core::result::Result::Ok(()),
+                    at => #krate::__private::wrong_version(at),
+                }
             }
+        };
+        let line = later.iter().fold(innermost, |state, way| {
+            let (label, new) = (way.label(), way.onward());
+            mixed!(#label: { let state = #state; #new })
+        });
+        let (newest, state) = (cx.variant(plain - 1), cx.held(plain - 1));
+        mixed! {
+            let state = #line;
+            *slot = ::core::option::Option::Some(#newest(#state));
         }
-    };
-    for way in later {
-        let (label, go) = (way.label(), way.onward());
-        state = mixed!(#label: { let state = #state; #go });
-    }
-    let full = held(cx.version(newest), &mixed!(state));
-    line(
-        any_state,
-        number,
-        &mixed!(slot),
-        &mixed! {
-            let state = #state;
-            *slot = ::core::option::Option::Some(#end(#full));
-        },
-    )
-}
-
-fn line(any_state: &Ident, to: u32, slot: &TokenStream, body: &TokenStream) -> TokenStream {
+    });
+    let slot = if body.is_some() { mixed!(slot) } else { mixed!(_) };
     mixed! {
         const FUSED_TO: u32 = #to;
         fn fused(#slot: &mut ::core::option::Option<#any_state>) -> ::core::result::Result<(), ::std::string::String> {
@@ -111,11 +84,6 @@ struct Migration<'a> {
 }
 
 impl Migration<'_> {
-    fn function(&self, what: &str) -> Ident {
-        let [from, to] = self.numbers();
-        format_ident!("__{what}_{from}_{to}", span = Span::mixed_site())
-    }
-
     fn numbers(&self) -> [u32; 2] {
         [self.edge.from, self.edge.to].map(|index| self.cx.version(index).number)
     }
@@ -124,27 +92,16 @@ impl Migration<'_> {
         [self.edge.from, self.edge.to].map(|index| &self.cx.version(index).state)
     }
 
+    /// What a derived migration is called; no user's item is.
+    fn derived(&self) -> Ident {
+        let [from, to] = self.numbers();
+        format_ident!("__derived_{from}_{to}", span = Span::mixed_site())
+    }
+
     /// The block that ends with the state this edge leads to.
     fn label(&self) -> Lifetime {
         let [_, to] = self.numbers();
         Lifetime::new(&format!("'v{to}"), Span::mixed_site())
-    }
-
-    /// `Some(AnyState::V1(state))`.
-    fn full(&self) -> TokenStream {
-        let from = self.cx.variant(self.edge.from);
-        mixed!(::core::option::Option::Some(#from(state)))
-    }
-
-    /// The state of the new version, as `AnyState`.
-    fn wrapped(&self, state: &TokenStream) -> TokenStream {
-        let (to, state) = (self.cx.variant(self.edge.to), held(self.cx.version(self.edge.to), state));
-        mixed!(#to(#state))
-    }
-
-    /// The state in `AnyState::V1(state)`, by value.
-    fn unboxed(&self) -> TokenStream {
-        if self.cx.version(self.edge.from).boxed { mixed!(*state) } else { mixed!(state) }
     }
 
     /// The `cfg`s of the higher of the two versions, which include the lower's.
@@ -153,179 +110,120 @@ impl Migration<'_> {
         mixed!(#(#cfg)*)
     }
 
-    /// What is called by the entry in the table and by the fused line.
-    fn functions(&self) -> TokenStream {
-        let (cfg, any_state) = (self.cfg(), &self.cx.names.any_state);
-        let ([old, new], full) = (self.states(), self.full());
-        let take = |out: &TokenStream| {
-            mixed! {
-                match slot.take() {
-                    #full => #out,
-                    other => {
-                        *slot = other;
-                        __misplaced(slot.as_ref())
-                    }
-                }
+    /// From a full slot to the new state.
+    fn leave(&self) -> TokenStream {
+        let Names { krate, machine, .. } = self.cx.names;
+        let take = mixed!(#krate::__private::take::<#machine, _>(slot));
+        match &self.edge.how {
+            How::Identity => take,
+            How::Derived(Plan { pure: true, .. }) => {
+                let derived = self.derived();
+                mixed!(#derived(#take))
             }
-        };
-        let state = self.unboxed();
-        let (derived, body) = match &self.edge.how {
-            How::Identity => (None, take(&state)),
-            How::Derived(plan) => {
-                let derived = self.function("derived");
-                if evaluates(plan) {
-                    let take = take(&mixed!(make(#state)));
-                    let body = mixed! {
-                        let make = match slot {
-                            #full => #derived(state),
-                            other => __misplaced(other.as_ref()),
-                        };
-                        #take
-                    };
-                    (Some(self.evaluating(plan)), body)
-                } else {
-                    (Some(self.moving(plan)), take(&mixed!(#derived(#state))))
-                }
+            How::Derived(_) => {
+                let derived = self.derived();
+                mixed!(#krate::__private::leave::<#machine, _, _, _>(slot, #derived))
             }
-            How::Written { moves: true, .. } => (None, take(&state)),
-            How::Written { .. } => return TokenStream::new(),
-        };
-        // what is written with `moves` is called by those who take the old state, for they put it back
-        let out = if matches!(self.edge.how, How::Written { .. }) { old } else { new };
-        let leave = self.function("leave");
-        mixed! {
-            #derived
-            #cfg
-            fn #leave(slot: &mut ::core::option::Option<#any_state>) -> #out { #body }
+            How::Written { function, moves: true, .. } => mixed!(#function(#take)),
+            How::Written { function, .. } => mixed!(#function(#krate::__private::peek::<#machine, _>(slot))),
         }
     }
 
     /// An element of `Machine::EDGES`.
     fn entry(&self) -> TokenStream {
-        let krate = self.cx.names.krate;
+        let Names { krate, machine, .. } = self.cx.names;
         let ([from, to], cfg) = (self.numbers(), self.cfg());
         let loses = match &self.edge.loses {
             Some(loses) => mixed!(::core::option::Option::Some(#loses)),
             None => mixed!(::core::option::Option::None),
         };
-        let old = self.cx.variant(self.edge.from);
-        let how = match &self.edge.how {
+        let [old, new] = [self.edge.from, self.edge.to].map(|index| (self.cx.variant(index), self.cx.held(index)));
+        let ((old, old_state), (new, new_state)) = (old, new);
+        let wrap = mixed!(|state| #new(#new_state));
+        let entry = match &self.edge.how {
             How::Identity | How::Derived(_) => {
-                let leave = self.function("leave");
-                let (new, pure) = (self.wrapped(&mixed!(#leave(slot))), self.pure());
-                mixed!(Derived { run: |slot| *slot = ::core::option::Option::Some(#new), pure: #pure })
-            }
-            How::Written { function, fallible, moves } => {
-                let new = self.wrapped(&mixed!(state));
-                let old_again = held(self.cx.version(self.edge.from), &mixed!(state));
-                let state = if *moves { self.unboxed() } else { mixed!(state) };
-                let result = match (fallible, moves) {
-                    (false, _) => {
-                        let new = self.wrapped(&mixed!(#function(#state)));
-                        mixed!(::core::result::Result::Ok(#new))
-                    }
-                    (true, false) => mixed! {
-                        match #function(#state) {
-                            ::core::result::Result::Ok(state) => ::core::result::Result::Ok(#new),
-                            ::core::result::Result::Err(error) => ::core::result::Result::Err(#krate::__private::said(error)),
-                        }
-                    },
-                    (true, true) => mixed! {
-                        match #function(#state) {
-                            ::core::result::Result::Ok(state) => ::core::result::Result::Ok(#new),
-                            ::core::result::Result::Err((state, error)) => {
-                                ::core::result::Result::Err((#old(#old_again), #krate::__private::said(error)))
-                            }
-                        }
-                    },
+                let (leave, pure) =
+                    (self.leave(), matches!(&self.edge.how, How::Identity | How::Derived(Plan { pure: true, .. })));
+                return mixed! {
+                    #cfg
+                    #krate::__private::derived(#from, #to, |slot| {
+                        let state = #leave;
+                        *slot = ::core::option::Option::Some(#new(#new_state));
+                    }, #pure, #loses)
                 };
-                let name = Ident::new(if *moves { "Moves" } else { "Borrows" }, Span::mixed_site());
-                let misplaced = if *moves { mixed!(&other) } else { mixed!(other) };
-                mixed! {
-                    #name(|state| match state {
-                        #old(state) => #result,
-                        other => __misplaced(::core::option::Option::Some(#misplaced)),
-                    })
-                }
+            }
+            How::Written { function, moves: false, fallible } => {
+                let state = mixed!(#function(#krate::__private::borrow::<#machine, _>(state)));
+                let state = if *fallible {
+                    mixed!(#state.map_err(#krate::__private::said))
+                } else {
+                    mixed!(::core::result::Result::Ok(#state))
+                };
+                mixed!(borrows(#from, #to, |state| #state.map(#wrap), #loses))
+            }
+            How::Written { function, moves: true, fallible } => {
+                let state = mixed!(#function(#krate::__private::own::<#machine, _>(state)));
+                let state = if *fallible {
+                    mixed!(#state.map_err(|(state, error)| (#old(#old_state), #krate::__private::said(error))))
+                } else {
+                    mixed!(::core::result::Result::Ok(#state))
+                };
+                mixed!(moves(#from, #to, |state| #state.map(#wrap), #loses))
             }
         };
-        mixed!(#cfg #krate::Edge { from: #from, to: #to, how: #krate::How::#how, loses: #loses })
+        mixed!(#cfg #krate::__private::#entry)
     }
 
-    fn pure(&self) -> bool {
-        match &self.edge.how {
-            How::Identity => true,
-            How::Derived(plan) => plan.pure,
-            How::Written { .. } => false,
-        }
-    }
-
-    /// As the first edge of the fused line: a pattern of `slot`, and the new state.
-    fn first(&self) -> (TokenStream, TokenStream) {
+    /// As the first edge of the fused line: from `slot` to the new state.
+    fn first(&self) -> TokenStream {
         let krate = self.cx.names.krate;
-        let old = self.cx.variant(self.edge.from);
-        let untouched = mixed!(::core::option::Option::Some(#old(_)));
-        let leave = self.function("leave");
+        let new = self.leave();
         match &self.edge.how {
-            How::Identity | How::Derived(_) => (untouched, mixed!(#leave(slot))),
-            How::Written { function, fallible: false, moves: false } => (self.full(), mixed!(#function(state))),
-            How::Written { function, fallible: false, moves: true } => (untouched, mixed!(#function(#leave(slot)))),
-            How::Written { function, fallible: true, moves: false } => {
-                let done = self.or_return(&mixed!(#function(state)));
-                (self.full(), done)
+            How::Written { fallible: true, moves: false, .. } => mixed!(#new.map_err(#krate::__private::said)?),
+            How::Written { fallible: true, moves: true, .. } => {
+                let (old, state) = (self.cx.variant(self.edge.from), self.cx.held(self.edge.from));
+                mixed! {
+                    #new.map_err(|(state, error)| {
+                        *slot = ::core::option::Option::Some(#old(#state));
+                        #krate::__private::said(error)
+                    })?
+                }
             }
-            How::Written { function, fallible: true, moves: true } => {
-                let state = held(self.cx.version(self.edge.from), &mixed!(state));
-                let done = mixed! {
-                    match #function(#leave(slot)) {
-                        ::core::result::Result::Ok(state) => state,
-                        ::core::result::Result::Err((state, error)) => {
-                            *slot = ::core::option::Option::Some(#old(#state));
-                            return ::core::result::Result::Err(#krate::__private::said(error));
-                        }
-                    }
-                };
-                (untouched, done)
-            }
+            _ => new,
         }
     }
 
     /// As a later edge of the fused line: from the local `state` to the new one.
     fn onward(&self) -> TokenStream {
         let krate = self.cx.names.krate;
+        let said = mixed!(#krate::__private::said);
         match &self.edge.how {
             How::Identity => mixed!(state),
             How::Derived(plan) => {
-                let derived = self.function("derived");
-                if evaluates(plan) { mixed!(#derived(&state)(state)) } else { mixed!(#derived(state)) }
+                let derived = self.derived();
+                if plan.pure { mixed!(#derived(state)) } else { mixed!(#derived(&state)(state)) }
             }
             How::Written { function, fallible: false, moves: false } => mixed!(#function(&state)),
             How::Written { function, fallible: false, moves: true } => mixed!(#function(state)),
-            How::Written { function, fallible: true, moves: false } => self.or_return(&mixed!(#function(&state))),
-            How::Written { function, fallible: true, moves: true } => mixed! {
-                match #function(state) {
-                    ::core::result::Result::Ok(state) => state,
-                    ::core::result::Result::Err((_, error)) => {
-                        return ::core::result::Result::Err(#krate::__private::said(error));
-                    }
-                }
-            },
+            How::Written { function, fallible: true, moves: false } => mixed!(#function(&state).map_err(#said)?),
+            How::Written { function, fallible: true, moves: true } => {
+                mixed!(#function(state).map_err(|(_, error)| #said(error))?)
+            }
         }
     }
 
-    fn or_return(&self, result: &TokenStream) -> TokenStream {
-        let krate = self.cx.names.krate;
-        mixed! {
-            match #result {
-                ::core::result::Result::Ok(state) => state,
-                ::core::result::Result::Err(error) => return ::core::result::Result::Err(#krate::__private::said(error)),
-            }
+    /// The function of a derived migration.
+    fn function(&self) -> Option<TokenStream> {
+        match &self.edge.how {
+            How::Derived(plan) if plan.pure => Some(self.moving(plan)),
+            How::Derived(plan) => Some(self.evaluating(plan)),
+            _ => None,
         }
     }
 
     /// `fn(old) -> new`, where nothing can go wrong.
     fn moving(&self, plan: &Plan) -> TokenStream {
-        let ([old, new], name, cfg) = (self.states(), self.function("derived"), self.cfg());
+        let ([old, new], name, cfg) = (self.states(), self.derived(), self.cfg());
         let body = match &plan.body {
             Body::Struct(fields) => {
                 let fields = fields.fields.iter().map(|field| {
@@ -356,7 +254,7 @@ impl Migration<'_> {
 
     /// `fn(&old) -> impl FnOnce(old) -> new`: what the user wrote is evaluated before the closure is made.
     fn evaluating(&self, plan: &Plan) -> TokenStream {
-        let ([old, new], name, cfg) = (self.states(), self.function("derived"), self.cfg());
+        let ([old, new], name, cfg) = (self.states(), self.derived(), self.cfg());
         let (evaluated, made) = match &plan.body {
             Body::Struct(fields) => self.evaluating_struct(fields),
             Body::Enum(arms) => self.evaluating_enum(arms),
@@ -438,11 +336,6 @@ impl Migration<'_> {
         }
         (evaluated, mixed!(match state { #(#made,)* }))
     }
-}
-
-/// Whether something is to be evaluated from a borrow before the fields are moved.
-fn evaluates(plan: &Plan) -> bool {
-    !plan.pure
 }
 
 /// `state.field`.

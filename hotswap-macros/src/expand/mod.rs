@@ -132,11 +132,21 @@ impl<'a> Context<'a> {
         &self.machine.versions[index]
     }
 
+    /// The versions that declare a state type, with their indices.
+    fn states(self) -> impl Iterator<Item = (usize, &'a Version)> {
+        self.machine.versions.iter().enumerate().filter(|(_, version)| version.shares.is_none())
+    }
+
     /// `AnyState::V2`.
     fn variant(self, index: usize) -> TokenStream {
         let any_state = &self.names.any_state;
         let variant = variant(self.version(index).number);
         mixed!(#any_state::#variant)
+    }
+
+    /// The local `state` as the version's variant holds it.
+    fn held(self, index: usize) -> TokenStream {
+        if self.version(index).boxed { mixed!(::std::boxed::Box::new(state)) } else { mixed!(state) }
     }
 
     /// One pattern for all of these versions that stand under the same `cfg`, with each group's `cfg`.
@@ -160,9 +170,4 @@ fn variant(number: u32) -> Ident {
 /// The versions' numbers with their `cfg`s.
 fn numbers(machine: &Machine) -> Vec<(u32, &[Attribute])> {
     machine.versions.iter().map(|version| (version.number, version.cfg.as_slice())).collect()
-}
-
-/// A value as it is held in `AnyState`.
-fn held(version: &Version, value: &TokenStream) -> TokenStream {
-    if version.boxed { mixed!(::std::boxed::Box::new(#value)) } else { value.clone() }
 }

@@ -5,7 +5,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::format_ident;
-use syn::{Member, Type};
+use syn::Member;
 
 use super::input::tag;
 use super::{Context, Names, mixed};
@@ -18,12 +18,7 @@ pub(super) fn impls(cx: Context) -> TokenStream {
         Adapt::Extends(shared) => Some(extends(index, adapter, shared)),
     });
     let accepts = cx.machine.inputs.iter().map(|input| accepts(cx, input));
-    let krate = cx.names.krate;
-    mixed! {
-        use #krate::__private::{ProbeOther as _, ProbeResult as _};
-        #(#adapters)*
-        #(#accepts)*
-    }
+    mixed!(#(#adapters)* #(#accepts)*)
 }
 
 /// The versions that take an input in the same way.
@@ -78,27 +73,21 @@ fn accepts(cx: Context, input: &Input) -> TokenStream {
             Way::Refused => refused = Some(mixed!(_ => return ::core::result::Result::Err(input),)),
         }
     }
-    let failed = if is_unit(output) { mixed!(false) } else { mixed!((&#krate::__private::Probe(&output)).failed()) };
     mixed! {
         #(#cfg)*
         impl #krate::Accepts<#ty> for #machine {
             type Output = #output;
             const INPUT: &'static str = #tag;
-            fn step(state: &mut #any_state, input: #ty) -> ::core::result::Result<#krate::Stepped<#output>, #ty> {
+            fn step(state: &mut #any_state, input: #ty) -> #krate::__private::Step<#output, #ty> {
                 let output: #output = match state {
                     #(#arms,)*
                     #any_state::Loaded(state) => return state.step(input),
                     #refused
                 };
-                let failed = #failed;
-                ::core::result::Result::Ok(#krate::Stepped { output, failed })
+                #krate::__private::stepped!(output)
             }
         }
     }
-}
-
-fn is_unit(ty: &Type) -> bool {
-    matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
 /// Adapts an input one hop and steps what it became. Only the adapter can refuse, and it is asked before anything is lost.
@@ -169,63 +158,49 @@ pub(super) fn dispatch(cx: Context) -> TokenStream {
     let Names { krate, machine, any_state, any_input, any_output, .. } = cx.names;
     let takes = cx.machine.inputs.iter().map(|input| takes(cx, input));
     let steps = cx.machine.inputs.iter().map(|input| {
-        let (cfg, variant, ty) = (&input.cfg, &input.variant, &input.ty);
+        let (cfg, variant) = (&input.cfg, &input.variant);
         mixed! {
             #(#cfg)*
-            #any_input::#variant(input) => <#machine as #krate::Accepts<#ty>>::step(state, input)
-                .map(|stepped| stepped.map(#any_output::#variant))
-                .map_err(#any_input::#variant)
+            #any_input::#variant(input) => {
+                #krate::__private::step_any::<#machine, _>(state, input, #any_input::#variant, #any_output::#variant)
+            }
         }
     });
     mixed! {
         fn takes(version: u32, input: &#any_input) -> bool {
             match *input { #(#takes,)* }
         }
-        fn step_any(
-            state: &mut #any_state,
-            input: #any_input,
-        ) -> ::core::result::Result<#krate::Stepped<#any_output>, #any_input> {
+        fn step_any(state: &mut #any_state, input: #any_input) -> #krate::__private::Step<#any_output, #any_input> {
             match input { #(#steps,)* }
         }
     }
 }
 
+/// The machine's table says it, but for the versions that have to ask a partial adapter.
 fn takes(cx: Context, input: &Input) -> TokenStream {
-    let any_input = &cx.names.any_input;
-    let mut arms = Vec::new();
-    let mut asks = false;
-    for group in groups(cx, input) {
-        let (on, answer) = match group.way {
-            Way::Refused => continue,
-            Way::Step { .. } => (&[][..], mixed!(true)),
-            Way::Adapt { adapter, .. } => {
-                let (index, adapter) = (*adapter, &cx.machine.adapters[*adapter]);
-                asks |= adapter.partial;
-                (adapter.cfg.as_slice(), asked(cx, index, adapter))
-            }
-        };
-        for versions in group.versions.chunk_by(|&a, &b| cx.version(a).cfg == cx.version(b).cfg) {
-            let cfg = &cx.version(versions[0]).cfg;
-            let numbers = versions.iter().map(|&index| cx.version(index).number);
-            arms.push(mixed!(#(#cfg)* #(#on)* #(#numbers)|* => #answer));
-        }
+    let Names { krate, machine, any_input, .. } = cx.names;
+    let asked: Vec<_> = groups(cx, input).iter().filter_map(|group| asked(cx, group)).collect();
+    let (cfg, variant, ty) = (&input.cfg, &input.variant, &input.ty);
+    let listed = mixed!(#krate::__private::takes::<#machine, #ty>(version));
+    if asked.is_empty() {
+        mixed!(#(#cfg)* #any_input::#variant(_) => #listed)
+    } else {
+        mixed!(#(#cfg)* #any_input::#variant(ref input) => match version { #(#asked,)* _ => #listed })
     }
-    let (cfg, variant) = (&input.cfg, &input.variant);
-    let value = if asks { mixed!(ref input) } else { mixed!(_) };
-    mixed!(#(#cfg)* #any_input::#variant(#value) => match version { #(#arms,)* _ => false })
 }
 
-/// Whether an adapter fits `input`.
-fn asked(cx: Context, index: usize, adapter: &Adapter) -> TokenStream {
-    match &adapter.how {
-        _ if !adapter.partial => mixed!(true),
-        Adapt::Written(_) => {
-            let function = function(cx, index);
-            mixed!(#function(input).is_some())
-        }
+/// `2 | 3 => …`: what a partial adapter says of `input`.
+fn asked(cx: Context, group: &Group) -> Option<TokenStream> {
+    let Way::Adapt { adapter: index, .. } = group.way else { return None };
+    let adapter = &cx.machine.adapters[*index];
+    let answer = match &adapter.how {
+        _ if !adapter.partial => return None,
+        Adapt::Written(function) => mixed!(#function(input).is_some()),
         Adapt::Extends(shared) => {
             let (from, variants) = (&adapter.from, shared.iter().map(|shared| &shared.variant));
             mixed!(::core::matches!(input, #(#from::#variants { .. })|*))
         }
-    }
+    };
+    let (cfg, numbers) = (&adapter.cfg, group.versions.iter().map(|&index| cx.version(index).number));
+    Some(mixed!(#(#cfg)* #(#numbers)|* => #answer))
 }

@@ -99,7 +99,8 @@ fn steps<'p>(parsed: &'p Parsed, line: &mut Line<'p>, diag: &mut Diag) {
             continue;
         };
         let link = &mut line.links[index];
-        if let Some(option) = step.marker.given.iter().find(|name| **name != "version" && **name != "input") {
+        let of_version = ["migrates_from", "reversible", "removes", "drops", "frozen", "boxed"];
+        if let Some(option) = step.marker.given.iter().find(|name| of_version.iter().any(|option| **name == *option)) {
             match link.state {
                 Some(state) => diag.option_belongs_on_state(option, option, number.value, &state.to_string()),
                 None => {
@@ -143,13 +144,14 @@ fn neighbours(parsed: &Parsed, line: &mut Line<'_>, diag: &mut Diag) {
         } else if !parsed.incomplete {
             let known: Vec<String> = numbers.iter().filter(|known| **known < number).map(ToString::to_string).collect();
             let instead = match known.as_slice() {
-                [] => format!("or remove `migrates_from`, if version {number} is the first"),
+                [] => format!("or remove `migrates_from` if version {number} is the first"),
                 known => format!("or migrate from one of: {}", known.join(", ")),
             };
             diag.gap(&from.lit, number, from_number, &instead);
         }
     }
-    for pair in firsts.windows(2) {
+    // a marker that could not be read may have said what comes before
+    for pair in firsts.windows(2).filter(|_| !parsed.incomplete) {
         let lit = &line.links[pair[1]].number.lit;
         diag.two_firsts(lit, numbers[firsts[0]], numbers[pair[1]], numbers[pair[1] - 1]);
     }

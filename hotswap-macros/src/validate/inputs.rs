@@ -98,7 +98,7 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
         return None;
     }
     let [FnArg::Typed(first), FnArg::Typed(second)] = signature.inputs.iter().collect::<Vec<_>>()[..] else {
-        diag.parameters(name, "step", name, signature.inputs.len(), 2, &usage);
+        diag.parameters(name, "step", name, parameters(signature), 2, &usage);
         return None;
     };
     let Type::Reference(reference) = bare(&first.ty) else {
@@ -106,8 +106,11 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
         return None;
     };
     let given = parsed.scope.key(&reference.elem);
+    // a generic state has had its message, with or without its arguments here
+    let generic = parsed.scope.decl(&reference.elem).filter(|decl| !decl.generics.params.is_empty());
     if let Some(state) = link.state
         && parsed.scope.key(&syn::parse_quote!(#state)) != given
+        && generic.is_none_or(|decl| decl.ident != *state)
     {
         let given = show(&reference.elem);
         match parsed.states.iter().find(|other| other.ident == *given) {
@@ -123,13 +126,21 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
         ReturnType::Type(_, ty) => (**ty).clone(),
     };
     let input = bare(&second.ty).clone();
-    let sound =
-        plain(&input, &format!("input of `{name}`"), diag) & plain(&output, &format!("output of `{name}`"), diag);
+    let sound = plain(&input, &format!("the input of `{name}`"), diag)
+        & plain(&output, &format!("the output of `{name}`"), diag);
     if !sound || matches!(input, Type::Infer(_)) {
         return None;
     }
     let key = parsed.scope.key(&input);
     Some(Step { function, input, key, output })
+}
+
+/// How many parameters a function takes, in words.
+pub(super) fn parameters(signature: &Signature) -> String {
+    match signature.inputs.len() {
+        1 => "1 parameter".to_owned(),
+        many => format!("{many} parameters"),
+    }
 }
 
 /// What to call the input in a usage line.
@@ -218,14 +229,17 @@ fn drafts<'p>(parsed: &'p Parsed, whole: &mut bool, diag: &mut Diag) -> Vec<Draf
             None => *whole = false,
         }
     }
+    let mut again = Vec::new();
     for index in 1..drafts.len() {
         let (before, draft) = (&drafts[..index], &drafts[index]);
         if let Some(first) = before.iter().find(|first| first.from == draft.from && first.to == draft.to) {
             let (from, to) = (show(&draft.adapter.from), show(&draft.adapter.to));
             diag.adapter_twice(draft.at, &from, &to, &first.name, &draft.name);
-            *whole = false;
+            again.push(index);
         }
     }
+    let mut index = 0..drafts.len();
+    drafts.retain(|_| !index.next().is_some_and(|index| again.contains(&index)));
     drafts
 }
 
@@ -239,7 +253,7 @@ fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Opti
         return None;
     }
     let [FnArg::Typed(from)] = signature.inputs.iter().collect::<Vec<_>>()[..] else {
-        diag.parameters(name, "adapter", name, signature.inputs.len(), 1, &usage);
+        diag.parameters(name, "adapter", name, parameters(signature), 1, &usage);
         return None;
     };
     let ReturnType::Type(_, to) = &signature.output else {

@@ -4,7 +4,7 @@ use quote::ToTokens;
 use syn::{Expr, FnArg, Ident, Lit, Member, ReturnType, Type, UnOp};
 
 use super::chain::{self, Line, Link};
-use super::inputs::plain_function;
+use super::inputs::{parameters, plain_function};
 use crate::diag::Diag;
 use crate::model::{Arm, Body, Edge, Field, Fields, How, Plan, Source};
 use crate::parse::{Function, Parsed, Removed};
@@ -108,7 +108,7 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
     }
     let moves = function.marker.moves.is_some();
     let [FnArg::Typed(old)] = signature.inputs.iter().collect::<Vec<_>>()[..] else {
-        diag.parameters(name, "migration", name, signature.inputs.len(), 1, &usage);
+        diag.parameters(name, "migration", name, parameters(signature), 1, &usage);
         return None;
     };
     let old = match (bare(&old.ty), moves) {
@@ -409,7 +409,7 @@ impl<'p> Ends<'p> {
                     (true, None) => format!("in an enum a field is named with its variant: `removes(Variant.{name})`"),
                     _ => format!("the fields of `{}` are {}", self.old.ident, names(fields_of(self.old).into_iter())),
                 };
-                diag.removes_unknown(&removed.member, &name, &self.old.ident, &help);
+                diag.removes_unknown(&removed.member, self.new_number, &name, &self.old.ident, &help);
             }
             let same = |other: &Removed| other.member == removed.member && other.variant == removed.variant;
             if self.removes[..index].iter().any(same) {

@@ -5,6 +5,8 @@ mod inputs;
 mod migrations;
 mod types;
 
+use std::collections::BTreeSet;
+
 use proc_macro2::Span;
 use syn::{Ident, ItemMod};
 
@@ -19,10 +21,10 @@ pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, (Item
     let line = chain::line(&parsed, diag);
     let edges = migrations::edges(&parsed, &line, diag);
     let inputs = inputs::inputs(&parsed, &line, diag);
-    types::check(&parsed, &line, &inputs.inputs, diag);
+    let unsound = types::check(&parsed, &line, &inputs.inputs, diag);
     let versions = versions(&parsed, &line, diag);
     if diag.any() {
-        let sketch = sketch(&parsed, &line, &inputs);
+        let sketch = sketch(&parsed, &line, &inputs, &unsound);
         return Err((parsed.module, sketch));
     }
     let inputs::Inputs { inputs, adapters } = inputs;
@@ -86,7 +88,7 @@ fn versions(parsed: &Parsed, line: &chain::Line<'_>, diag: &mut Diag) -> Vec<Ver
 }
 
 /// What is known of a machine with mistakes in it.
-fn sketch(parsed: &Parsed, line: &chain::Line<'_>, inputs: &inputs::Inputs) -> Sketch {
+fn sketch(parsed: &Parsed, line: &chain::Line<'_>, inputs: &inputs::Inputs, unsound: &BTreeSet<String>) -> Sketch {
     let mut options = parsed.options.clone();
     // a stub that takes a name twice would be a second message for one mistake
     for name in GENERATED {
@@ -96,7 +98,14 @@ fn sketch(parsed: &Parsed, line: &chain::Line<'_>, inputs: &inputs::Inputs) -> S
             options.rename.insert(name.to_owned(), Ident::new(&format!("__Hotswap{name}"), Span::mixed_site()));
         }
     }
-    let versions = line.links.iter().map(|link| (link.number.value, link.state.cloned())).collect();
+    // what is wrong with a state would be said again of the stub that holds it
+    let sound = |state: &&Ident| !unsound.contains(&state.to_string());
+    let known = |link: &chain::Link<'_>| (link.number.value, link.state.filter(sound).cloned());
+    let mut versions: Vec<_> = line.links.iter().map(known).collect();
+    if versions.is_empty() {
+        // the generated `Version` needs a variant
+        versions.push((1, None));
+    }
     let inputs = inputs.inputs.iter().map(|input| (input.ty.clone(), input.output.clone())).collect();
     Sketch { options, versions, inputs }
 }

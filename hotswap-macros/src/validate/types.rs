@@ -12,20 +12,26 @@ use crate::model::Input;
 use crate::parse::Parsed;
 use crate::scope::{FieldDecl, Kind, TypeDecl, Unfit, borrowed_or_pointer};
 
-/// Checks every type of the module that a state, input or output reaches, each once.
-pub(super) fn check(parsed: &Parsed, line: &Line<'_>, inputs: &[Input], diag: &mut Diag) {
+/// Checks every type of the module that a state, input or output reaches, each once; gives the states that are unsound.
+pub(super) fn check(parsed: &Parsed, line: &Line<'_>, inputs: &[Input], diag: &mut Diag) -> BTreeSet<String> {
+    let mut unsound = BTreeSet::new();
     let scope = &parsed.scope;
     let mut seen = BTreeSet::new();
     for link in line.links.iter().filter(|link| !link.behaviour_only()) {
         let Some(decl) = link.state.and_then(|state| scope.types.get(&state.to_string())) else { continue };
+        let before = diag.count();
         state(decl, diag);
         reached(parsed, &decl.ident.to_string(), true, &mut seen, diag);
+        if diag.count() > before {
+            unsound.insert(decl.ident.to_string());
+        }
     }
     for ty in inputs.iter().flat_map(|input| [&input.ty, &input.output]) {
         for name in scope.resolve(ty).reached {
             reached(parsed, &name, false, &mut seen, diag);
         }
     }
+    unsound
 }
 
 /// A state is one concrete type.
@@ -56,7 +62,7 @@ fn reached(parsed: &Parsed, name: &str, of_state: bool, seen: &mut BTreeSet<Stri
             diag.cfg_in_state(cfg, "field", &decl.ident);
         }
         if !lifetimes {
-            plain(&field.ty, &decl.ident.to_string(), diag);
+            plain(&field.ty, &format!("`{}`", decl.ident), diag);
         }
         for name in parsed.scope.resolve_in(&field.ty, &decl.within).reached {
             reached(parsed, &name, of_state, seen, diag);

@@ -1,0 +1,327 @@
+//! Every kind of migration gives what its author wrote, edge by edge and fused, and one that panics costs nothing.
+
+#![allow(missing_docs, reason = "the machines here are described by their tests")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hotswap::{How, Machine, machine};
+use hotswap_tests::quietly;
+
+/// Takes a slot over one declared edge, as the runtime does.
+fn over<M: Machine>(slot: &mut Option<M::AnyState>, from: u32, to: u32) -> Result<(), String> {
+    let edge = M::EDGES.iter().find(|edge| (edge.from, edge.to) == (from, to));
+    match &edge.expect("the edge is declared").how {
+        How::Derived { run, .. } => run(slot),
+        How::Borrows(run) => *slot = Some(run(slot.as_ref().expect("the slot is full"))?),
+        How::Moves(run) => match run(slot.take().expect("the slot is full")) {
+            Ok(state) => *slot = Some(state),
+            Err((state, error)) => {
+                *slot = Some(state);
+                return Err(error);
+            }
+        },
+    }
+    Ok(())
+}
+
+/// The same state taken up to the newest version edge by edge, and fused; both encoded.
+fn both_ways<M: Machine>(make: impl Fn() -> M::AnyState) -> (String, String) {
+    let mut stepwise = Some(make());
+    for pair in M::VERSIONS.windows(2) {
+        if pair[0].number == M::version_of(stepwise.as_ref().expect("full")) {
+            over::<M>(&mut stepwise, pair[0].number, pair[1].number).expect("it moves");
+        }
+    }
+    let mut fused = Some(make());
+    M::fused(&mut fused).expect("it moves");
+    (encoded::<M>(&stepwise), encoded::<M>(&fused))
+}
+
+fn encoded<M: Machine>(slot: &Option<M::AnyState>) -> String {
+    serde_json::to_string(slot).expect("a state can be encoded")
+}
+
+#[machine(derive(Debug, Clone, PartialEq))]
+mod order {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Ask;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Note(pub String);
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Order1 {
+        pub note: Note,
+        pub cents: u64,
+        pub r#type: String,
+        pub legacy: u8,
+    }
+    #[machine(version = 1)]
+    fn ask_1(state: &Order1, _: Ask) -> u64 {
+        state.cents
+    }
+
+    fn dollars(cents: &u64) -> String {
+        format!("{}.{:02}", cents / 100, cents % 100)
+    }
+    #[allow(clippy::ptr_arg, reason = "`back` is given a reference to the field")]
+    fn cents(dollars: &String) -> u64 {
+        dollars.replace('.', "").parse().expect("dollars")
+    }
+
+    // the user's expressions see this, not a local of the generated code
+    fn state() -> u32 {
+        7
+    }
+
+    #[machine(version = 2, migrates_from = 1, reversible, removes(legacy = state() as u8), boxed)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Order2 {
+        #[machine(from = cents, with = dollars, back = cents)]
+        pub dollars: String,
+        pub note: Note,
+        #[machine(from = r#type)]
+        pub kind: String,
+        #[machine(added = super::twice(state()))]
+        pub seen: u32,
+        #[machine(added)]
+        pub tags: Vec<String>,
+    }
+    #[machine(version = 2)]
+    fn ask_2(state: &Order2, _: Ask) -> u64 {
+        cents(&state.dollars)
+    }
+
+    // behaviour only
+    #[machine(version = 5, migrates_from = 2)]
+    fn ask_5(state: &Order2, _: Ask) -> u64 {
+        cents(&state.dollars) + 1
+    }
+
+    #[machine(version = 6, migrates_from = 5, boxed)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Order6(pub String, pub Vec<String>);
+
+    #[machine(migrate)]
+    fn up_6(old: &Order2) -> Result<Order6, String> {
+        if old.tags.is_empty() { Ok(Order6(old.dollars.clone(), old.tags.clone())) } else { Err("tags".into()) }
+    }
+    #[machine(migrate, moves, loses = "the note")]
+    fn down_6(old: Order6) -> Result<Order2, (Order6, &'static str)> {
+        if old.0.is_empty() {
+            return Err((old, "no dollars"));
+        }
+        Ok(Order2 { dollars: old.0, note: Note(String::new()), kind: String::new(), seen: 0, tags: old.1 })
+    }
+    #[machine(version = 6)]
+    fn ask_6(state: &Order6, _: Ask) -> u64 {
+        cents(&state.0)
+    }
+
+    #[machine(version = 7, migrates_from = 6)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Order7;
+    #[machine(migrate, moves)]
+    fn up_7(_: Order6) -> Order7 {
+        Order7
+    }
+    #[machine(version = 7)]
+    fn ask_7(_: &Order7, _: Ask) -> u64 {
+        0
+    }
+}
+
+fn twice(number: u32) -> u32 {
+    number * 2
+}
+
+fn order_1() -> order::AnyState {
+    let note = order::Note("gift".into());
+    order::Order1 { note, cents: 1205, r#type: "book".into(), legacy: 7 }.into()
+}
+
+fn order_2() -> order::Order2 {
+    let note = order::Note("gift".into());
+    order::Order2 { dollars: "12.05".into(), note, kind: "book".into(), seen: 14, tags: vec![] }
+}
+
+#[test]
+fn fields_are_moved_renamed_converted_and_added() {
+    let mut slot = Some(order_1());
+    over::<order::Machine>(&mut slot, 1, 2).expect("it moves");
+    assert_eq!(slot, Some(order_2().into()));
+}
+
+#[test]
+fn the_way_down_converts_back_and_puts_back() {
+    let mut slot = Some(order::AnyState::from(order_2()));
+    over::<order::Machine>(&mut slot, 2, 1).expect("it moves");
+    assert_eq!(slot, Some(order_1()));
+}
+
+#[test]
+fn behaviour_only_versions_keep_the_state_both_ways() {
+    let mut slot = Some(order::AnyState::from(order_2()));
+    over::<order::Machine>(&mut slot, 2, 5).expect("it moves");
+    assert_eq!(slot, Some(order::AnyState::V5(Box::new(order_2()))));
+    over::<order::Machine>(&mut slot, 5, 2).expect("it moves");
+    assert_eq!(slot, Some(order_2().into()));
+    let pure = |edge: &hotswap::Edge<_>| matches!(edge.how, How::Derived { pure: true, .. });
+    assert_eq!(order::Machine::EDGES.iter().filter(|edge| pure(edge)).count(), 2);
+}
+
+#[test]
+fn a_written_migration_that_fails_leaves_the_state() {
+    let tagged = order::Order2 { tags: vec!["new".into()], ..order_2() };
+    let mut slot = Some(order::AnyState::V5(Box::new(tagged.clone())));
+    assert_eq!(over::<order::Machine>(&mut slot, 5, 6), Err("tags".into()));
+    assert_eq!(slot, Some(order::AnyState::V5(Box::new(tagged.clone()))));
+    assert_eq!(order::Machine::fused(&mut slot), Err("tags".into()));
+    assert_eq!(slot, Some(order::AnyState::V5(Box::new(tagged))));
+}
+
+#[test]
+fn a_moving_migration_that_fails_gives_the_state_back() {
+    let broken = order::Order6(String::new(), vec![]);
+    let mut slot = Some(order::AnyState::from(broken.clone()));
+    assert_eq!(over::<order::Machine>(&mut slot, 6, 5), Err("no dollars".into()));
+    assert_eq!(slot, Some(broken.into()));
+    let down = order::Machine::EDGES.iter().find(|edge| (edge.from, edge.to) == (6, 5));
+    assert_eq!(down.expect("declared").loses, Some("the note"));
+}
+
+#[test]
+fn fused_gives_what_the_edges_give_in_turn() {
+    let from: [&dyn Fn() -> order::AnyState; 5] = [
+        &order_1,
+        &|| order_2().into(),
+        &|| order::AnyState::V5(Box::new(order_2())),
+        &|| order::Order6("1.00".into(), vec![]).into(),
+        &|| order::Order7.into(),
+    ];
+    assert_eq!(order::Machine::FUSED_TO, 7);
+    for make in from {
+        let (stepwise, fused) = both_ways::<order::Machine>(make);
+        assert_eq!(stepwise, fused);
+        assert_eq!(fused, "[7,null]");
+    }
+    for one in [shape::One::Round { radius: 2, name: "a".into() }, shape::One::None] {
+        let (stepwise, fused) = both_ways::<shape::Machine>(|| one.clone().into());
+        assert_eq!(stepwise, fused);
+    }
+}
+
+#[machine(derive(Debug, Clone, PartialEq))]
+mod shape {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Ask;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub enum One {
+        None,
+        Round { radius: u32, name: String },
+        Line(u32, u32),
+    }
+    #[machine(version = 1)]
+    fn ask_1(_: &One, _: Ask) -> u32 {
+        1
+    }
+
+    fn area(radius: &u32) -> u32 {
+        assert_ne!(*radius, 13, "unlucky");
+        radius * radius * 3
+    }
+
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub enum Two {
+        Extra,
+        Line(u32, u32),
+        Round {
+            name: String,
+            #[machine(from = radius, with = area)]
+            area: u32,
+            #[machine(added = String::from("new"))]
+            tag: String,
+        },
+        None,
+    }
+    #[machine(version = 2)]
+    fn ask_2(_: &Two, _: Ask) -> u32 {
+        2
+    }
+}
+
+#[test]
+fn enums_map_by_the_names_of_their_variants() {
+    let up = |state: shape::One| {
+        let mut slot = Some(state.into());
+        over::<shape::Machine>(&mut slot, 1, 2).expect("it moves");
+        shape::Two::try_from(slot.expect("full")).expect("version 2")
+    };
+    assert_eq!(up(shape::One::None), shape::Two::None);
+    assert_eq!(up(shape::One::Line(1, 2)), shape::Two::Line(1, 2));
+    let round = shape::Two::Round { name: "a".into(), area: 12, tag: "new".into() };
+    assert_eq!(up(shape::One::Round { radius: 2, name: "a".into() }), round);
+}
+
+#[test]
+fn a_derived_migration_that_panics_leaves_the_slot_whole() {
+    let unlucky = shape::One::Round { radius: 13, name: "a".into() };
+    for run in [|slot: &mut _| over::<shape::Machine>(slot, 1, 2), |slot: &mut _| shape::Machine::fused(slot)] {
+        let mut slot = Some(unlucky.clone().into());
+        let panicked = quietly(|| catch_unwind(AssertUnwindSafe(|| run(&mut slot))));
+        assert!(panicked.is_err());
+        assert_eq!(slot, Some(unlucky.clone().into()));
+    }
+}
+
+#[test]
+fn a_state_is_encoded_under_its_version() {
+    let state = order::AnyState::V5(Box::new(order_2()));
+    let json = serde_json::to_string(&state).expect("encoded");
+    assert!(json.starts_with("[5,{"), "{json}");
+    assert_eq!(serde_json::from_str::<order::AnyState>(&json).expect("decoded"), state);
+    let unknown = serde_json::from_str::<order::AnyState>("[4,{}]").expect_err("4 is no version");
+    assert!(unknown.to_string().starts_with("machine `order` has no version `4`"), "{unknown}");
+}
+
+#[machine(name = "left-overs", retired(1, 2))]
+mod retired {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Ask;
+    #[machine(version = 3)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Three;
+    #[machine(version = 3)]
+    fn ask(_: &Three, _: Ask) {}
+}
+
+#[test]
+fn a_retired_version_says_so() {
+    assert_eq!(retired::Machine::RETIRED, [1, 2]);
+    let Err(error) = serde_json::from_str::<retired::AnyState>("[2,{}]") else { panic!("2 is retired") };
+    let error = error.to_string();
+    assert!(error.starts_with("version 2 of machine `left-overs` is retired"), "{error}");
+}
+
+#[test]
+fn states_come_out_by_value_and_by_reference() {
+    let state = order_1();
+    assert_eq!(<&order::Order1>::try_from(&state).expect("version 1").cents, 1205);
+    assert!(<&order::Order2>::try_from(&state).is_err());
+    let back = order::Order2::try_from(state).expect_err("it is version 1");
+    assert_eq!(back, order_1());
+    assert_eq!(order::Version::try_from(5), Ok(order::Version::V5));
+    assert_eq!(order::Version::try_from(4), Err(4));
+    assert_eq!(u32::from(order::Version::V6), 6);
+    assert_eq!(order::Version::V6.to_string(), "6");
+}

@@ -1,0 +1,68 @@
+// errors: 1
+use hotswap::machine;
+
+#[machine]
+mod counter {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Place(pub i64);
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Place2(pub i64, pub i64);
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Swap;
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Swap2;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        pub count: i64,
+    }
+
+    #[machine(version = 1)]
+    pub fn place(state: &mut V1, place: Place) {
+        state.count += place.0;
+    }
+
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V2 {
+        pub count: i64,
+    }
+
+    #[machine(version = 2)]
+    pub fn place2(state: &mut V2, place: Place2) {
+        state.count += place.0 * place.1;
+    }
+
+    #[machine(version = 1)]
+    pub fn swap(state: &mut V1, _: Swap) -> Place {
+        Place(state.count)
+    }
+
+    #[machine(version = 2)]
+    pub fn swap2(state: &mut V2, _: Swap2) -> Place2 {
+        Place2(state.count, 1)
+    }
+
+    #[machine(adapt)]
+    fn swaps(_: Swap) -> Swap2 {
+        Swap2
+    }
+
+    #[machine(adapt(output))]
+    fn down(new: Place2) -> Place {
+        Place(new.0)
+    }
+
+    #[machine(adapt)]
+    fn up(old: Place) -> Place2 {
+        Place2(old.0, 1)
+    }
+}
+
+fn main() {}

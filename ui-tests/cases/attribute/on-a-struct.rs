@@ -1,0 +1,7 @@
+// errors: 1
+use hotswap::machine;
+
+#[machine]
+pub struct Counter;
+
+fn main() {}

@@ -1,0 +1,29 @@
+// errors: 1
+use hotswap::machine;
+
+#[machine]
+mod counter {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Tick;
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Inner {
+        pub count: i64,
+    }
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        #[serde(flatten)]
+        pub inner: Inner,
+    }
+
+    #[machine(version = 1)]
+    pub fn tick(state: &mut V1, _: Tick) {
+        let _ = state;
+    }
+}
+
+fn main() {}

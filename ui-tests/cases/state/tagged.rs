@@ -1,0 +1,24 @@
+// errors: 1
+use hotswap::machine;
+
+#[machine]
+mod counter {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Tick;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    pub enum V1 {
+        Open { count: i64 },
+    }
+
+    #[machine(version = 1)]
+    pub fn tick(state: &mut V1, _: Tick) {
+        let _ = state;
+    }
+}
+
+fn main() {}
