@@ -1,0 +1,103 @@
+//! The commands of one key, by group. Each version takes the groups that it knows.
+
+pub(crate) mod collections;
+pub(crate) mod expiry;
+pub(crate) mod strings;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::reply::Reply;
+
+/// A command for one key: the one input of every version, those to come included.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Command {
+    /// Milliseconds since 1970 when it arrived: a step does not look at clocks.
+    pub now: u64,
+    /// As the client spelled it.
+    pub name: String,
+    /// The key, and what comes after it.
+    pub args: Vec<Bytes>,
+}
+
+/// A command's reply; the error is one that Redis would give.
+pub(crate) type Answer = Result<Reply, Reply>;
+
+impl Command {
+    /// The name as versions match it.
+    pub(crate) fn verb(&self) -> String {
+        self.name.to_ascii_uppercase()
+    }
+
+    /// What comes after the key, if it is so many.
+    pub(crate) fn rest<const N: usize>(&self) -> Result<[&Bytes; N], Reply> {
+        let [_, rest @ ..] = &*self.args else {
+            return Err(Reply::arity(&self.name));
+        };
+        let rest: &[Bytes; N] = rest.try_into().map_err(|_| Reply::arity(&self.name))?;
+        Ok(rest.each_ref())
+    }
+
+    /// What comes after the key, if it is at least so many.
+    pub(crate) fn at_least(&self, n: usize) -> Result<&[Bytes], Reply> {
+        self.args.get(1..).filter(|rest| rest.len() >= n).ok_or_else(|| Reply::arity(&self.name))
+    }
+
+    /// Redis' own words for a name that the version does not know.
+    pub(crate) fn unknown(&self) -> Reply {
+        let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(128)]).into_owned();
+        let mut text = format!("ERR unknown command '{}', with args beginning with: ", shown(self.name.as_bytes()));
+        for arg in self.args.iter().take(20) {
+            if text.len() > 256 {
+                break;
+            }
+            text.push_str(&format!("'{}' ", shown(arg)));
+        }
+        Reply::error(text)
+    }
+}
+
+/// A whole number, spelled the one way that Redis takes.
+pub(crate) fn integer(bytes: &[u8]) -> Result<i64, Reply> {
+    std::str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| text.parse::<i64>().ok().filter(|n| n.to_string() == text))
+        .ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))
+}
+
+/// The error for a command on a key of another type.
+pub(crate) fn wrong_type() -> Reply {
+    Reply::error("WRONGTYPE Operation against a key holding the wrong kind of value")
+}
+
+/// What a key may hold, as far as commands on text need to know: text, nothing, or something else.
+pub(crate) trait Value {
+    /// Its text, if it holds anything.
+    fn text(&self) -> Result<Option<&Vec<u8>>, Reply>;
+    /// Its text; a key that holds nothing then holds empty text.
+    fn text_mut(&mut self) -> Result<&mut Vec<u8>, Reply>;
+    /// Replaces what it holds.
+    fn set(&mut self, text: &[u8]);
+    /// Ends what it holds.
+    fn clear(&mut self);
+    /// Whether it holds anything.
+    fn exists(&self) -> bool;
+}
+
+impl Value for Option<Vec<u8>> {
+    fn text(&self) -> Result<Option<&Vec<u8>>, Reply> {
+        Ok(self.as_ref())
+    }
+    fn text_mut(&mut self) -> Result<&mut Vec<u8>, Reply> {
+        Ok(self.get_or_insert_default())
+    }
+    fn set(&mut self, text: &[u8]) {
+        *self = Some(text.to_vec());
+    }
+    fn clear(&mut self) {
+        *self = None;
+    }
+    fn exists(&self) -> bool {
+        self.is_some()
+    }
+}

@@ -1,0 +1,146 @@
+//! The keyspace: a fleet by key, and what is asked of all keys at once.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use hotswap::{SwitchError, Swept, Why};
+use tokio::sync::Notify;
+
+use crate::commands::Command;
+use crate::key::Key;
+use crate::reply::Reply;
+use crate::store::key::{Admin, AnyState, Fleet, Switch};
+
+/// How long the sweep works before it lets the clients have their turn.
+const SLICE: Duration = Duration::from_micros(15);
+/// How often, and how many keys at a time, are looked at for having expired.
+const EXPIRY: (Duration, usize) = (Duration::from_millis(100), 200);
+
+/// All keys. A clone is another handle to them.
+#[derive(Debug, Clone)]
+pub(crate) struct Keyspace {
+    switch: Switch,
+    keys: Fleet<Key>,
+    bells: Arc<Bells>,
+}
+
+#[derive(Debug, Default)]
+struct Bells {
+    /// Rung after a command that may have flipped.
+    flipped: Notify,
+    /// Rung when a sweep is over.
+    swept: Notify,
+}
+
+impl Keyspace {
+    pub(crate) fn new(version: u32) -> Result<Self, SwitchError> {
+        let switch = Switch::builder().starting_at(version).build()?;
+        Ok(Self { keys: switch.fleet(), switch, bells: Arc::default() })
+    }
+
+    pub(crate) fn admin(&self) -> Admin {
+        self.switch.admin()
+    }
+
+    /// Runs a command for one key. One without a key is the version's to refuse, on an empty one.
+    pub(crate) fn run(&self, name: &[u8], args: Vec<Bytes>) -> Reply {
+        let key = Key::copied(args.first().map_or(&[], |key| key));
+        let now = now();
+        let command = Command { now, name: String::from_utf8_lossy(name).into_owned(), args };
+        let empty = || AnyState::empty(self.switch.version());
+        match self.keys.step_while(key, empty, command, |state| !state.gone(now)) {
+            Ok(reply) => reply,
+            Err(refused) if matches!(refused.why, Why::Refused { .. }) => refused.input.unknown(),
+            Err(refused) => Reply::error(format_args!("ERR {}", refused.why)),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(crate) fn clear(&self) -> Reply {
+        match self.keys.clear() {
+            Ok(()) => Reply::OK,
+            Err(error) => Reply::error(format_args!("ERR {error}")),
+        }
+    }
+
+    /// Up to `at_most` keys from `cursor` on that `wanted` takes, and the cursor to go on from.
+    pub(crate) fn scan(
+        &self,
+        cursor: u64,
+        at_most: usize,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<(Option<u64>, Vec<Reply>), Reply> {
+        let (now, mut found) = (now(), Vec::new());
+        let look = |key: &Key, state: &AnyState| {
+            if !state.gone(now) && wanted(key.as_bytes()) {
+                found.push(Reply::Bulk(key.as_bytes().clone()));
+            }
+        };
+        match self.keys.keys_from(cursor, at_most, look) {
+            Ok(next) => Ok((next, found)),
+            Err(error) => Err(Reply::error(format_args!("ERR {error}"))),
+        }
+    }
+
+    /// Says that there may be something to sweep.
+    pub(crate) fn flipped(&self) {
+        self.bells.flipped.notify_one();
+    }
+
+    /// Waits until `settled` says so; it is asked after each sweep.
+    pub(crate) async fn settled<T>(&self, settled: impl Fn() -> Option<T>) -> T {
+        loop {
+            let swept = self.bells.swept.notified();
+            tokio::pin!(swept);
+            // listening before looking, so that no sweep ends unheard in between
+            swept.as_mut().enable();
+            if let Some(outcome) = settled() {
+                return outcome;
+            }
+            swept.await;
+        }
+    }
+
+    /// Sweeps after each flip, on the threads that serve: a slice, and then the clients' turn.
+    pub(crate) async fn sweep(self) {
+        let sweeper = self.switch.sweeper();
+        loop {
+            while sweeper.slice(SLICE) == Swept::More {
+                tokio::task::yield_now().await;
+            }
+            self.bells.swept.notify_waiters();
+            self.bells.flipped.notified().await;
+        }
+    }
+
+    /// Ends keys that have expired and that nobody asks for.
+    pub(crate) async fn expire(self) {
+        let mut turns = tokio::time::interval(EXPIRY.0);
+        turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut cursor = 0;
+        loop {
+            turns.tick().await;
+            let (now, mut gone) = (now(), Vec::new());
+            let look = |key: &Key, state: &AnyState| {
+                if state.gone(now) {
+                    gone.push(key.clone());
+                }
+            };
+            cursor = self.keys.keys_from(cursor, EXPIRY.1, look).ok().flatten().unwrap_or(0);
+            for key in gone {
+                // asked again: the key may have been written since
+                let _ = self.keys.remove_if(&key, |state| state.gone(now));
+            }
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,56 @@
+//! A store that Redis clients can talk to, and that changes its version while they do.
+//!
+//! `--demo` shows it: load, four switches under it, every value checked. `--port 6390` serves until Ctrl-C.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
+
+mod admin;
+mod commands;
+mod demo;
+mod glob;
+mod key;
+mod keyspace;
+mod options;
+mod reply;
+mod resp;
+mod server;
+mod session;
+mod store;
+
+use options::Options;
+use server::Server;
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let options = Options::parse();
+    if options.demo {
+        return demo::run(options);
+    }
+    runtime(&options)?.block_on(async {
+        let server = Server::bind(options).await?;
+        println!("kv serves {}; stop it with Ctrl-C", server.address()?);
+        tokio::select! {
+            () = server.run() => {}
+            stop = tokio::signal::ctrl_c() => stop?,
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The threads that serve: the main one alone, if one is enough.
+fn runtime(options: &Options) -> io::Result<Runtime> {
+    match options.threads {
+        1 => Builder::new_current_thread(),
+        more => {
+            let mut several = Builder::new_multi_thread();
+            several.worker_threads(more.into());
+            several
+        }
+    }
+    .enable_all()
+    .build()
+}

@@ -1,0 +1,45 @@
+//! What can be said on the command line.
+
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::resp::Limits;
+
+/// A store that Redis clients can talk to, and that changes its version while they do.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "kv")]
+pub(crate) struct Options {
+    /// Load a server of its own, take it from version 1 to 3 and back, and report
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// The port of the loopback interface to serve; 0 for a free one
+    #[arg(long, default_value_t = 6390)]
+    pub(crate) port: u16,
+    /// How many threads serve
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: u16,
+    /// The version to start at
+    #[arg(long, default_value_t = 1)]
+    pub(crate) at: u32,
+    /// How many clients may be connected at once
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) max_clients: usize,
+    /// The longest argument of a command, in MiB
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) max_argument: u32,
+    /// Seconds after which a client that does not read its replies is let go
+    #[arg(long, default_value_t = 10)]
+    pub(crate) stalled_after: u64,
+}
+
+impl Options {
+    pub(crate) fn limits(&self) -> Limits {
+        let argument = (self.max_argument as usize) << 20;
+        Limits { argument, command: 2 * argument }
+    }
+
+    pub(crate) fn stalled_after(&self) -> Duration {
+        Duration::from_secs(self.stalled_after)
+    }
+}

@@ -1,0 +1,140 @@
+//! Connections: accepts them within bounds, reads commands, writes replies, one write for what one read brought.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::admin;
+use crate::keyspace::Keyspace;
+use crate::options::Options;
+use crate::reply::Reply;
+use crate::resp::Reader;
+use crate::session::{Session, Todo};
+
+/// How much is read at a time.
+const READ: usize = 16 * 1024;
+/// Replies beyond this are written before more commands run: a client that does not read holds up only itself.
+const UNWRITTEN: usize = 256 * 1024;
+
+/// A server that listens.
+pub(crate) struct Server {
+    listener: TcpListener,
+    keyspace: Keyspace,
+    options: Arc<Options>,
+}
+
+impl Server {
+    pub(crate) async fn bind(options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let keyspace = Keyspace::new(options.at).map_err(io::Error::other)?;
+        Ok(Self { listener, keyspace, options: Arc::new(options) })
+    }
+
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until it is dropped.
+    pub(crate) async fn run(self) {
+        tokio::spawn(self.keyspace.clone().sweep());
+        tokio::spawn(self.keyspace.clone().expire());
+        let places = Arc::new(Semaphore::new(self.options.max_clients.min(Semaphore::MAX_PERMITS)));
+        for id in 1.. {
+            let mut stream = match self.listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // out of descriptors, most likely: those who are here go on, and may leave
+                    eprintln!("kv: cannot accept: {error}");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
+                continue;
+            };
+            let session = Session::new(self.keyspace.clone(), id);
+            let options = Arc::clone(&self.options);
+            tokio::spawn(async move {
+                if let Err(error) = serve(&mut stream, session, &options).await
+                    && !matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+                {
+                    eprintln!("kv: client {id}: {error}");
+                }
+                drop(place);
+            });
+        }
+    }
+}
+
+/// Serves one client until it leaves, or is sent away.
+async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut reader = Reader::new(options.limits());
+    let mut out = BytesMut::new();
+    loop {
+        reader.buffer.reserve(READ);
+        if stream.read_buf(&mut reader.buffer).await? == 0 {
+            return Ok(());
+        }
+        let stays = loop {
+            let (reply, stays) = match reader.next() {
+                Ok(None) => break true,
+                Ok(Some(words)) => match session.take(words) {
+                    Todo::Reply(reply) => (reply, true),
+                    Todo::Quit(reply) => (reply, false),
+                    Todo::Hotswap(args) => (admin::run(session.keyspace(), &args).await, true),
+                },
+                Err(wrong) => (Reply::error(format_args!("ERR {wrong}")), false),
+            };
+            session.protocol.write(reply, &mut out).map_err(io::Error::other)?;
+            if !stays {
+                break false;
+            }
+            if out.len() > UNWRITTEN {
+                flush(stream, &mut out, options).await?;
+            }
+        };
+        flush(stream, &mut out, options).await?;
+        if !stays {
+            return leave(stream, options).await;
+        }
+    }
+}
+
+async fn flush(stream: &mut TcpStream, out: &mut BytesMut, options: &Options) -> io::Result<()> {
+    while !out.is_empty() {
+        // a client that reads slowly is served; one that does not read at all is not
+        let written = timeout(options.stalled_after(), stream.write_buf(out)).await;
+        if written.map_err(|_| io::Error::other("does not read its replies; let go"))?? == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+    }
+    if out.capacity() > UNWRITTEN {
+        *out = BytesMut::new();
+    }
+    Ok(())
+}
+
+/// Says goodbye: what the client still sends is read a while, for closing on unread bytes would take the last reply away.
+async fn leave(stream: &mut TcpStream, options: &Options) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut rest = [0; 1024];
+    let mut bytes = 0;
+    let drain = async {
+        while bytes < UNWRITTEN {
+            match stream.read(&mut rest).await {
+                Ok(n @ 1..) => bytes += n,
+                _ => break,
+            }
+        }
+    };
+    let _ = timeout(options.stalled_after().min(std::time::Duration::from_secs(1)), drain).await;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The machine: what one key holds, in three versions.
+
+use hotswap::machine;
+
+/// One key. A command on an absent key runs on an empty one, which stays only if it then holds something.
+#[machine(name = "kv")]
+pub(crate) mod key {
+    use crate::commands::collections::{self, Data};
+    use crate::commands::{Command, expiry, strings};
+    use crate::reply::Reply;
+    use serde::{Deserialize, Serialize};
+
+    /// Version 1: text.
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Text {
+        /// What it holds.
+        pub value: Option<Vec<u8>>,
+    }
+
+    #[machine(version = 1)]
+    fn run_text(state: &mut Text, command: Command) -> Reply {
+        let answer = strings::run(&mut state.value, &command);
+        answer.unwrap_or_else(|| Err(command.unknown())).unwrap_or_else(|error| error)
+    }
+
+    /// Version 2: text that may expire.
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Expiring {
+        /// What it holds.
+        pub value: Option<Vec<u8>>,
+        /// When it ends, in milliseconds since 1970.
+        #[machine(added)]
+        pub expires: Option<u64>,
+    }
+
+    /// What should have ended stays for ever.
+    #[machine(migrate, loses = "expiry")]
+    fn forget_expiry(old: &Expiring) -> Text {
+        Text { value: old.value.clone() }
+    }
+
+    #[machine(version = 2)]
+    fn run_expiring(state: &mut Expiring, command: Command) -> Reply {
+        let answer = expiry::run(&mut state.value, &mut state.expires, &command);
+        answer.unwrap_or_else(|| Err(command.unknown())).unwrap_or_else(|error| error)
+    }
+
+    /// Version 3: text, a list, a set or a hash, that may expire.
+    #[machine(version = 3, migrates_from = 2)]
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Typed {
+        /// What it holds.
+        #[machine(from = value, with = typed)]
+        pub data: Option<Data>,
+        /// When it ends, in milliseconds since 1970.
+        pub expires: Option<u64>,
+    }
+
+    fn typed(value: &Option<Vec<u8>>) -> Option<Data> {
+        value.clone().map(Data::Text)
+    }
+
+    /// A key that holds a collection stays at version 3, and goes on serving there.
+    #[machine(migrate)]
+    fn untyped(old: &Typed) -> Result<Expiring, String> {
+        let value = match &old.data {
+            None => None,
+            Some(Data::Text(text)) => Some(text.clone()),
+            data => return Err(format!("version 2 cannot hold a {}", collections::kind(data.as_ref()))),
+        };
+        Ok(Expiring { value, expires: old.expires })
+    }
+
+    #[machine(version = 3)]
+    fn run_typed(state: &mut Typed, command: Command) -> Reply {
+        // what has expired goes before any other group looks
+        if expiry::expired(state.expires, command.now) {
+            *state = Typed::default();
+        }
+        let answer = match collections::run(&mut state.data, &command) {
+            Some(answer) => {
+                if state.data.is_none() {
+                    state.expires = None;
+                }
+                Some(answer)
+            }
+            None => expiry::run(&mut state.data, &mut state.expires, &command),
+        };
+        answer.unwrap_or_else(|| Err(command.unknown())).unwrap_or_else(|error| error)
+    }
+}
+
+use key::AnyState;
+
+impl AnyState {
+    /// An empty key of `version`, or of the newest that is known.
+    pub(crate) fn empty(version: u32) -> Self {
+        match version {
+            1 => key::Text::default().into(),
+            2 => key::Expiring::default().into(),
+            _ => key::Typed::default().into(),
+        }
+    }
+
+    /// Whether it holds nothing, or nothing any more.
+    pub(crate) fn gone(&self, now: u64) -> bool {
+        match self {
+            Self::V1(state) => state.value.is_none(),
+            Self::V2(state) => state.value.is_none() || crate::commands::expiry::expired(state.expires, now),
+            Self::V3(state) => state.data.is_none() || crate::commands::expiry::expired(state.expires, now),
+            Self::Loaded(_) => false,
+        }
+    }
+}
