@@ -349,6 +349,10 @@ impl Parsed {
                         } else {
                             diag.nested_marker(&item.sig.ident, &item.sig.ident);
                         }
+                        // the signature is prescribed, so a lint about it is not the user's to follow
+                        item.attrs.push(syn::parse_quote!(
+                            #[allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref)]
+                        ));
                     }
                 }
                 Item::Mod(item) => {
