@@ -107,7 +107,10 @@ fn must_end(run: impl FnOnce() + Send + 'static) {
         let _ = done.send(());
     });
     let limit = Duration::from_mins(1);
-    assert!(ended.recv_timeout(limit) != Err(std::sync::mpsc::RecvTimeoutError::Timeout), "deadlock: it has not come back in {limit:?}");
+    assert!(
+        ended.recv_timeout(limit) != Err(std::sync::mpsc::RecvTimeoutError::Timeout),
+        "deadlock: it has not come back in {limit:?}"
+    );
     thread.join().expect("no panic");
 }
 

@@ -25,7 +25,7 @@ pub mod counter {
     }
 
     #[machine(version = 1)]
-    #[must_use] 
+    #[must_use]
     pub fn get(state: &V1, _: Get) -> i64 {
         state.count
     }
@@ -45,7 +45,7 @@ pub mod counter {
     }
 
     #[machine(version = 2)]
-    #[must_use] 
+    #[must_use]
     pub fn get_v2(state: &V2, _: Get) -> i64 {
         state.count
     }

@@ -101,7 +101,9 @@ fn steps<'p>(parsed: &'p Parsed, line: &mut Line<'p>, diag: &mut Diag) {
         let link = &mut line.links[index];
         let of_version = ["migrates_from", "reversible", "removes", "drops", "frozen", "boxed"];
         if let Some(option) = step.marker.given.iter().find(|name| of_version.iter().any(|option| **name == *option)) {
-            if let Some(state) = link.state { diag.option_belongs_on_state(option, option, number.value, state.to_string()) } else {
+            if let Some(state) = link.state {
+                diag.option_belongs_on_state(option, option, number.value, state.to_string())
+            } else {
                 let first = link.steps.first().map(|first| first.item.sig.ident.to_string()).unwrap_or_default();
                 diag.option_belongs_on_first_step(option, option, number.value, &first);
             }

@@ -145,7 +145,9 @@ pub(super) fn parameters(signature: &Signature) -> String {
 
 /// What to call the input in a usage line.
 fn input_hint(signature: &Signature) -> String {
-    if let Some(FnArg::Typed(second)) = signature.inputs.iter().nth(1) { show(&second.ty) } else {
+    if let Some(FnArg::Typed(second)) = signature.inputs.iter().nth(1) {
+        show(&second.ty)
+    } else {
         let name = signature.ident.to_string();
         let mut letters = name.trim_start_matches("r#").chars();
         letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
@@ -647,10 +649,14 @@ fn variants(parsed: &Parsed, steps: &[Vec<Step<'_>>], known: &mut [Known], diag:
                 diag.input_named_twice(other, show(&known.input.ty), name.map(LitStr::value).unwrap_or_default());
             }
         }
-        let variant = if let Some(lit) = name { if let Ok(ident) = syn::parse_str::<Ident>(&lit.value()) { Some(Ident::new(&ident.to_string(), lit.span())) } else {
-            diag.input_name_no_word(lit);
-            None
-        } } else {
+        let variant = if let Some(lit) = name {
+            if let Ok(ident) = syn::parse_str::<Ident>(&lit.value()) {
+                Some(Ident::new(&ident.to_string(), lit.span()))
+            } else {
+                diag.input_name_no_word(lit);
+                None
+            }
+        } else {
             let named = own_name(&known.input.ty);
             if named.is_none() {
                 let shown = show(&known.input.ty);

@@ -15,7 +15,16 @@ pub(crate) fn binary() -> &'static str {
     static BINARY: OnceLock<String> = OnceLock::new();
     BINARY.get_or_init(|| {
         let output = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--quiet", "--message-format=json", "-p", "hotswap-examples", "--example", "kv"])
+            .args([
+                "build",
+                "--release",
+                "--quiet",
+                "--message-format=json",
+                "-p",
+                "hotswap-examples",
+                "--example",
+                "kv",
+            ])
             .stderr(Stdio::inherit())
             .output()
             .expect("cargo runs");
