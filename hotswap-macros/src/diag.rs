@@ -417,7 +417,7 @@ messages! {
         "field `{name}` of `{new}` has no source in `{old}`",
         "`#[machine(added = …)]` gives it a value, `#[machine(from = …)]` renames a field, \
          or write `#[machine(migrate)] fn up(old: &{old}) -> {new}`";
-    from_unknown(from, old, known):
+    source_unknown(from, old, known):
         "`{old}` has no field `{from}`",
         "`from` names a field of the state before; those of `{old}` are {known}";
     type_changed(name, was, is, old, new):

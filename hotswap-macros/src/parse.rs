@@ -167,16 +167,16 @@ impl Place {
 const MODULE_OPTIONS: [&str; 5] = ["name", "crate", "derive", "rename", "retired"];
 
 /// Takes the module apart, or says why it is none.
-pub(crate) fn parse(args: TokenStream, item: Item, diag: &mut Diag) -> Result<Parsed, Item> {
+pub(crate) fn parse(args: TokenStream, item: Item, diag: &mut Diag) -> Result<Parsed, Box<Item>> {
     let mut module = match item {
         Item::Mod(module) if module.content.is_some() => module,
         Item::Mod(module) => {
             diag.out_of_line(&module.ident);
-            return Err(Item::Mod(module));
+            return Err(Box::new(Item::Mod(module)));
         }
         other => {
             outside(&args, &other, diag);
-            return Err(other);
+            return Err(Box::new(other));
         }
     };
     diag.machine(&module.ident.unraw().to_string());
@@ -329,10 +329,8 @@ impl Parsed {
                 Item::Use(item) => {
                     if let Some(marker) = self.marker(&mut item.attrs, Place::Type, diag) {
                         if let Some(ident) = single(&item.tree) {
-                            let (ident, attrs) = (ident.clone(), item.attrs.clone());
                             let kind = Kind::Unseen("use");
-                            let none = syn::Generics::default();
-                            self.ty(&ident, &none, &attrs, kind, Some(marker), within, diag);
+                            self.ty(ident, &syn::Generics::default(), &item.attrs, kind, Some(marker), within, diag);
                         } else {
                             self.incomplete = true;
                             diag.use_of_many(&item.tree);

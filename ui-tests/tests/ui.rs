@@ -37,7 +37,7 @@ fn one_mistake_gives_one_error() {
 fn a_program_that_aborts_on_panic_is_refused() {
     let check = |panic: &str| {
         Command::new(env!("CARGO"))
-            .args(["rustc", "--quiet", "--profile", "check", "--package", "hotswap-ui-tests", "--example", "counter"])
+            .args(["rustc", "--quiet", "--profile", "check", "--package", "hotswap-ui-tests", "--example", "unwinds"])
             .args(["--", "-C", &format!("panic={panic}")])
             .output()
             .expect("cargo runs")

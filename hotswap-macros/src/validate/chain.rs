@@ -1,5 +1,7 @@
 //! The line of versions: their numbers, which comes after which, and the `cfg`s that stand on them.
 
+#![expect(clippy::similar_names, reason = "a line is made of links")]
+
 use quote::ToTokens;
 use syn::{Attribute, Ident};
 
@@ -102,10 +104,10 @@ fn steps<'p>(parsed: &'p Parsed, line: &mut Line<'p>, diag: &mut Diag) {
         let of_version = ["migrates_from", "reversible", "removes", "drops", "frozen", "boxed"];
         if let Some(option) = step.marker.given.iter().find(|name| of_version.iter().any(|option| **name == *option)) {
             if let Some(state) = link.state {
-                diag.option_belongs_on_state(option, option, number.value, state.to_string())
+                diag.option_belongs_on_state(option, option, number.value, state);
             } else {
                 let first = link.steps.first().map(|first| first.item.sig.ident.to_string()).unwrap_or_default();
-                diag.option_belongs_on_first_step(option, option, number.value, &first);
+                diag.option_belongs_on_first_step(option, option, number.value, first);
             }
         }
         link.steps.push(step);
@@ -223,9 +225,9 @@ pub(super) fn same(function: &Function, link: &Link<'_>, diag: &mut Diag) {
     }
 }
 
-/// The first condition of `these` that `those` do not have.
-pub(super) fn lacking(these: &[Attribute], those: &[Attribute]) -> Option<String> {
-    let missing = these.iter().find(|attr| !has(those, attr))?;
+/// The first of the wanted conditions that is not given.
+pub(super) fn lacking(wanted: &[Attribute], given: &[Attribute]) -> Option<String> {
+    let missing = wanted.iter().find(|attr| !has(given, attr))?;
     Some(crate::scope::show(missing))
 }
 

@@ -146,12 +146,11 @@ pub(super) fn parameters(signature: &Signature) -> String {
 /// What to call the input in a usage line.
 fn input_hint(signature: &Signature) -> String {
     if let Some(FnArg::Typed(second)) = signature.inputs.iter().nth(1) {
-        show(&second.ty)
-    } else {
-        let name = signature.ident.to_string();
-        let mut letters = name.trim_start_matches("r#").chars();
-        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+        return show(&second.ty);
     }
+    let name = signature.ident.to_string();
+    let mut letters = name.trim_start_matches("r#").chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Whether a marked function is an ordinary one: free, synchronous, safe and without parameters of type or lifetime.

@@ -1,5 +1,7 @@
 //! The migrations: which are written, which can be derived, and where every field of a derived one comes from.
 
+#![expect(clippy::similar_names, reason = "a line is made of links")]
+
 use quote::ToTokens;
 use syn::{Expr, FnArg, Ident, Lit, Member, ReturnType, Type, UnOp};
 
@@ -555,7 +557,7 @@ impl<'p> Ends<'p> {
         match &field.marker.from {
             Some(from) => {
                 let known = names(pair.old.iter());
-                diag.from_unknown(from, member_name(from), &self.old.ident, &known);
+                diag.source_unknown(from, member_name(from), &self.old.ident, &known);
             }
             None => diag.no_source(field.at(), &name, &self.new.ident, &self.old.ident),
         }
