@@ -58,6 +58,7 @@ pub(crate) mod key {
         pub expires: Option<u64>,
     }
 
+    #[expect(clippy::ref_option, reason = "`with` borrows the field as it is")]
     fn typed(value: &Option<Vec<u8>>) -> Option<Data> {
         value.clone().map(Data::Text)
     }
