@@ -1,7 +1,8 @@
 //! The commands of a switch: look inside, plan, upgrade, commit, roll back.
 //!
 //! Every one is safe from any thread, at any time, from inside a step, a migration, a `Drop` or a tracing subscriber.
-//! There it does not wait: what would be waited for goes on afterwards.
+//! There it does not wait: what would be waited for moves when it is touched, or when the next waiting call or a
+//! `Sweeper` sweeps.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -412,7 +413,7 @@ impl<M: Machine> Admin<M> {
             expect: None,
             wait: Wait::Reached,
             reason: "",
-            terms: release.terms,
+            terms: Terms::default(),
         };
         run(
             &self.0,
@@ -542,14 +543,14 @@ impl<M: Machine> Admin<M> {
     ///
     /// While it is on, every step takes the long way.
     pub fn trace(&self, on: bool) {
-        self.0.core.observe(self.0.observer.trace(on));
+        self.0.core.observe(|| self.0.observer.trace(on));
     }
 
     /// Counts steps from 0; or no longer, keeping the counts.
     ///
     /// While it is on, every step takes the long way.
     pub fn count_steps(&self, on: bool) {
-        self.0.core.observe(self.0.observer.count(on));
+        self.0.core.observe(|| self.0.observer.count(on));
     }
 
     /// The steps counted since counting was turned on.
@@ -588,11 +589,16 @@ impl<M: Machine> Admin<M> {
             look(slot, home);
             ControlFlow::Break(())
         };
-        match self.0.roster.all().iter().find_map(|reach| reach.find(key, patience, &mut visitor)) {
-            Some(true) => Ok(()),
-            Some(false) => Err(AdminError::InUse { key: key.to_owned() }),
-            None => Err(AdminError::NoInstance { key: key.to_owned() }),
+        let mut in_use = false;
+        for reach in self.0.roster.all() {
+            match reach.find(key, patience, &mut visitor) {
+                Some(true) => return Ok(()),
+                Some(false) => in_use = true,
+                None => {}
+            }
         }
+        let key = key.to_owned();
+        Err(if in_use { AdminError::InUse { key } } else { AdminError::NoInstance { key } })
     }
 }
 
@@ -660,7 +666,9 @@ fn losses_on_the_way_back<M: Machine>(
     let mut losses = Vec::new();
     match shared.line.edges(to, last.permanent) {
         Ok(edges) => edges.iter().filter_map(|edge| edge.loses).for_each(|what| add_loss(&mut losses, what, live)),
-        Err(_) if terms.keep_previous => add_loss(&mut losses, WORK_SINCE, live),
+        Err(_) if terms.keep_previous || (last.probation.is_some() && last.terms.keep_previous) => {
+            add_loss(&mut losses, WORK_SINCE, live);
+        }
         Err(_) => {}
     }
     losses
@@ -738,7 +746,8 @@ fn run<M: Machine>(
             expect.check(core.boot, last.epoch)?;
         }
         let version = decide(last, census)?;
-        Ok(Next { kind, version, id: next_id(last), reason: Arc::from(command.reason), terms: command.terms })
+        let terms = if kind == Kind::Retry { last.terms } else { command.terms };
+        Ok(Next { kind, version, id: next_id(last), reason: Arc::from(command.reason), terms })
     });
     let release = match flipped {
         Ok(release) => release,
@@ -799,7 +808,7 @@ fn attach<M: Machine>(shared: &Shared<M>, id: &str, wait: Wait) -> Outcome {
     if let (Some(end), Some(outcome)) = (end, outcome())
         && !outcome.settled
     {
-        sweep::to_the_end(shared, outcome.epoch, end);
+        sweep::to_the_end(shared, end);
     }
     // it was there a moment ago, and 4,095 others would have to come first
     outcome().unwrap_or_else(|| unreachable!("the outcome of `{id}` is kept"))

@@ -12,6 +12,7 @@ use crate::lock::{Busy, Lock};
 use crate::machine::{Accepts, Machine};
 use crate::roster::{Patience, Reach, Shared, Visit, Visitor};
 use crate::slot::{Aside, Home, Slot};
+use crate::way::drop_contained;
 
 /// One instance shared by threads. A clone is another handle to the same instance.
 ///
@@ -174,7 +175,7 @@ impl<M: Machine> Drop for Inner<M> {
         };
         let state = slot.leave(&self.shared, &mut CellHome { name: &self.name, aside });
         drop(body);
-        drop(state);
+        drop_contained(state);
     }
 }
 
@@ -196,6 +197,18 @@ impl<M: Machine> Reach<M> for Inner<M> {
     }
 
     fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool> {
-        (self.name == who).then(|| self.visit(0, 0, patience, visitor) == Visit::Done)
+        if self.name != who {
+            return None;
+        }
+        let mut found = false;
+        let visit = self.visit(0, 0, patience, &mut |slot, home| {
+            found = true;
+            visitor(slot, home)
+        });
+        match visit {
+            Visit::Busy(_) => Some(false),
+            // one that has not entered is not there
+            Visit::Done | Visit::More(_) => found.then_some(true),
+        }
     }
 }

@@ -349,6 +349,10 @@ impl Control {
             phase: release.phase(),
             id,
         });
+        if let Some(record) = self.records.back().filter(|record| record.outcome.settled) {
+            let event = Event::Outcome(Box::new(record.outcome.clone()));
+            self.tell(&event);
+        }
     }
 
     /// Says what exactly the newest command asked for.

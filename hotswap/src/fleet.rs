@@ -19,7 +19,7 @@ use crate::lock::{Busy, Guard, Lock};
 use crate::machine::{Accepts, Machine};
 use crate::roster::{Patience, Reach, Shared, Visit, Visitor};
 use crate::slot::{Aside, Home, Slot};
-use crate::way::contain;
+use crate::way::{contain, drop_contained};
 
 /// How many locks a fleet's keys are spread over.
 const SHARDS: usize = 64;
@@ -258,8 +258,10 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             let to = inner.shared.core.release().version;
             return Err(EnterError { state: Some(state), to, why: NotEntered::Reentered });
         };
+        // the key's own code runs before the instance is counted
+        let present = shard.find(hash, &key);
         let slot = Slot::enter(&inner.shared, state, Place::Fleet)?;
-        let old = shard.find(hash, &key).and_then(|at| inner.take(&mut shard, hash, at));
+        let old = present.and_then(|at| inner.take(&mut shard, hash, at));
         inner.put(&mut shard, hash, key, slot);
         Ok(old)
     }
@@ -463,7 +465,7 @@ impl<M: Machine, K: Key> Drop for Inner<M, K> {
             if let Ok(mut shard) = shard.lock() {
                 self.empty(&mut shard, &mut gone);
             }
-            gone.clear();
+            drop_contained(std::mem::take(&mut gone));
         }
     }
 }

@@ -179,6 +179,7 @@ impl Ledger {
                 stripe.flows.held -= 1;
                 stripe.flows.moved += 1;
             }
+            (Standing::Held, Standing::NotReached) => stripe.flows.held -= 1,
             (Standing::Arrived, Standing::Held) => {
                 stripe.flows.moved -= 1;
                 stripe.flows.held += 1;

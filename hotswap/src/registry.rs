@@ -39,9 +39,17 @@ fn is_free(live: &BTreeMap<String, Weak<dyn Live>>, label: &str) -> bool {
     live.get(label).is_none_or(|switch| switch.strong_count() == 0)
 }
 
+/// Forgets the dead now and then, so that it costs each new switch next to nothing.
+fn purge(live: &mut BTreeMap<String, Weak<dyn Live>>) {
+    if live.len().is_power_of_two() {
+        live.retain(|_, switch| switch.strong_count() > 0);
+    }
+}
+
 /// Lists a new switch under exactly this label; `None` when another live one has it.
 pub(crate) fn claim<L: Live + 'static>(label: &str, make: impl FnOnce() -> L) -> Option<Arc<L>> {
     with_live(|live| {
+        purge(live);
         is_free(live, label).then(|| {
             let switch = Arc::new(make());
             let weak = Arc::downgrade(&switch);
@@ -54,9 +62,7 @@ pub(crate) fn claim<L: Live + 'static>(label: &str, make: impl FnOnce() -> L) ->
 /// Lists a new switch under this label, or the first of `label-2`, `label-3`, … that is free.
 pub(crate) fn claim_numbered<L: Live + 'static>(label: &str, make: impl FnOnce(&str) -> L) -> Arc<L> {
     with_live(|live| {
-        if live.len().is_power_of_two() {
-            live.retain(|_, switch| switch.strong_count() > 0);
-        }
+        purge(live);
         let mut free = label.to_owned();
         let mut number = live.len().max(1);
         if !is_free(live, &free) {

@@ -78,53 +78,87 @@ pub(crate) type Visitor<'a, M> = dyn FnMut(&mut Slot<M>, &mut dyn Home) -> Contr
 pub(crate) trait Reach<M: Machine>: Send + Sync {
     /// Into how many parts it falls that can be visited side by side.
     fn parts(&self) -> usize;
+    /// How many of them one sweeper takes at a time.
+    fn parts_a_task(&self) -> usize {
+        1
+    }
     /// Visits the instances of one part, each under its lock, from `cursor` on.
     fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit;
     /// Visits the instance of this name: `None` if there is none, `Some(false)` if it stays in use.
     fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool>;
 }
 
-/// A handful of cells, so that a switch with very many of them has a short roster.
+/// A handful of cells, so that a switch with very many of them has a short roster. Each is a part of its own, and keeps
+/// its place while it lives.
 struct Group<M: Machine>(Mutex<Vec<Weak<dyn Reach<M>>>>);
 
 impl<M: Machine> Group<M> {
     fn members(&self) -> Vec<Arc<dyn Reach<M>>> {
         self.0.lock().iter().filter_map(Weak::upgrade).collect()
     }
+
+    /// Takes a cell in, in the place of one that is gone if need be; false when it is full.
+    fn take_in(&self, cell: &Weak<dyn Reach<M>>) -> bool {
+        let mut members = self.0.lock();
+        if members.len() < GROUP {
+            members.push(Weak::clone(cell));
+            return true;
+        }
+        let gone = members.iter_mut().find(|member| member.strong_count() == 0);
+        gone.map(|place| *place = Weak::clone(cell)).is_some()
+    }
 }
 
 impl<M: Machine> Reach<M> for Group<M> {
     fn parts(&self) -> usize {
-        1
+        self.0.lock().len()
     }
 
-    fn visit(&self, _: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit {
-        for (i, member) in self.members().iter().enumerate().skip(cursor) {
-            let mut stop = false;
-            let mut once = |slot: &mut Slot<M>, home: &mut dyn Home| {
-                stop = visitor(slot, home).is_break();
-                ControlFlow::Continue(())
-            };
-            if let Visit::Busy(_) = member.visit(0, 0, patience, &mut once) {
-                return Visit::Busy(i);
-            }
-            if stop {
-                return Visit::More(i + 1);
-            }
-        }
-        Visit::Done
+    fn parts_a_task(&self) -> usize {
+        GROUP
+    }
+
+    fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit {
+        let member = self.0.lock().get(part).and_then(Weak::upgrade);
+        member.map_or(Visit::Done, |member| member.visit(0, cursor, patience, visitor))
     }
 
     fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool> {
-        self.members().iter().find_map(|member| member.find(who, patience, visitor))
+        let mut in_use = None;
+        for member in self.members() {
+            match member.find(who, patience, visitor) {
+                Some(true) => return Some(true),
+                Some(false) => in_use = Some(false),
+                None => {}
+            }
+        }
+        in_use
     }
 }
 
 /// A part of a sweep's work.
 pub(crate) struct Task<M: Machine> {
     pub(crate) reach: Weak<dyn Reach<M>>,
+    /// The part it has come to, and where in it.
     pub(crate) part: usize,
     pub(crate) cursor: usize,
+    /// The first part that is not its own.
+    pub(crate) end: usize,
+}
+
+impl<M: Machine> Task<M> {
+    /// On to the next part.
+    pub(crate) fn go_on(&mut self) {
+        self.part += 1;
+        self.cursor = 0;
+    }
+
+    /// Leaves the present part, from `cursor` on, to a task of its own.
+    pub(crate) fn split_off(&mut self, cursor: usize) -> Self {
+        let part = self.part;
+        self.go_on();
+        Self { reach: Weak::clone(&self.reach), part, cursor, end: part + 1 }
+    }
 }
 
 /// What is left of the sweep of one epoch.
@@ -163,25 +197,15 @@ impl<M: Machine> Default for Roster<M> {
 impl<M: Machine> Roster<M> {
     pub(crate) fn add_cell(&self, cell: Weak<dyn Reach<M>>) {
         let mut groups = self.groups.lock();
-        let full = match groups.last() {
-            Some(group) => {
-                let mut members = group.0.lock();
-                if members.len() == GROUP {
-                    members.retain(|member| member.strong_count() > 0);
-                }
-                members.len() == GROUP
-            }
-            None => true,
-        };
-        if full {
-            if groups.len().is_power_of_two() {
-                groups.retain(|group| group.0.lock().iter().any(|member| member.strong_count() > 0));
-            }
-            groups.push(Arc::new(Group(Mutex::new(Vec::with_capacity(GROUP)))));
+        if groups.last().is_some_and(|group| group.take_in(&cell)) {
+            return;
         }
-        if let Some(group) = groups.last() {
-            group.0.lock().push(cell);
+        if groups.len().is_power_of_two() {
+            groups.retain(|group| group.0.lock().iter().any(|member| member.strong_count() > 0));
         }
+        let mut members = Vec::with_capacity(GROUP);
+        members.push(cell);
+        groups.push(Arc::new(Group(Mutex::new(members))));
     }
 
     pub(crate) fn add_fleet(&self, fleet: Weak<dyn Reach<M>>) {
@@ -213,12 +237,13 @@ impl<M: Machine> Roster<M> {
         self.work.lock().tasks.len()
     }
 
-    /// The work of a sweep, from the start.
-    pub(crate) fn tasks(&self) -> VecDeque<Task<M>> {
-        let parts = |reach: &Arc<dyn Reach<M>>| {
-            let weak = Arc::downgrade(reach);
-            (0..reach.parts()).map(move |part| Task { reach: Weak::clone(&weak), part, cursor: 0 })
+    /// The work of a sweep through these, from the start.
+    pub(crate) fn tasks(all: &[Arc<dyn Reach<M>>]) -> VecDeque<Task<M>> {
+        let tasks = |reach: &Arc<dyn Reach<M>>| {
+            let (weak, parts, step) = (Arc::downgrade(reach), reach.parts(), reach.parts_a_task());
+            let task = move |part| Task { reach: Weak::clone(&weak), part, cursor: 0, end: parts.min(part + step) };
+            (0..parts).step_by(step).map(task)
         };
-        self.all().iter().flat_map(parts).collect()
+        all.iter().flat_map(tasks).collect()
     }
 }

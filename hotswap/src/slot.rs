@@ -10,7 +10,7 @@ use crate::ledger::{Count, HELD, LOST, POISONED, Place, epoch_of};
 use crate::machine::{Accepts, Machine};
 use crate::roster::Shared;
 use crate::switch::Release;
-use crate::way::{Stuck, contain, decode, encode, rehearse, travel};
+use crate::way::{Stuck, contain, decode, drop_contained, encode, rehearse, travel};
 
 /// The stamp of an instance that is no longer counted.
 const GONE: u64 = u64::MAX;
@@ -36,7 +36,7 @@ pub(crate) struct Aside {
 
 /// The lowest version that an instance missed and could not go down to: owed before it may go up.
 ///
-/// A commit that leaves the held back where they are forgives it.
+/// A commit that finds the instance held back, and leaves it, forgives it.
 #[derive(Debug, Clone, Copy)]
 struct Debt {
     low: u32,
@@ -72,16 +72,22 @@ impl<M: Machine> Slot<M> {
         loop {
             let release = shared.core.current();
             let from = state.as_ref().map_or(LOST, M::version_of);
-            let arrived = shared
-                .line
-                .edges(from, release.version)
-                .and_then(|edges| travel::<M>(&mut state, &edges).map_err(|stuck| stuck.reason));
+            let edges = shared.line.edges(from, release.version);
+            // a flip may come before it is counted: then it starts again, as it was given
+            let given = match (&edges, &state) {
+                (Ok(edges), Some(state)) if !edges.is_empty() => encode::<M>(state).ok(),
+                _ => None,
+            };
+            let arrived = edges.and_then(|edges| travel::<M>(&mut state, &edges).map_err(|stuck| stuck.reason));
             if let Err(reason) = arrived {
                 return Err(EnterError { state, to: release.version, why: NotEntered::Migration(reason) });
             }
             let count = Count { place, version: release.version, stamp: release.epoch };
             if shared.core.ledger.enter(count) {
                 return Ok(Self { state, stamp: release.epoch });
+            }
+            if let Some(Ok(given)) = given.map(|given| decode::<M>(&given)) {
+                drop_contained(state.replace(given));
             }
         }
     }
@@ -277,11 +283,12 @@ impl<M: Machine> Slot<M> {
         match edges {
             Ok(edges) if !poisoned => {
                 let kept = self.keep(home, release, !edges.is_empty())?;
-                travel::<M>(&mut self.state, &edges)?;
-                if let Some(kept) = kept {
+                let travelled = travel::<M>(&mut self.state, &edges);
+                let leaves = travelled.as_ref().map_or_else(|stuck| stuck.lost, |()| true);
+                if let Some(kept) = kept.filter(|_| leaves) {
                     home.aside_mut().kept = Some(kept);
                 }
-                Ok(())
+                travelled
             }
             edges => {
                 let reason = if poisoned { "a step panicked".to_owned() } else { edges.err().unwrap_or_default() };
@@ -293,7 +300,7 @@ impl<M: Machine> Slot<M> {
     /// The lowest version that it must pass: of the releases that it slept through, and of those it could not follow.
     fn lowest_owed(&self, home: &dyn Home, release: &Release) -> u32 {
         let missed = release.lowest_since(epoch_of(self.stamp));
-        let debt = home.aside().and_then(|aside| aside.debt).filter(|debt| debt.since > release.committed);
+        let debt = home.aside().and_then(|aside| aside.debt).filter(|debt| debt.since + 1 != release.committed);
         debt.map_or(missed, |debt| debt.low.min(missed))
     }
 
@@ -323,7 +330,7 @@ impl<M: Machine> Slot<M> {
         let mut restored = Some(decode::<M>(&kept.bytes).map_err(stuck)?);
         travel::<M>(&mut restored, &edges)?;
         let old = std::mem::replace(&mut self.state, restored);
-        crate::way::drop_contained(old);
+        drop_contained(old);
         Ok(())
     }
 
@@ -390,7 +397,7 @@ impl<M: Machine> Slot<M> {
         {
             shared.core.control().release(before.place, &who);
         }
-        crate::way::drop_contained(old);
+        drop_contained(old);
         Ok(())
     }
 }
@@ -435,5 +442,9 @@ pub(crate) fn named(home: &dyn Home) -> Option<String> {
 fn tell_held<M: Machine>(shared: &Shared<M>, home: &dyn Home, count: Count, reason: &str, poisoned: bool) {
     let Some(who) = named(home) else { return };
     let held = HeldBack { who, place: count.place, version: count.version, reason: reason.to_owned(), poisoned };
-    shared.core.control().hold(held);
+    let mut control = shared.core.control();
+    // a flip that came between has closed the account that this would stand in
+    if poisoned || epoch_of(count.stamp) == shared.core.epoch() {
+        control.hold(held);
+    }
 }

@@ -1,5 +1,6 @@
 //! Bringing everyone who can be reached to the present release, in slices that let the steps in between.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -7,7 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::machine::Machine;
-use crate::roster::{Patience, Shared, Task, Visit};
+use crate::roster::{Patience, Roster, Shared, Task, Visit, Work};
+use crate::slot::{Home, Slot};
+use crate::way::contain;
 
 /// How long a lock is held before the steps that wait for it get their turn.
 const TURN: Duration = Duration::from_micros(2);
@@ -68,11 +71,11 @@ impl<M: Machine> fmt::Debug for Sweeper<M> {
     }
 }
 
-/// Sweeps until everything that can be reached at `epoch` has been, the epoch is superseded, or the end.
+/// Sweeps until everything that can be reached at the present epoch has been, or the end.
 ///
 /// What is in use is passed over until nothing else is left; only then is it waited for, a moment each.
-pub(crate) fn to_the_end<M: Machine>(shared: &Shared<M>, epoch: u64, end: Option<Instant>) {
-    let over = || shared.core.epoch() != epoch || shared.roster.swept.load(Ordering::Acquire) == epoch;
+pub(crate) fn to_the_end<M: Machine>(shared: &Shared<M>, end: Option<Instant>) {
+    let over = || shared.roster.swept.load(Ordering::Acquire) == shared.core.epoch();
     let mut passed = 0;
     while !over() && end.is_none_or(|end| Instant::now() < end) {
         let moment = Instant::now() + MOMENT;
@@ -85,7 +88,7 @@ pub(crate) fn to_the_end<M: Machine>(shared: &Shared<M>, epoch: u64, end: Option
             Turn::Worked => passed = 0,
             Turn::Passed => passed += 1,
             Turn::OthersAtIt => {
-                let ready = |work: &mut crate::roster::Work<M>| over() || !work.tasks.is_empty();
+                let ready = |work: &mut Work<M>| over() || !work.tasks.is_empty() || work.epoch < shared.core.epoch();
                 shared.roster.done.wait(&shared.roster.work, ready, end);
             }
         }
@@ -101,70 +104,82 @@ enum Turn {
 
 /// Takes one task of the present sweep and works on it for a turn.
 fn turn<M: Machine>(shared: &Shared<M>, patience: Patience, end: Instant) -> Turn {
-    let Some((epoch, task)) = take(shared) else {
-        return Turn::OthersAtIt;
-    };
-    let Some(reach) = task.reach.upgrade() else {
-        bring_back(shared, epoch, None);
-        return Turn::Worked;
-    };
+    let Some((epoch, mut task)) = take(shared) else { return Turn::OthersAtIt };
     let end = end.min(Instant::now() + TURN);
     let mut moved = 0_u32;
-    let visit = reach.visit(task.part, task.cursor, patience, &mut |slot, home| {
+    let mut arrive = |slot: &mut Slot<M>, home: &mut dyn Home| {
         if !slot.stale(shared) {
             return ControlFlow::Continue(());
         }
         slot.arrive(shared, home);
         moved += 1;
-        if moved.is_multiple_of(BETWEEN_LOOKS) && Instant::now() >= end {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        let over = moved.is_multiple_of(BETWEEN_LOOKS) && Instant::now() >= end;
+        if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    // the last handle of what is visited may go meanwhile, and its states are dropped here
+    let visit = contain(|| match task.reach.upgrade() {
+        Some(reach) => reach.visit(task.part, task.cursor, patience, &mut arrive),
+        None => Visit::Done,
     });
-    let rest = |cursor| Some(Task { cursor, ..task });
-    match visit {
-        Visit::Done => bring_back(shared, epoch, None),
-        Visit::More(cursor) => bring_back(shared, epoch, rest(cursor)),
-        Visit::Busy(cursor) => {
-            bring_back(shared, epoch, rest(cursor));
-            return Turn::Passed;
+    let busy = match visit {
+        Ok(Visit::More(cursor)) => {
+            task.cursor = cursor;
+            None
         }
-    }
-    Turn::Worked
+        Ok(Visit::Busy(cursor)) => Some(task.split_off(cursor)),
+        Ok(Visit::Done) => {
+            task.go_on();
+            None
+        }
+        Err(panic) => {
+            tracing::warn!(target: "hotswap", panic, "dropping a state panicked");
+            task.go_on();
+            None
+        }
+    };
+    let passed = busy.is_some();
+    bring_back(shared, epoch, task, busy);
+    if passed { Turn::Passed } else { Turn::Worked }
 }
 
 /// The next task at the present epoch; an epoch's first call lists them.
 fn take<M: Machine>(shared: &Shared<M>) -> Option<(u64, Task<M>)> {
+    let epoch = shared.core.epoch();
+    let listed = shared.roster.work.lock().epoch >= epoch;
+    // handles that may be the last ones are not let go under the lock: the user's `Drop` may come back here
+    let all = if listed { Vec::new() } else { shared.roster.all() };
+    let tasks = if listed { VecDeque::new() } else { Roster::tasks(&all) };
+    crate::way::drop_contained(all);
     let mut work = shared.roster.work.lock();
-    let epoch = shared.core.release().epoch;
     if work.epoch < epoch {
         work.epoch = epoch;
-        work.tasks = shared.roster.tasks();
+        work.tasks = tasks;
         work.taken = 0;
     }
-    let task = work.tasks.pop_front();
-    if let Some(task) = task {
+    let epoch = work.epoch;
+    if let Some(task) = work.tasks.pop_front() {
         work.taken += 1;
-        Some((epoch, task))
-    } else {
-        let nothing_left = work.taken == 0;
-        drop(work);
-        if nothing_left {
-            finish(shared, epoch);
-        }
-        None
+        return Some((epoch, task));
     }
+    let nothing_left = work.taken == 0;
+    drop(work);
+    if nothing_left {
+        finish(shared, epoch);
+    }
+    None
 }
 
-/// Ends a turn at a task; what is left of it goes to the back of the queue.
-fn bring_back<M: Machine>(shared: &Shared<M>, epoch: u64, rest: Option<Task<M>>) {
+/// Ends a turn at a task; what is left of it comes next, what was in use last.
+fn bring_back<M: Machine>(shared: &Shared<M>, epoch: u64, rest: Task<M>, busy: Option<Task<M>>) {
     let mut work = shared.roster.work.lock();
     if work.epoch != epoch {
         return;
     }
     work.taken -= 1;
-    work.tasks.extend(rest);
+    if rest.part < rest.end {
+        work.tasks.push_front(rest);
+    }
+    work.tasks.extend(busy);
     let over = work.tasks.is_empty() && work.taken == 0;
     drop(work);
     if over {

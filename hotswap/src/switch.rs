@@ -161,8 +161,9 @@ impl Core {
     }
 
     /// Sends every step the long way, or no longer.
-    pub(crate) fn observe(&self, on: bool) {
+    pub(crate) fn observe(&self, decide: impl FnOnce() -> bool) {
         let mut control = self.control.lock();
+        let on = decide();
         control.observed = on;
         self.word.store(word(self.current().epoch, on), Ordering::Release);
     }
@@ -289,11 +290,11 @@ mod tests {
     #[test]
     fn observing_changes_the_word_and_not_the_epoch() {
         let core = Core::new("t".into(), 1);
-        core.observe(true);
+        core.observe(|| true);
         assert_ne!(core.word(), core.release().epoch);
         flip_to(&core, Kind::Upgrade, 2);
         assert_eq!((core.observed(), core.epoch()), (true, 2));
-        core.observe(false);
+        core.observe(|| false);
         assert_eq!(core.word(), 2);
     }
 }
