@@ -70,6 +70,63 @@ pub fn next<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(seq: &mut A) -> Result<
     seq.next_element()?.ok_or_else(|| A::Error::custom("the pair ends too early"))
 }
 
+/// One variant's value, to be written: `(&Value(&value)).write(..)` with both traits in scope.
+///
+/// A type that is not serializable has its one error where it is declared a state, input or output. The second trait
+/// is there so that the encoding of the enum does not repeat it.
+#[derive(Debug)]
+pub struct Value<'a, T>(pub &'a T);
+
+/// Values that can be written.
+pub trait Write {
+    /// Writes `[tag, value]`.
+    fn write<S: Serializer>(&self, serializer: S, tag: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error>;
+}
+
+impl<T: Serialize> Write for Value<'_, T> {
+    #[inline]
+    fn write<S: Serializer>(&self, serializer: S, tag: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error> {
+        write_tagged(serializer, tag, self.0)
+    }
+}
+
+/// Values that cannot; the build has failed.
+pub trait WriteNot {
+    /// Never runs.
+    fn write<S: Serializer>(&self, _: S, _: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error> {
+        unreachable!()
+    }
+}
+
+impl<T> WriteNot for &Value<'_, T> {}
+
+/// One variant, to be read: `(&Variant(Any::V1)).read(..)` with both traits in scope.
+#[derive(Debug)]
+pub struct Variant<T, E>(pub fn(T) -> E);
+
+/// Variants that can be read.
+pub trait Read<E> {
+    /// Reads the value and wraps it.
+    fn read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error>;
+}
+
+impl<T: DeserializeOwned, E> Read<E> for Variant<T, E> {
+    #[inline]
+    fn read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error> {
+        next(seq).map(self.0)
+    }
+}
+
+/// Variants that cannot; the build has failed.
+pub trait ReadNot<E> {
+    /// Never runs.
+    fn read<'de, A: SeqAccess<'de>>(&self, _: &mut A) -> Result<E, A::Error> {
+        unreachable!()
+    }
+}
+
+impl<T, E> ReadNot<E> for &Variant<T, E> {}
+
 /// What stands before the value in a tagged pair.
 pub trait Tag {
     /// What literals are compared with.
@@ -107,12 +164,13 @@ pub type Step<O, I> = Result<Stepped<O>, I>;
 
 /// Whether a version takes all inputs of a type, by the machine's table.
 #[must_use]
-pub fn takes<M: Accepts<I>, I: Serialize>(version: u32) -> bool {
+pub fn takes<M: Accepts<I>, I>(version: u32) -> bool {
     M::VERSIONS.iter().any(|info| info.number == version && info.takes.contains(&M::INPUT))
 }
 
 /// Runs one step and wraps what comes of it.
-pub fn step_any<M: Accepts<I>, I: Serialize>(
+pub fn step_any<M: Accepts<I>, I>(
+    _: M,
     state: &mut M::AnyState,
     input: I,
     as_input: fn(I) -> M::AnyInput,
@@ -315,12 +373,26 @@ property!(
     "`{Self}` cannot be an input: it cannot be sent to another thread",
     "an input may be handed over between threads; use `Arc` in place of `Rc`"
 );
-property!(
-    /// An output can be encoded and decoded.
-    OutputSerializable: Serialize, DeserializeOwned;
-    "`{Self}` cannot be an output: it is not serializable",
-    "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`"
-);
+/// An output can be encoded and decoded.
+///
+/// `Serialize` is no supertrait of it, or the compiler would report both.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an output: it is not serializable",
+    label = "in a machine",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`"
+)]
+pub trait OutputSerializable {
+    /// The output, to be encoded.
+    fn encodable(&self) -> &impl Serialize;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> OutputSerializable for T {
+    fn encodable(&self) -> &impl Serialize {
+        self
+    }
+}
+
 property!(
     /// An output can go to another thread.
     OutputSend: Send;
@@ -334,8 +406,8 @@ pub const fn state<T: StateSerializable + StateSend + StateUnwindSafe>() {}
 /// Stands on a type that is to be an input.
 pub const fn input<T: InputSerializable + InputSend>() {}
 
-/// Stands on a type that is to be an output.
-pub const fn output<T: OutputSerializable + OutputSend>() {}
+/// Stands on a type that is to be an output; that it is serializable, `Accepts` asks.
+pub const fn output<T: OutputSend>() {}
 
 /// How a tagged enum is encoded: the tag of each variant.
 #[doc(hidden)]
@@ -349,9 +421,10 @@ macro_rules! __encoding {
                 &self,
                 serializer: S,
             ) -> ::core::result::Result<S::Ok, S::Error> {
+                use $crate::__private::{Write as _, WriteNot as _};
                 match *self {
                     $($(#[$cfg])* $any::$variant(ref value) => {
-                        $crate::__private::write_tagged(serializer, &$name, value)
+                        (&$crate::__private::Value(value)).write(serializer, &$name)
                     })*
                     $($any::$loaded(ref state) => {
                         $crate::__private::write_tagged(serializer, &state.version(), state)
@@ -366,8 +439,9 @@ macro_rules! __encoding {
                 tag: $tag,
                 seq: &mut A,
             ) -> ::core::result::Result<Self, A::Error> {
+                use $crate::__private::{Read as _, ReadNot as _};
                 match $crate::__private::Tag::key(&tag) {
-                    $($(#[$cfg])* $name => $crate::__private::next(seq).map($any::$variant),)*
+                    $($(#[$cfg])* $name => (&$crate::__private::Variant($any::$variant)).read(seq),)*
                     $($(tag @ $retired => $crate::__private::retired($machine, tag),)*)?
                     tag => $crate::__private::unknown($machine, $what, tag),
                 }
