@@ -9,7 +9,7 @@ use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Lifetime, Member};
 
-use super::{Context, Names, mixed};
+use super::{Context, Names, at, mixed};
 use crate::model::{Arm, Body, Edge, Field, Fields, How, Plan, Source};
 
 /// The parts of `impl Machine` that are migrations.
@@ -37,7 +37,7 @@ impl Migrations {
 
 /// The line up to the last version without a `cfg`: nested blocks, each of which is left with the state of one version.
 fn fused(cx: Context, ways: &[Migration]) -> TokenStream {
-    let Names { krate, machine, any_state, .. } = cx.names;
+    let Names { machine, any_state, .. } = cx.names;
     let plain = cx.machine.versions.iter().take_while(|version| version.cfg.is_empty()).count();
     let to = cx.machine.versions[..plain].last().map_or(0, |version| version.number);
     let ups: Vec<_> = ways.iter().filter(|way| way.edge.from < way.edge.to && way.edge.to < plain).collect();
@@ -49,11 +49,11 @@ fn fused(cx: Context, ways: &[Migration]) -> TokenStream {
         let ([from, _], label, new) = (first.numbers(), first.label(), first.first());
         let innermost = mixed! {
             #label: {
-                match #krate::__private::at::<#machine>(slot) {
+                match __hotswap::at::<#machine>(slot) {
                     #from => #new,
                     #(#enter,)*
                     #to => return ::core::result::Result::Ok(()),
-                    at => #krate::__private::wrong_version(at),
+                    at => __hotswap::wrong_version(at),
                 }
             }
         };
@@ -112,8 +112,8 @@ impl Migration<'_> {
 
     /// From a full slot to the new state.
     fn leave(&self) -> TokenStream {
-        let Names { krate, machine, .. } = self.cx.names;
-        let take = mixed!(#krate::__private::take::<#machine, _>(slot));
+        let Names { machine, .. } = self.cx.names;
+        let take = mixed!(__hotswap::take::<#machine, _>(slot));
         match &self.edge.how {
             How::Identity => take,
             How::Derived(Plan { pure: true, .. }) => {
@@ -122,16 +122,16 @@ impl Migration<'_> {
             }
             How::Derived(_) => {
                 let derived = self.derived();
-                mixed!(#krate::__private::leave::<#machine, _, _, _>(slot, #derived))
+                mixed!(__hotswap::leave::<#machine, _, _, _>(slot, #derived))
             }
-            How::Written { function, moves: true, .. } => mixed!(#function(#take)),
-            How::Written { function, .. } => mixed!(#function(#krate::__private::peek::<#machine, _>(slot))),
+            How::Written { function, moves: true, .. } => at!(function => #function(#take)),
+            How::Written { function, .. } => at!(function => #function(__hotswap::peek::<#machine, _>(slot))),
         }
     }
 
     /// An element of `Machine::EDGES`.
     fn entry(&self) -> TokenStream {
-        let Names { krate, machine, .. } = self.cx.names;
+        let Names { machine, .. } = self.cx.names;
         let ([from, to], cfg) = (self.numbers(), self.cfg());
         let loses = self
             .edge
@@ -147,46 +147,45 @@ impl Migration<'_> {
                     (self.leave(), matches!(&self.edge.how, How::Identity | How::Derived(Plan { pure: true, .. })));
                 return mixed! {
                     #cfg
-                    #krate::__private::derived(#from, #to, |slot| {
+                    __hotswap::derived(#from, #to, |slot| {
                         let state = #leave;
                         *slot = ::core::option::Option::Some(#new(#new_state));
                     }, #pure, #loses)
                 };
             }
             How::Written { function, moves: false, fallible } => {
-                let state = mixed!(#function(#krate::__private::borrow::<#machine, _>(state)));
+                let state = at!(function => #function(__hotswap::borrow::<#machine, _>(state)));
                 let state = if *fallible {
-                    mixed!(#state.map_err(#krate::__private::said))
+                    at!(function => #state.map_err(__hotswap::said))
                 } else {
                     mixed!(::core::result::Result::Ok(#state))
                 };
                 mixed!(borrows(#from, #to, |state| #state.map(#wrap), #loses))
             }
             How::Written { function, moves: true, fallible } => {
-                let state = mixed!(#function(#krate::__private::own::<#machine, _>(state)));
+                let state = at!(function => #function(__hotswap::own::<#machine, _>(state)));
                 let state = if *fallible {
-                    mixed!(#state.map_err(|(state, error)| (#old(#old_state), #krate::__private::said(error))))
+                    at!(function => #state.map_err(|(state, error)| (#old(#old_state), __hotswap::said(error))))
                 } else {
                     mixed!(::core::result::Result::Ok(#state))
                 };
                 mixed!(moves(#from, #to, |state| #state.map(#wrap), #loses))
             }
         };
-        mixed!(#cfg #krate::__private::#entry)
+        mixed!(#cfg __hotswap::#entry)
     }
 
     /// As the first edge of the fused line: from `slot` to the new state.
     fn first(&self) -> TokenStream {
-        let krate = self.cx.names.krate;
         let new = self.leave();
         match &self.edge.how {
-            How::Written { fallible: true, moves: false, .. } => mixed!(#new.map_err(#krate::__private::said)?),
-            How::Written { fallible: true, moves: true, .. } => {
+            How::Written { function, fallible: true, moves: false } => at!(function => #new.map_err(__hotswap::said)?),
+            How::Written { function, fallible: true, moves: true } => {
                 let (old, state) = (self.cx.variant(self.edge.from), self.cx.held(self.edge.from));
-                mixed! {
-                    #new.map_err(|(state, error)| {
+                at! {
+                    function => #new.map_err(|(state, error)| {
                         *slot = ::core::option::Option::Some(#old(#state));
-                        #krate::__private::said(error)
+                        __hotswap::said(error)
                     })?
                 }
             }
@@ -196,19 +195,19 @@ impl Migration<'_> {
 
     /// As a later edge of the fused line: from the local `state` to the new one.
     fn onward(&self) -> TokenStream {
-        let krate = self.cx.names.krate;
-        let said = mixed!(#krate::__private::said);
         match &self.edge.how {
             How::Identity => mixed!(state),
             How::Derived(plan) => {
                 let derived = self.derived();
                 if plan.pure { mixed!(#derived(state)) } else { mixed!(#derived(&state)(state)) }
             }
-            How::Written { function, fallible: false, moves: false } => mixed!(#function(&state)),
-            How::Written { function, fallible: false, moves: true } => mixed!(#function(state)),
-            How::Written { function, fallible: true, moves: false } => mixed!(#function(&state).map_err(#said)?),
+            How::Written { function, fallible: false, moves: false } => at!(function => #function(&state)),
+            How::Written { function, fallible: false, moves: true } => at!(function => #function(state)),
+            How::Written { function, fallible: true, moves: false } => {
+                at!(function => #function(&state).map_err(__hotswap::said)?)
+            }
             How::Written { function, fallible: true, moves: true } => {
-                mixed!(#function(state).map_err(|(_, error)| #said(error))?)
+                at!(function => #function(state).map_err(|(_, error)| __hotswap::said(error))?)
             }
         }
     }
@@ -278,7 +277,8 @@ impl Migration<'_> {
             let value = match &field.source {
                 Source::Moved(_) => from_struct(field),
                 Source::With { from, function, .. } => {
-                    evaluated.extend(mixed!(let #local: #ty = #function(&state.#from);));
+                    let value = at!(function => #function(&state.#from));
+                    evaluated.extend(mixed!(let #local: #ty = #value;));
                     mixed!(#local)
                 }
                 Source::Value(_) | Source::Default => {
@@ -304,7 +304,7 @@ impl Migration<'_> {
                     Source::Moved(_) => continue,
                     Source::With { from, function, .. } => {
                         borrowed.push(mixed!(#from: #local));
-                        mixed!(#function(#local))
+                        at!(function => #function(#local))
                     }
                     Source::Value(_) | Source::Default => value(field).into_token_stream(),
                 };

@@ -1,6 +1,6 @@
 //! From a validated machine to code. Nothing here can fail.
 //!
-//! Types go into the user's module, everything else into `const _` blocks beside them, so that the user's tokens mean
+//! Types go into the user's module, everything else into a `const _` block beside them, so that the user's tokens mean
 //! there what they meant where they were written. All other paths are absolute, and every local is hygienic.
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -26,6 +26,16 @@ macro_rules! mixed {
 }
 use mixed;
 
+/// The same, at a token of the user's: what the compiler says of it is said there.
+macro_rules! at {
+    ($user:expr => $($tokens:tt)*) => {
+        ::quote::quote_spanned!(
+            ::syn::spanned::Spanned::span($user).resolved_at(::proc_macro2::Span::mixed_site())=> $($tokens)*
+        )
+    };
+}
+use at;
+
 /// The module with everything that belongs to the machine.
 pub(crate) fn expand(machine: &Machine) -> TokenStream {
     let names = Names::new(&machine.options);
@@ -39,7 +49,7 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
         machine_impl(cx),
         admin::submission(&names),
     ];
-    module(&machine.module, types.into_iter().chain(impls.iter().map(block)))
+    module(&machine.module, types.into_iter().chain([block(&names, &impls)]))
 }
 
 /// `impl Machine`, whose parts come from the files that know them.
@@ -74,11 +84,15 @@ fn module(module: &ItemMod, generated: impl Iterator<Item = TokenStream>) -> Tok
     quote::ToTokens::into_token_stream(module)
 }
 
-/// A scope of its own for items that have no name outside.
-fn block(items: &TokenStream) -> TokenStream {
+/// A scope of its own for items that have no name outside, in which the runtime's other half is at hand.
+fn block(names: &Names, items: &[TokenStream]) -> TokenStream {
+    let krate = names.krate;
     mixed! {
         #[allow(deprecated)]
-        const _: () = { #items };
+        const _: () = {
+            use #krate::__private as __hotswap;
+            #(#items)*
+        };
     }
 }
 
