@@ -117,9 +117,8 @@ fn one_client_too_many_is_told() {
     // the client that warmed it may still be on its way out
     let _held = loop {
         let mut held: Vec<TcpStream> = (0..2).map(|_| connect(&server)).collect();
-        let served = |stream: &mut TcpStream| {
-            stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut [0; 7]).is_ok()
-        };
+        let served =
+            |stream: &mut TcpStream| stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut [0; 7]).is_ok();
         if held.iter_mut().all(served) {
             break held;
         }

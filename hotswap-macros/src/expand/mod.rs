@@ -15,6 +15,8 @@ mod migrate;
 mod state;
 mod step;
 mod stub;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use stub::stub;
 
