@@ -16,7 +16,7 @@ mod counter {
     }
 
     #[machine(version = 1)]
-    pub fn tick(state: &mut V1, _: Tick) {
+    fn tick(state: &mut V1, _: Tick) {
         state.count += 1;
     }
 }

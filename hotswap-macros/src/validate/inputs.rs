@@ -649,8 +649,9 @@ fn variants(parsed: &Parsed, steps: &[Vec<Step<'_>>], known: &mut [Known], diag:
             }
         }
         let variant = if let Some(lit) = name {
-            if let Ok(ident) = syn::parse_str::<Ident>(&lit.value()) {
-                Some(Ident::new(&ident.to_string(), lit.span()))
+            if let Ok(mut ident) = syn::parse_str::<Ident>(&lit.value()) {
+                ident.set_span(lit.span());
+                Some(ident)
             } else {
                 diag.input_name_no_word(lit);
                 None
