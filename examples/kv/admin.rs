@@ -81,6 +81,5 @@ fn refusal(refused: &AdminError) -> Reply {
 }
 
 fn report(report: &impl Serialize) -> Reply {
-    serde_json::to_value(report)
-        .map_or_else(|error| Reply::error(format_args!("ERR {error}")), Reply::from_json)
+    serde_json::to_value(report).map_or_else(|error| Reply::error(format_args!("ERR {error}")), Reply::from_json)
 }

@@ -63,7 +63,7 @@ pub(crate) fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
 /// Serves on a free port, which it tells, until who was told lets go.
 fn serve(options: Options, tell: oneshot::Sender<(SocketAddr, oneshot::Sender<()>)>) {
     let serve = async {
-        let server = Server::bind(Options { port: 0, at: WAY[0], ..options.clone() }).await?;
+        let server = Server::bind(Options { port: 0, at: WAY[0], ..options.clone() })?;
         let (stop, stopped) = oneshot::channel();
         if tell.send((server.address()?, stop)).is_ok() {
             tokio::select! {
@@ -82,8 +82,8 @@ async fn load(address: SocketAddr) -> Result<Report, Failure> {
     let redis = redis::Client::open(format!("redis://{address}/?protocol=resp3"))?;
     let mut operator = redis.get_multiplexed_async_connection().await?;
     println!("kv serves {address}: {CLIENTS} clients, {KEYS} keys to begin with, one operator");
-    let bar = ProgressBar::new(2 * WAY.len() as u64)
-        .with_style(ProgressStyle::with_template("{bar:30} {elapsed:>4} {msg}")?);
+    let bar =
+        ProgressBar::new(2 * WAY.len() as u64).with_style(ProgressStyle::with_template("{bar:30} {elapsed:>4} {msg}")?);
     bar.set_message("filling");
     fill(&mut operator).await?;
 
@@ -113,7 +113,8 @@ async fn load(address: SocketAddr) -> Result<Report, Failure> {
         bar.inc(1);
         if orders.version.fetch_max(to, Ordering::SeqCst) < 3 && to == 3 {
             bar.set_message("lists, sets and hashes");
-            while orders.stocked.load(Ordering::SeqCst) < CLIENTS && clients.iter().all(|client| !client.is_finished()) {
+            while orders.stocked.load(Ordering::SeqCst) < CLIENTS && clients.iter().all(|client| !client.is_finished())
+            {
                 sleep(Duration::from_millis(5)).await;
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use hotswap::{SwitchError, Swept, Why};
+use hotswap::{Swept, SwitchError, Why};
 use tokio::sync::Notify;
 
 use crate::commands::Command;

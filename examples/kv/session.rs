@@ -113,8 +113,11 @@ impl Session {
             }
             (b"SCAN", [cursor, options @ ..]) => self.scan(cursor, options).unwrap_or_else(|error| error),
             (b"DISCARD", []) => Reply::error("ERR DISCARD without MULTI"),
-            (b"PING" | b"ECHO" | b"SELECT" | b"CLIENT" | b"CONFIG" | b"DBSIZE" | b"FLUSHALL" | b"FLUSHDB" | b"KEYS"
-            | b"SCAN" | b"DISCARD" | b"EXEC", _) => arity(),
+            (
+                b"PING" | b"ECHO" | b"SELECT" | b"CLIENT" | b"CONFIG" | b"DBSIZE" | b"FLUSHALL" | b"FLUSHDB" | b"KEYS"
+                | b"SCAN" | b"DISCARD" | b"EXEC",
+                _,
+            ) => arity(),
             // commands for several keys are as many commands
             (b"DEL" | b"EXISTS", [_, _, ..]) => {
                 let name = words.remove(0);
@@ -221,9 +224,9 @@ impl Session {
             match option.to_ascii_uppercase().as_slice() {
                 b"MATCH" => pattern = value,
                 b"COUNT" => {
-                    count = number(value).filter(|n| *n > 0).ok_or_else(|| {
-                        Reply::error("ERR value is not an integer or out of range")
-                    })?;
+                    count = number(value)
+                        .filter(|n| *n > 0)
+                        .ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))?;
                 }
                 _ => return Err(Reply::syntax()),
             }

@@ -13,7 +13,7 @@ const REQUESTS: i64 = 20_000;
 
 fn benchmark(server: &Server, arguments: &[&str]) -> Output {
     Command::new("redis-benchmark")
-        .args(["-p", &server.port.to_string(), "-n", &REQUESTS.to_string(), "-c", "20", "--csv", "-e"])
+        .args(["-p", &server.port.to_string(), "-n", &REQUESTS.to_string(), "-c", "20", "--csv"])
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -64,12 +64,16 @@ fn version_1_while_1_2_3_2_1() {
         return;
     }
     let server = Server::start(&[]);
-    let runs = under_switches(&server, &[2, 3, 2, 1], &[
-        &["-t", "ping,set,get,mset", "-r", "1000"],
-        &["INCR", "exact"],
-        &["-P", "8", "INCR", "exact"],
-        &["APPEND", "grows", "x"],
-    ]);
+    let runs = under_switches(
+        &server,
+        &[2, 3, 2, 1],
+        &[
+            &["-t", "ping,set,get,mset", "-r", "1000"],
+            &["INCR", "exact"],
+            &["-P", "8", "INCR", "exact"],
+            &["APPEND", "grows", "x"],
+        ],
+    );
     let mut redis = server.client();
     assert_eq!(redis.get::<_, i64>("exact").unwrap(), runs * 2 * REQUESTS);
     assert_eq!(redis.strlen::<_, i64>("grows").unwrap(), runs * REQUESTS);
@@ -81,13 +85,17 @@ fn version_2_while_2_3_2() {
         return;
     }
     let server = Server::start(&["--at", "2"]);
-    let runs = under_switches(&server, &[3, 2], &[
-        &["-r", "1000", "SET", "key:__rand_int__", "x", "EX", "100"],
-        &["-r", "1000", "EXPIRE", "key:__rand_int__", "100"],
-        &["-r", "1000", "TTL", "key:__rand_int__"],
-        &["-r", "1000", "SETEX", "key:__rand_int__", "100", "x"],
-        &["-r", "1000", "PERSIST", "key:__rand_int__"],
-        &["INCR", "exact"],
-    ]);
+    let runs = under_switches(
+        &server,
+        &[3, 2],
+        &[
+            &["-r", "1000", "SET", "key:__rand_int__", "x", "EX", "100"],
+            &["-r", "1000", "EXPIRE", "key:__rand_int__", "100"],
+            &["-r", "1000", "TTL", "key:__rand_int__"],
+            &["-r", "1000", "SETEX", "key:__rand_int__", "100", "x"],
+            &["-r", "1000", "PERSIST", "key:__rand_int__"],
+            &["INCR", "exact"],
+        ],
+    );
     assert_eq!(server.client().get::<_, i64>("exact").unwrap(), runs * REQUESTS);
 }

@@ -11,11 +11,20 @@ use std::{env, fs};
 use redis::Value;
 
 /// Builds the example once and gives its path.
-pub fn binary() -> &'static str {
+pub(crate) fn binary() -> &'static str {
     static BINARY: OnceLock<String> = OnceLock::new();
     BINARY.get_or_init(|| {
         let output = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--quiet", "--message-format=json", "-p", "hotswap-examples", "--example", "kv"])
+            .args([
+                "build",
+                "--release",
+                "--quiet",
+                "--message-format=json",
+                "-p",
+                "hotswap-examples",
+                "--example",
+                "kv",
+            ])
             .stderr(Stdio::inherit())
             .output()
             .expect("cargo runs");
@@ -30,13 +39,13 @@ pub fn binary() -> &'static str {
 }
 
 /// A server on a free port; it ends when this is dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl Server {
-    pub fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         let mut child = Command::new(binary())
             .args(["--port", "0"])
             .args(options)
@@ -52,24 +61,24 @@ impl Server {
         Self { child, port }
     }
 
-    pub fn client(&self) -> redis::Connection {
+    pub(crate) fn client(&self) -> redis::Connection {
         self.connect("resp3")
     }
 
-    pub fn connect(&self, protocol: &str) -> redis::Connection {
+    pub(crate) fn connect(&self, protocol: &str) -> redis::Connection {
         let url = format!("redis://127.0.0.1:{}/?protocol={protocol}", self.port);
         redis::Client::open(url).and_then(|client| client.get_connection()).expect("the server takes a client")
     }
 
     /// Resident memory in KiB.
-    pub fn memory(&self) -> u64 {
+    pub(crate) fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the server lives");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory is known");
         line.split_ascii_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")
     }
 
     /// Open descriptors.
-    pub fn descriptors(&self) -> usize {
+    pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server lives").count()
     }
 }
@@ -82,7 +91,7 @@ impl Drop for Server {
 }
 
 /// Goes to a version, whatever is lost, and gives the numbers of the outcome.
-pub fn upgrade(client: &mut redis::Connection, to: u32) -> HashMap<String, i64> {
+pub(crate) fn upgrade(client: &mut redis::Connection, to: u32) -> HashMap<String, i64> {
     let outcome: HashMap<String, Value> = redis::cmd("HOTSWAP")
         .arg(&["UPGRADE", &to.to_string(), "ACCEPT-LOSS", "test"])
         .query(client)
@@ -91,7 +100,7 @@ pub fn upgrade(client: &mut redis::Connection, to: u32) -> HashMap<String, i64> 
 }
 
 /// What the switch says of itself.
-pub fn status(client: &mut redis::Connection) -> HashMap<String, i64> {
+pub(crate) fn status(client: &mut redis::Connection) -> HashMap<String, i64> {
     numbers(redis::cmd("HOTSWAP").arg("STATUS").query(client).expect("a status"))
 }
 
@@ -101,14 +110,14 @@ fn numbers(report: HashMap<String, Value>) -> HashMap<String, i64> {
 }
 
 /// Accounts for everyone: DESIGN's invariant 7, as a client sees it.
-pub fn assert_accounted(outcome: &HashMap<String, i64>) {
+pub(crate) fn assert_accounted(outcome: &HashMap<String, i64>) {
     let sum: i64 = ["moved", "held_back", "gone", "not_reached"].iter().map(|part| outcome[*part]).sum();
     assert_eq!(sum, outcome["live"], "{outcome:?}");
     assert_eq!((outcome["settled"], outcome["not_reached"]), (1, 0), "{outcome:?}");
 }
 
 /// Whether a tool is missing; in CI that is a failure.
-pub fn missing(tool: &str, there: bool) -> bool {
+pub(crate) fn missing(tool: &str, there: bool) -> bool {
     if !there {
         assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{tool} is missing");
         println!("SKIPPED: {tool} is missing");
