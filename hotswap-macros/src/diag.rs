@@ -389,6 +389,9 @@ messages! {
     migration_of_no_state(ty, states):
         "`{ty}` is not the state of any version",
         "a migration goes between states, here {states}; or name the versions: `migrate(from = 1, to = 2)`";
+    migration_of_another_type(ty, number, state):
+        "`{ty}` is not the state of version {number}, which this migration names",
+        "the state of version {number} is `{state}`";
     edge_of_unknown_version[machine](number):
         "machine `{machine}` does not declare version {number}",
         "a migration goes between two versions that follow each other";
@@ -414,7 +417,7 @@ messages! {
         "field `{name}` of `{new}` has no source in `{old}`",
         "`#[machine(added = …)]` gives it a value, `#[machine(from = …)]` renames a field, \
          or write `#[machine(migrate)] fn up(old: &{old}) -> {new}`";
-    from_unknown(from, old, known):
+    source_unknown(from, old, known):
         "`{old}` has no field `{from}`",
         "`from` names a field of the state before; those of `{old}` are {known}";
     type_changed(name, was, is, old, new):

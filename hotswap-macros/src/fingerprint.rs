@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn types_may_reach_themselves() {
-        let shape = shape("struct V1 { next: Option<Box<V1>>, tree: Tree } enum Tree { Leaf, Node(Box<Tree>, Box<V1>) }");
+        let shape =
+            shape("struct V1 { next: Option<Box<V1>>, tree: Tree } enum Tree { Leaf, Node(Box<Tree>, Box<V1>) }");
         assert_eq!(shape.reached, ["Tree"]);
     }
 }

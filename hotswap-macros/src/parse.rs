@@ -167,16 +167,16 @@ impl Place {
 const MODULE_OPTIONS: [&str; 5] = ["name", "crate", "derive", "rename", "retired"];
 
 /// Takes the module apart, or says why it is none.
-pub(crate) fn parse(args: TokenStream, item: Item, diag: &mut Diag) -> Result<Parsed, Item> {
+pub(crate) fn parse(args: TokenStream, item: Item, diag: &mut Diag) -> Result<Parsed, Box<Item>> {
     let mut module = match item {
         Item::Mod(module) if module.content.is_some() => module,
         Item::Mod(module) => {
             diag.out_of_line(&module.ident);
-            return Err(Item::Mod(module));
+            return Err(Box::new(Item::Mod(module)));
         }
         other => {
             outside(&args, &other, diag);
-            return Err(other);
+            return Err(Box::new(other));
         }
     };
     diag.machine(&module.ident.unraw().to_string());
@@ -252,7 +252,7 @@ fn module_options(args: TokenStream, ident: &Ident, diag: &mut Diag) -> Options 
                     let from = renamed.path.require_ident()?.clone();
                     let to: Ident = renamed.value()?.parse()?;
                     if !GENERATED.contains(&from.to_string().as_str()) {
-                        diag.rename_of_unknown(&from, &from, &GENERATED.map(quoted).join(", "));
+                        diag.rename_of_unknown(&from, &from, GENERATED.map(quoted).join(", "));
                     } else if options.rename.insert(from.to_string(), to).is_some() {
                         diag.renamed_twice(&from, &from);
                     }
@@ -273,8 +273,8 @@ fn module_options(args: TokenStream, ident: &Ident, diag: &mut Diag) -> Options 
             unknown => {
                 let elsewhere = Place::ALL.into_iter().find(|place| place.options().contains(&unknown));
                 match elsewhere {
-                    Some(place) => diag.misplaced_option(&name, &name, "module", &format!("a {}", place.noun())),
-                    None => diag.unknown_option(&name, &name, "module", &nearest(unknown, &MODULE_OPTIONS)),
+                    Some(place) => diag.misplaced_option(&name, &name, "module", format!("a {}", place.noun())),
+                    None => diag.unknown_option(&name, &name, "module", nearest(unknown, &MODULE_OPTIONS)),
                 }
                 return skip(meta.input);
             }
@@ -328,17 +328,12 @@ impl Parsed {
                 }
                 Item::Use(item) => {
                     if let Some(marker) = self.marker(&mut item.attrs, Place::Type, diag) {
-                        match single(&item.tree) {
-                            Some(ident) => {
-                                let (ident, attrs) = (ident.clone(), item.attrs.clone());
-                                let kind = Kind::Unseen("use");
-                                let none = syn::Generics::default();
-                                self.ty(&ident, &none, &attrs, kind, Some(marker), within, diag);
-                            }
-                            None => {
-                                self.incomplete = true;
-                                diag.use_of_many(&item.tree);
-                            }
+                        if let Some(ident) = single(&item.tree) {
+                            let kind = Kind::Unseen("use");
+                            self.ty(ident, &syn::Generics::default(), &item.attrs, kind, Some(marker), within, diag);
+                        } else {
+                            self.incomplete = true;
+                            diag.use_of_many(&item.tree);
                         }
                     }
                 }
@@ -349,6 +344,10 @@ impl Parsed {
                         } else {
                             diag.nested_marker(&item.sig.ident, &item.sig.ident);
                         }
+                        // the signature is prescribed, so a lint about it is not the user's to follow
+                        item.attrs.push(syn::parse_quote!(
+                            #[allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref)]
+                        ));
                     }
                 }
                 Item::Mod(item) => {
@@ -537,11 +536,11 @@ impl Marker {
         if !place.options().contains(&text.as_str()) {
             let elsewhere = Place::ALL.into_iter().find(|place| place.options().contains(&text.as_str()));
             match elsewhere {
-                Some(right) => diag.misplaced_option(name, name, place.noun(), &format!("a {}", right.noun())),
+                Some(right) => diag.misplaced_option(name, name, place.noun(), format!("a {}", right.noun())),
                 None if MODULE_OPTIONS.contains(&text.as_str()) => {
                     diag.misplaced_option(name, name, place.noun(), "the module");
                 }
-                None => diag.unknown_option(name, name, place.noun(), &nearest(&text, place.options())),
+                None => diag.unknown_option(name, name, place.noun(), nearest(&text, place.options())),
             }
             return skip(meta.input);
         }

@@ -378,13 +378,12 @@ pub(crate) fn show(tokens: &impl ToTokens) -> String {
     text.replace("->", "-> ").replace("->  ", "-> ")
 }
 
-fn join(within: &[String], name: impl ToString) -> String {
+fn join(within: &[String], name: impl std::fmt::Display) -> String {
     let mut path = within.join("::");
     if !path.is_empty() {
         path.push_str("::");
     }
-    path.push_str(&name.to_string());
-    path
+    path + &name.to_string()
 }
 
 /// The first lifetime, function pointer or inferred part of a type, if it has one.

@@ -70,6 +70,65 @@ pub fn next<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(seq: &mut A) -> Result<
     seq.next_element()?.ok_or_else(|| A::Error::custom("the pair ends too early"))
 }
 
+/// The value of a variant, to be written. One that is not serializable has been refused on the user's own token, and
+/// would only be refused again here; so it is looked for as [`Probe`] looks for a `Result`.
+#[derive(Debug)]
+pub struct Payload<'a, T>(pub &'a T);
+
+/// Values that can be written.
+pub trait Encode {
+    /// Writes it behind its tag.
+    fn write<S: Serializer, G: Serialize + ?Sized>(&self, serializer: S, tag: &G) -> Result<S::Ok, S::Error>;
+}
+
+impl<T: Serialize> Encode for Payload<'_, T> {
+    #[inline]
+    fn write<S: Serializer, G: Serialize + ?Sized>(&self, serializer: S, tag: &G) -> Result<S::Ok, S::Error> {
+        write_tagged(serializer, tag, self.0)
+    }
+}
+
+/// All others, in programs that do not compile.
+pub trait CannotEncode {
+    /// Never writes.
+    fn write<S: Serializer, G: ?Sized>(&self, serializer: S, tag: &G) -> Result<S::Ok, S::Error>;
+}
+
+impl<T> CannotEncode for &Payload<'_, T> {
+    fn write<S: Serializer, G: ?Sized>(&self, _: S, _: &G) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("not serializable"))
+    }
+}
+
+/// A variant whose value is to be read, as [`Payload`] is to be written.
+#[derive(Debug)]
+pub struct Variant<T, E>(pub fn(T) -> E);
+
+/// Variants whose value can be read.
+pub trait Decode<E> {
+    /// Reads it.
+    fn read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error>;
+}
+
+impl<T: DeserializeOwned, E> Decode<E> for Variant<T, E> {
+    #[inline]
+    fn read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error> {
+        next(seq).map(self.0)
+    }
+}
+
+/// All others, in programs that do not compile.
+pub trait CannotDecode<E> {
+    /// Never reads.
+    fn read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error>;
+}
+
+impl<T, E> CannotDecode<E> for &Variant<T, E> {
+    fn read<'de, A: SeqAccess<'de>>(&self, _: &mut A) -> Result<E, A::Error> {
+        Err(A::Error::custom("not serializable"))
+    }
+}
+
 /// What stands before the value in a tagged pair.
 pub trait Tag {
     /// What literals are compared with.
@@ -107,12 +166,12 @@ pub type Step<O, I> = Result<Stepped<O>, I>;
 
 /// Whether a version takes all inputs of a type, by the machine's table.
 #[must_use]
-pub fn takes<M: Accepts<I>, I: Serialize>(version: u32) -> bool {
+pub fn takes<M: Accepts<I>, I>(version: u32) -> bool {
     M::VERSIONS.iter().any(|info| info.number == version && info.takes.contains(&M::INPUT))
 }
 
 /// Runs one step and wraps what comes of it.
-pub fn step_any<M: Accepts<I>, I: Serialize>(
+pub fn step_any<M: Accepts<I>, I>(
     state: &mut M::AnyState,
     input: I,
     as_input: fn(I) -> M::AnyInput,
@@ -270,9 +329,27 @@ pub fn wrong_version(at: u32) -> ! {
     unreachable!("a state of version {at} was given to code of another version")
 }
 
-/// Names the user's type in a failure of a written migration.
-pub fn said(error: impl fmt::Display) -> String {
-    error.to_string()
+/// What a written migration says when it fails.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a migration: it does not implement `Display`",
+    label = "a migration of this machine returns it",
+    note = "implement `std::fmt::Display` for `{Self}`, or return a `String`"
+)]
+pub trait Said {
+    /// In the words of the user.
+    fn said(self) -> String;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: fmt::Display> Said for T {
+    fn said(self) -> String {
+        self.to_string()
+    }
+}
+
+/// Puts the failure of a written migration in words.
+pub fn said(error: impl Said) -> String {
+    error.said()
 }
 
 macro_rules! property {
@@ -315,12 +392,23 @@ property!(
     "`{Self}` cannot be an input: it cannot be sent to another thread",
     "an input may be handed over between threads; use `Arc` in place of `Rc`"
 );
-property!(
-    /// An output can be encoded and decoded.
-    OutputSerializable: Serialize, DeserializeOwned;
-    "`{Self}` cannot be an output: it is not serializable",
-    "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`"
-);
+/// An output can be encoded and decoded. No supertraits say so: each would be an error of its own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an output: it is not serializable",
+    label = "in a machine",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`"
+)]
+pub trait OutputSerializable {
+    /// The output as JSON.
+    fn json(&self) -> serde_json::Result<String>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> OutputSerializable for T {
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
 property!(
     /// An output can go to another thread.
     OutputSend: Send;
@@ -334,8 +422,8 @@ pub const fn state<T: StateSerializable + StateSend + StateUnwindSafe>() {}
 /// Stands on a type that is to be an input.
 pub const fn input<T: InputSerializable + InputSend>() {}
 
-/// Stands on a type that is to be an output.
-pub const fn output<T: OutputSerializable + OutputSend>() {}
+/// Stands on a type that is to be an output; that it is serializable `Accepts` asks.
+pub const fn output<T: OutputSend>() {}
 
 /// How a tagged enum is encoded: the tag of each variant.
 #[doc(hidden)]
@@ -349,9 +437,10 @@ macro_rules! __encoding {
                 &self,
                 serializer: S,
             ) -> ::core::result::Result<S::Ok, S::Error> {
+                use $crate::__private::{CannotEncode as _, Encode as _};
                 match *self {
                     $($(#[$cfg])* $any::$variant(ref value) => {
-                        $crate::__private::write_tagged(serializer, &$name, value)
+                        (&$crate::__private::Payload(value)).write(serializer, &$name)
                     })*
                     $($any::$loaded(ref state) => {
                         $crate::__private::write_tagged(serializer, &state.version(), state)
@@ -366,8 +455,9 @@ macro_rules! __encoding {
                 tag: $tag,
                 seq: &mut A,
             ) -> ::core::result::Result<Self, A::Error> {
+                use $crate::__private::{CannotDecode as _, Decode as _};
                 match $crate::__private::Tag::key(&tag) {
-                    $($(#[$cfg])* $name => $crate::__private::next(seq).map($any::$variant),)*
+                    $($(#[$cfg])* $name => (&$crate::__private::Variant($any::$variant)).read(seq),)*
                     $($(tag @ $retired => $crate::__private::retired($machine, tag),)*)?
                     tag => $crate::__private::unknown($machine, $what, tag),
                 }

@@ -8,6 +8,8 @@ use std::panic::RefUnwindSafe;
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
+use crate::__private::OutputSerializable;
+
 /// A named line of versions. `#[machine]` implements it for the generated `Machine` type.
 pub trait Machine: Sized + Send + Sync + 'static {
     /// The tagged enum of all versions' states (`AnyState`).
@@ -61,9 +63,9 @@ pub trait Machine: Sized + Send + Sync + 'static {
     label = "no step of any version takes this",
     note = "a step is `#[machine(version = …)] fn name(state: &mut State, input: {I}) -> Output`"
 )]
-pub trait Accepts<I: Serialize>: Machine {
+pub trait Accepts<I>: Machine {
     /// What a step for this input gives back.
-    type Output: Serialize;
+    type Output: OutputSerializable;
 
     /// The input's name, as [`Machine::AnyInput`] spells its variant.
     const INPUT: &'static str;

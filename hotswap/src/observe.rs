@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use crate::__private::OutputSerializable;
 use crate::error::Why;
 use crate::way::contain;
 
@@ -88,12 +89,12 @@ pub(crate) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    pub(crate) fn output(mut self, value: &impl Serialize) {
+    pub(crate) fn output(mut self, value: &impl OutputSerializable) {
         let observer = self.observer;
         self.end(&observer.steps);
         if self.traced {
             let Self { label, version, input, .. } = &self;
-            tracing::info!(target: "hotswap::trace", switch = label, version, input, value = json(value), "output");
+            tracing::info!(target: "hotswap::trace", switch = label, version, input, value = written(|| value.json()), "output");
         }
     }
 
@@ -125,7 +126,11 @@ impl Drop for Watch<'_> {
 
 /// A value as JSON; what cannot be written so is said instead.
 pub(crate) fn json(value: &impl Serialize) -> String {
-    match contain(|| serde_json::to_string(value)) {
+    written(|| serde_json::to_string(value))
+}
+
+fn written(write: impl FnOnce() -> serde_json::Result<String>) -> String {
+    match contain(write) {
         Ok(Ok(text)) => text,
         Ok(Err(error)) => format!("({error})"),
         Err(panic) => format!("({panic})"),

@@ -142,6 +142,9 @@ common_options!(CommitOptions);
 
 impl CommitOptions {
     /// Commits although instances are held back; they go on at their versions.
+    ///
+    /// Those that run the committed version count as arrived from then on, with all that they carry: what they could not
+    /// undo on an earlier way back is accepted.
     #[must_use]
     pub fn leave_held_back(mut self, leave: bool) -> Self {
         self.leave_held_back = leave;

@@ -31,8 +31,17 @@ pub(crate) type Make<'a, M> =
 #[derive(Debug, Default)]
 pub(crate) struct Aside {
     kept: Option<Kept>,
-    /// The lowest version that it missed and could not go down to: owed before it may go up.
-    debt: Option<u32>,
+    debt: Option<Debt>,
+}
+
+/// The lowest version that an instance missed and could not go down to: owed before it may go up.
+///
+/// A commit that leaves the held back where they are forgives it.
+#[derive(Debug, Clone, Copy)]
+struct Debt {
+    low: u32,
+    /// The epoch that held it back.
+    since: u64,
 }
 
 /// The encoded state that an instance had before a probation.
@@ -284,8 +293,8 @@ impl<M: Machine> Slot<M> {
     /// The lowest version that it must pass: of the releases that it slept through, and of those it could not follow.
     fn lowest_owed(&self, home: &dyn Home, release: &Release) -> u32 {
         let missed = release.lowest_since(epoch_of(self.stamp));
-        let debt = home.aside().and_then(|aside| aside.debt);
-        debt.map_or(missed, |debt| debt.min(missed))
+        let debt = home.aside().and_then(|aside| aside.debt).filter(|debt| debt.since > release.committed);
+        debt.map_or(missed, |debt| debt.low.min(missed))
     }
 
     /// The state to keep, where the operator asked for it and the instance is about to leave it.
@@ -331,7 +340,7 @@ impl<M: Machine> Slot<M> {
     fn hold_back(&mut self, shared: &Shared<M>, home: &mut dyn Home, release: &Release, before: Count, stuck: &Stuck) {
         let owed = self.lowest_owed(home, release);
         if owed < before.version {
-            home.aside_mut().debt = Some(owed);
+            home.aside_mut().debt = Some(Debt { low: owed, since: release.epoch });
         }
         self.stamp = release.epoch | HELD | if stuck.lost { POISONED } else { 0 };
         let count = self.count(home.place());

@@ -37,6 +37,8 @@ pub(crate) struct Release {
     pub(crate) permanent: u32,
     /// The epoch at which the present probation began.
     pub(crate) probation: Option<u64>,
+    /// The epoch of the last commit, 0 before the first.
+    pub(crate) committed: u64,
     /// The id of the command that made it.
     pub(crate) id: Arc<str>,
     pub(crate) terms: Terms,
@@ -64,6 +66,7 @@ impl Release {
             version,
             permanent: version,
             probation: None,
+            committed: 0,
             id: Arc::from("start"),
             terms: Terms::default(),
             failures: AtomicU64::new(0),
@@ -222,6 +225,7 @@ impl Release {
             version: next.version,
             permanent,
             probation,
+            committed: if next.kind == Kind::Commit { epoch } else { self.committed },
             id: Arc::clone(&next.id),
             terms,
             failures: AtomicU64::new(0),

@@ -248,8 +248,10 @@ fn machines_run_among_shadowed_names() {
     let cell = shadowed::Cell::new(State { r#type: Vec, string: String });
     let output = cell.step(Option { r#type: 1 });
     ::std::assert!(::std::matches!(output, ::core::result::Result::Ok(shadowed::Result)));
-    let mut slot =
-        ::core::option::Option::Some(<AnyState as ::core::convert::From<_>>::from(State { r#type: Vec, string: String }));
+    let mut slot = ::core::option::Option::Some(<AnyState as ::core::convert::From<_>>::from(State {
+        r#type: Vec,
+        string: String,
+    }));
     let moved = <shadowed::Machine as ::hotswap::Machine>::fused(&mut slot);
     ::std::assert!(moved.is_ok());
     let expected = shadowed::Box { r#type: Vec, string: String, r#fn: 3 };

@@ -1,6 +1,7 @@
 //! Every kind of migration gives what its author wrote, edge by edge and fused, and one that panics costs nothing.
 
 #![allow(missing_docs, reason = "the machines here are described by their tests")]
+#![allow(clippy::trivially_copy_pass_by_ref, reason = "a conversion borrows its field, whatever its type")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -34,11 +35,11 @@ fn both_ways<M: Machine>(make: impl Fn() -> M::AnyState) -> (String, String) {
     }
     let mut fused = Some(make());
     M::fused(&mut fused).expect("it moves");
-    (encoded::<M>(&stepwise), encoded::<M>(&fused))
+    (encoded::<M>(stepwise.as_ref()), encoded::<M>(fused.as_ref()))
 }
 
-fn encoded<M: Machine>(slot: &Option<M::AnyState>) -> String {
-    serde_json::to_string(slot).expect("a state can be encoded")
+fn encoded<M: Machine>(slot: Option<&M::AnyState>) -> String {
+    serde_json::to_string(&slot).expect("a state can be encoded")
 }
 
 #[machine(derive(Debug, Clone, PartialEq))]
@@ -77,7 +78,7 @@ mod order {
         7
     }
 
-    #[machine(version = 2, migrates_from = 1, reversible, removes(legacy = state() as u8), boxed)]
+    #[machine(version = 2, migrates_from = 1, reversible, removes(legacy = 7), boxed)]
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     pub struct Order2 {
         #[machine(from = cents, with = dollars, back = cents)]

@@ -170,3 +170,18 @@ fn commit_waits_for_the_held_back_unless_told_to_leave_them() {
     assert_eq!((admin.status().permanent, cell.version()), (3, Some(2)));
     cell.step(Add(1)).expect("serves on");
 }
+
+#[test]
+fn what_could_not_go_back_owes_it_until_a_commit_that_leaves_it() {
+    let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
+    let cell = switch.cell(marks::V1 { marks: vec![1] }).expect("enters");
+    let admin = switch.admin();
+    admin.upgrade(2, "").expect("not refused");
+    cell.step(Mark(2)).expect("taken");
+    assert_eq!(admin.rollback("").expect("nothing is lost").held_back, 1);
+    assert_eq!(admin.upgrade(2, "").expect("not refused").held_back, 1, "it still carries what was undone");
+    let left = admin.commit_with("", &CommitOptions::default().leave_held_back(true)).expect("left");
+    assert_eq!((left.moved, left.held_back), (1, 0));
+    assert_eq!(admin.upgrade(3, "").expect("not refused").moved, 1);
+    assert_eq!(cell.step(Marks).expect("taken"), [1, 2]);
+}

@@ -25,6 +25,7 @@ pub mod counter {
     }
 
     #[machine(version = 1)]
+    #[must_use]
     pub fn get(state: &V1, _: Get) -> i64 {
         state.count
     }
@@ -44,6 +45,7 @@ pub mod counter {
     }
 
     #[machine(version = 2)]
+    #[must_use]
     pub fn get_v2(state: &V2, _: Get) -> i64 {
         state.count
     }

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 #[test]
 fn machines_without_mistakes_compile() {
@@ -30,6 +31,21 @@ fn one_mistake_gives_one_error() {
         let errors = said.lines().filter(|line| line.starts_with("error")).count();
         assert_eq!(errors, declared, "{} should give {declared} error(s):\n{said}", case.display());
     }
+}
+
+#[test]
+fn a_program_that_aborts_on_panic_is_refused() {
+    let check = |panic: &str| {
+        Command::new(env!("CARGO"))
+            .args(["rustc", "--quiet", "--profile", "check", "--package", "hotswap-ui-tests", "--example", "unwinds"])
+            .args(["--", "-C", &format!("panic={panic}")])
+            .output()
+            .expect("cargo runs")
+    };
+    assert!(check("unwind").status.success(), "the same program that unwinds compiles");
+    let refused = check("abort");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("a machine needs `panic = \"unwind\"`"), "{said}");
 }
 
 /// Every `.rs` file in the topic folders.

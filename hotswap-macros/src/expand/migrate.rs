@@ -133,12 +133,13 @@ impl Migration<'_> {
     fn entry(&self) -> TokenStream {
         let Names { krate, machine, .. } = self.cx.names;
         let ([from, to], cfg) = (self.numbers(), self.cfg());
-        let loses = match &self.edge.loses {
-            Some(loses) => mixed!(::core::option::Option::Some(#loses)),
-            None => mixed!(::core::option::Option::None),
-        };
-        let [old, new] = [self.edge.from, self.edge.to].map(|index| (self.cx.variant(index), self.cx.held(index)));
-        let ((old, old_state), (new, new_state)) = (old, new);
+        let loses = self
+            .edge
+            .loses
+            .as_ref()
+            .map_or_else(|| mixed!(::core::option::Option::None), |loses| mixed!(::core::option::Option::Some(#loses)));
+        let [(old, old_state), (new, new_state)] =
+            [self.edge.from, self.edge.to].map(|index| (self.cx.variant(index), self.cx.held(index)));
         let wrap = mixed!(|state| #new(#new_state));
         let entry = match &self.edge.how {
             How::Identity | How::Derived(_) => {

@@ -15,6 +15,8 @@ mod migrate;
 mod state;
 mod step;
 mod stub;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use stub::stub;
 
@@ -37,7 +39,7 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
         machine_impl(cx),
         admin::submission(&names),
     ];
-    module(&machine.module, types.into_iter().chain(impls.into_iter().map(block)))
+    module(&machine.module, types.into_iter().chain(impls.iter().map(block)))
 }
 
 /// `impl Machine`, whose parts come from the files that know them.
@@ -73,7 +75,7 @@ fn module(module: &ItemMod, generated: impl Iterator<Item = TokenStream>) -> Tok
 }
 
 /// A scope of its own for items that have no name outside.
-fn block(items: TokenStream) -> TokenStream {
+fn block(items: &TokenStream) -> TokenStream {
     mixed! {
         #[allow(deprecated)]
         const _: () = { #items };

@@ -40,12 +40,11 @@ fn groups<'a>(cx: Context, input: &'a Input) -> Vec<Group<'a>> {
     groups
 }
 
-fn same(a: &Way, b: &Way) -> bool {
-    match (a, b) {
-        (Way::Step { function: a, .. }, Way::Step { function: b, .. }) => a == b,
-        (Way::Adapt { adapter: a, next: b, output: c }, Way::Adapt { adapter: x, next: y, output: z }) => {
-            (a, b, c) == (x, y, z)
-        }
+fn same(one: &Way, other: &Way) -> bool {
+    match (one, other) {
+        (Way::Step { function: one }, Way::Step { function: other }) => one == other,
+        // versions that adapt an input by the same first hop go on from there by themselves
+        (Way::Adapt { adapter: one, .. }, Way::Adapt { adapter: other, .. }) => one == other,
         (Way::Refused, Way::Refused) => true,
         _ => false,
     }
@@ -93,7 +92,7 @@ fn accepts(cx: Context, input: &Input) -> TokenStream {
 /// Adapts an input one hop and steps what it became. Only the adapter can refuse, and it is asked before anything is lost.
 fn hand_over(cx: Context, adapter: usize, next: &Input, output: Option<usize>) -> TokenStream {
     let Names { krate, machine, .. } = cx.names;
-    let adapted = match (&cx.machine.adapters[adapter], function(cx, adapter)) {
+    let hop = match (&cx.machine.adapters[adapter], function(cx, adapter)) {
         (Adapter { partial: false, .. }, function) => mixed!(#function(input)),
         (Adapter { how: Adapt::Written(_), .. }, function) => mixed! {
             match #function(&input) {
@@ -104,12 +103,11 @@ fn hand_over(cx: Context, adapter: usize, next: &Input, output: Option<usize>) -
         (Adapter { how: Adapt::Extends(_), .. }, function) => mixed!(#function(input)?),
     };
     let next = &next.ty;
-    let stepped = match output.map(|output| function(cx, output)) {
-        Some(function) => mixed!(stepped.map(#function)),
-        None => mixed!(stepped),
-    };
+    let stepped = output
+        .map(|output| function(cx, output))
+        .map_or_else(|| mixed!(stepped), |function| mixed!(stepped.map(#function)));
     mixed! {{
-        let next = #adapted;
+        let next = #hop;
         return match <#machine as #krate::Accepts<#next>>::step(state, next) {
             ::core::result::Result::Ok(stepped) => ::core::result::Result::Ok(#stepped),
             ::core::result::Result::Err(_) => ::core::unreachable!(),

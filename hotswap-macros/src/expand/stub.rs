@@ -12,7 +12,7 @@ pub(crate) fn stub(user: &ItemMod, sketch: &Sketch) -> TokenStream {
     let numbers: Vec<(u32, &[Attribute])> = sketch.versions.iter().map(|(number, _)| (*number, &[][..])).collect();
     let types = [admin::types(&names, &numbers), enums(&names, sketch)];
     let impls = [admin::version_impls(&names, &numbers), impls(&names, sketch)];
-    module(user, types.into_iter().chain(impls.into_iter().map(block)))
+    module(user, types.into_iter().chain(impls.iter().map(block)))
 }
 
 fn enums(names: &Names, sketch: &Sketch) -> TokenStream {

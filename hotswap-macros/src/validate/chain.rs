@@ -1,5 +1,7 @@
 //! The line of versions: their numbers, which comes after which, and the `cfg`s that stand on them.
 
+#![expect(clippy::similar_names, reason = "a line is made of links")]
+
 use quote::ToTokens;
 use syn::{Attribute, Ident};
 
@@ -101,12 +103,11 @@ fn steps<'p>(parsed: &'p Parsed, line: &mut Line<'p>, diag: &mut Diag) {
         let link = &mut line.links[index];
         let of_version = ["migrates_from", "reversible", "removes", "drops", "frozen", "boxed"];
         if let Some(option) = step.marker.given.iter().find(|name| of_version.iter().any(|option| **name == *option)) {
-            match link.state {
-                Some(state) => diag.option_belongs_on_state(option, option, number.value, &state.to_string()),
-                None => {
-                    let first = link.steps.first().map(|first| first.item.sig.ident.to_string()).unwrap_or_default();
-                    diag.option_belongs_on_first_step(option, option, number.value, &first);
-                }
+            if let Some(state) = link.state {
+                diag.option_belongs_on_state(option, option, number.value, state);
+            } else {
+                let first = link.steps.first().map(|first| first.item.sig.ident.to_string()).unwrap_or_default();
+                diag.option_belongs_on_first_step(option, option, number.value, first);
             }
         }
         link.steps.push(step);
@@ -178,7 +179,7 @@ fn inherit(index: usize, line: &mut Line<'_>) {
 fn numbers(parsed: &Parsed, link: &Link<'_>, diag: &mut Diag) {
     if parsed.options.retired.contains(&link.number.value) {
         let retired: Vec<String> = parsed.options.retired.iter().map(quoted).collect();
-        diag.number_retired(&link.number.lit, link.number.value, &retired.join(", "));
+        diag.number_retired(&link.number.lit, link.number.value, retired.join(", "));
     }
 }
 
@@ -224,9 +225,9 @@ pub(super) fn same(function: &Function, link: &Link<'_>, diag: &mut Diag) {
     }
 }
 
-/// The first condition of `these` that `those` do not have.
-pub(super) fn lacking(these: &[Attribute], those: &[Attribute]) -> Option<String> {
-    let missing = these.iter().find(|attr| !has(those, attr))?;
+/// The first of the wanted conditions that is not given.
+pub(super) fn lacking(wanted: &[Attribute], given: &[Attribute]) -> Option<String> {
+    let missing = wanted.iter().find(|attr| !has(given, attr))?;
     Some(crate::scope::show(missing))
 }
 

@@ -58,7 +58,7 @@ pub(super) fn inputs(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Input
             };
             if let Some(first) = of_version.iter().find(|first| first.key == step.key) {
                 let (first, second) = (&first.function.item.sig.ident, &function.item.sig.ident);
-                diag.step_twice(second, link.number.value, &show(&step.input), first, second);
+                diag.step_twice(second, link.number.value, show(&step.input), first, second);
                 continue;
             }
             of_version.push(step);
@@ -102,7 +102,7 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
         return None;
     };
     let Type::Reference(reference) = bare(&first.ty) else {
-        diag.state_by_value(&first.ty, name, &show(&first.ty));
+        diag.state_by_value(&first.ty, name, show(&first.ty));
         return None;
     };
     let given = parsed.scope.key(&reference.elem);
@@ -145,14 +145,12 @@ pub(super) fn parameters(signature: &Signature) -> String {
 
 /// What to call the input in a usage line.
 fn input_hint(signature: &Signature) -> String {
-    match signature.inputs.iter().nth(1) {
-        Some(FnArg::Typed(second)) => show(&second.ty),
-        _ => {
-            let name = signature.ident.to_string();
-            let mut letters = name.trim_start_matches("r#").chars();
-            letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-        }
+    if let Some(FnArg::Typed(second)) = signature.inputs.iter().nth(1) {
+        return show(&second.ty);
     }
+    let name = signature.ident.to_string();
+    let mut letters = name.trim_start_matches("r#").chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Whether a marked function is an ordinary one: free, synchronous, safe and without parameters of type or lifetime.
@@ -193,7 +191,7 @@ fn stepped(parsed: &Parsed, line: &Line<'_>, steps: &[Vec<Step<'_>>], diag: &mut
                         ReturnType::Type(_, ty) => ty,
                     };
                     let (input, first) = (show(&step.input), first.get(&step.key).map_or(name, |first| *first));
-                    diag.two_outputs(at, &input, &show(&other.input.output), first, &show(&step.output), name);
+                    diag.two_outputs(at, &input, show(&other.input.output), first, show(&step.output), name);
                 }
                 continue;
             }
@@ -264,18 +262,18 @@ fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Opti
     let (from, to, partial) = match (bare(&from.ty), optional) {
         (Type::Reference(reference), Some(to)) => ((*reference.elem).clone(), to[0].clone(), true),
         (Type::Reference(reference), None) => {
-            diag.adapter_borrows(reference, name, &show(&reference.elem), &show(to));
+            diag.adapter_borrows(reference, name, show(&reference.elem), show(to));
             return None;
         }
         (from, Some(inner)) => {
-            diag.adapter_consumes(from, name, &show(from), &show(inner[0]));
+            diag.adapter_consumes(from, name, show(from), show(inner[0]));
             return None;
         }
         (from, None) => (from.clone(), (**to).clone(), false),
     };
     let (from_key, to_key) = (parsed.scope.key(&from), parsed.scope.key(&to));
     if from_key == to_key {
-        diag.adapter_to_itself(name, name, &show(&from));
+        diag.adapter_to_itself(name, name, show(&from));
         return None;
     }
     Some(Draft {
@@ -298,18 +296,18 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
         old.and_then(|decl| variants(&decl.kind)),
         scope.types.get(&new.to_string()).and_then(|decl| variants(&decl.kind)),
     ) else {
-        diag.extends_no_enum(&extends.of, new, &show(&extends.of));
+        diag.extends_no_enum(&extends.of, new, show(&extends.of));
         return None;
     };
     let before = diag.count();
     let mut shared = Vec::new();
     for variant in old_variants {
         let Some(same) = new_variants.iter().find(|same| same.ident == variant.ident) else {
-            diag.extends_without_variant(&extends.of, new, &show(&extends.of), &variant.ident);
+            diag.extends_without_variant(&extends.of, new, show(&extends.of), &variant.ident);
             continue;
         };
         if !same_fields(parsed, variant, same) {
-            diag.extends_other_fields(&same.ident, new, &show(&extends.of), &variant.ident);
+            diag.extends_other_fields(&same.ident, new, show(&extends.of), &variant.ident);
         }
         let members: Vec<Member> = same.fields.iter().map(|field| field.member.clone()).collect();
         shared.push(Shared { variant: variant.ident.clone(), members });
@@ -530,7 +528,7 @@ impl Search<'_, '_> {
         if link.steps.is_empty() && !untaken.is_empty() {
             let inputs: Vec<String> = untaken.iter().map(|known| show(&known.input.ty)).collect();
             let taken: Vec<String> = inputs.iter().map(quoted).collect();
-            diag.no_steps_any_more(at, number, before, &taken.join(", "), &inputs.join(", "), state);
+            diag.no_steps_any_more(at, number, before, taken.join(", "), inputs.join(", "), state);
             return;
         }
         for known in untaken {
@@ -539,7 +537,7 @@ impl Search<'_, '_> {
                 Some((draft, first)) => {
                     diag.partial_after_first(draft.at, &draft.name, &first.name, number, &input);
                 }
-                None => diag.untaken(at, number, &input, before, state, &show(&known.input.output)),
+                None => diag.untaken(at, number, &input, before, state, show(&known.input.output)),
             }
         }
     }
@@ -600,7 +598,7 @@ impl Search<'_, '_> {
                     {
                         let draft = &self.adapters[adapter].1;
                         let input = show(&self.known[input].input.ty);
-                        diag.output_adapter_missing(draft.at, &draft.name, &input, &show(want), &show(have));
+                        diag.output_adapter_missing(draft.at, &draft.name, &input, show(want), show(have));
                         missing.push((have_key, want_key));
                     }
                 }
@@ -647,25 +645,23 @@ fn variants(parsed: &Parsed, steps: &[Vec<Step<'_>>], known: &mut [Known], diag:
         let name: Option<&LitStr> = given.next();
         for other in given {
             if name.is_some_and(|name| name.value() != other.value()) {
-                diag.input_named_twice(other, &show(&known.input.ty), &name.map(LitStr::value).unwrap_or_default());
+                diag.input_named_twice(other, show(&known.input.ty), name.map(LitStr::value).unwrap_or_default());
             }
         }
-        let variant = match name {
-            Some(lit) => match syn::parse_str::<Ident>(&lit.value()) {
-                Ok(ident) => Some(Ident::new(&ident.to_string(), lit.span())),
-                Err(_) => {
-                    diag.input_name_no_word(lit);
-                    None
-                }
-            },
-            None => {
-                let named = own_name(&known.input.ty);
-                if named.is_none() {
-                    let shown = show(&known.input.ty);
-                    diag.input_without_name(&known.input.ty, &shown);
-                }
-                named
+        let variant = if let Some(lit) = name {
+            if let Ok(ident) = syn::parse_str::<Ident>(&lit.value()) {
+                Some(Ident::new(&ident.to_string(), lit.span()))
+            } else {
+                diag.input_name_no_word(lit);
+                None
             }
+        } else {
+            let named = own_name(&known.input.ty);
+            if named.is_none() {
+                let shown = show(&known.input.ty);
+                diag.input_without_name(&known.input.ty, &shown);
+            }
+            named
         };
         let Some(variant) = variant else { continue };
         let shown = show(&known.input.ty);

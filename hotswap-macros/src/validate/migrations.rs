@@ -1,5 +1,7 @@
 //! The migrations: which are written, which can be derived, and where every field of a derived one comes from.
 
+#![expect(clippy::similar_names, reason = "a line is made of links")]
+
 use quote::ToTokens;
 use syn::{Expr, FnArg, Ident, Lit, Member, ReturnType, Type, UnOp};
 
@@ -113,16 +115,16 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
     };
     let old = match (bare(&old.ty), moves) {
         (Type::Reference(reference), true) => {
-            diag.moves_on_a_borrow(reference, name, &show(&reference.elem));
+            diag.moves_on_a_borrow(reference, name, show(&reference.elem));
             return None;
         }
         (Type::Reference(reference), false) if reference.mutability.is_some() => {
-            diag.migration_mutates(reference, name, &show(&reference.elem));
+            diag.migration_mutates(reference, name, show(&reference.elem));
             return None;
         }
         (Type::Reference(reference), false) => &*reference.elem,
         (by_value, false) => {
-            diag.migration_by_value(by_value, name, &show(by_value));
+            diag.migration_by_value(by_value, name, show(by_value));
             return None;
         }
         (by_value, true) => by_value,
@@ -140,7 +142,7 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
         None => (&**returned, false),
     };
     if moves && fallible && !gives_back(scope, returned, old) {
-        diag.moves_loses_the_state(returned, name, &show(old), &show(new));
+        diag.moves_loses_the_state(returned, name, show(old), show(new));
         return None;
     }
     let (from, to) = match function.marker.migrate.as_ref().and_then(|migrate| migrate.edge.as_ref()) {
@@ -152,8 +154,10 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
                 }
                 found
             };
-            let (from, to) = (find(from, diag), find(to, diag));
-            (from?, to?)
+            let (from, to) = (find(from, diag)?, find(to, diag)?);
+            agrees(parsed, line, old, from, diag);
+            agrees(parsed, line, new, to, diag);
+            (from, to)
         }
         None => (end(parsed, line, old, diag)?, end(parsed, line, new, diag)?),
     };
@@ -168,6 +172,15 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
     };
     chain::same(function, &line.links[from.max(to)], diag);
     Some(Written { function, from, to, fallible, moves })
+}
+
+/// Where the edge is named, its types are only compared as far as they are known.
+fn agrees(parsed: &Parsed, line: &Line<'_>, ty: &Type, version: usize, diag: &mut Diag) {
+    let Some(state) = line.links[version].state else { return };
+    let resolved = parsed.scope.resolve(ty);
+    if resolved.leaves.is_empty() && resolved.key != parsed.scope.key(&syn::parse_quote!(#state)) {
+        diag.migration_of_another_type(ty, show(ty), number(line, version), state);
+    }
 }
 
 /// Whether the error of `Result<New, (Old, E)>` carries the old state.
@@ -189,7 +202,7 @@ fn end(parsed: &Parsed, line: &Line<'_>, ty: &Type, diag: &mut Diag) -> Option<u
     });
     if found.is_none() && !parsed.incomplete {
         let states: Vec<String> = parsed.states.iter().map(|state| format!("`{}`", state.ident)).collect();
-        diag.migration_of_no_state(ty, &show(ty), &states.join(", "));
+        diag.migration_of_no_state(ty, show(ty), states.join(", "));
     }
     found
 }
@@ -425,7 +438,7 @@ impl<'p> Ends<'p> {
                 && !old.iter().any(|old| matches!(from, Member::Named(from) if *from == old.ident))
             {
                 let known: Vec<String> = old.iter().map(|old| format!("`{}`", old.ident)).collect();
-                diag.variant_from_unknown(from, &member_name(from), &self.old.ident, &known.join(", "));
+                diag.variant_from_unknown(from, member_name(from), &self.old.ident, known.join(", "));
             }
         }
     }
@@ -461,7 +474,7 @@ impl<'p> Ends<'p> {
             } else {
                 if let Some((_, first)) = moved.iter().find(|(member, _)| **member == old.member) {
                     let (name, first) = (member_name(&old.member), member_name(&first.member));
-                    diag.moved_twice(field.at(), &name, &first, &member_name(&field.member));
+                    diag.moved_twice(field.at(), &name, &first, member_name(&field.member));
                 }
                 moved.push((&old.member, field));
                 let (was, is) = (self.key(self.old, &old.ty), self.key(self.new, &field.ty));
@@ -505,8 +518,8 @@ impl<'p> Ends<'p> {
                         &new.marker.with.to_token_stream(),
                         self.new_number,
                         &with,
-                        &show(&new.ty),
-                        &show(&old.ty),
+                        show(&new.ty),
+                        show(&old.ty),
                     );
                     continue;
                 };
@@ -544,7 +557,7 @@ impl<'p> Ends<'p> {
         match &field.marker.from {
             Some(from) => {
                 let known = names(pair.old.iter());
-                diag.from_unknown(from, &member_name(from), &self.old.ident, &known);
+                diag.source_unknown(from, member_name(from), &self.old.ident, &known);
             }
             None => diag.no_source(field.at(), &name, &self.new.ident, &self.old.ident),
         }

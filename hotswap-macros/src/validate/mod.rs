@@ -16,7 +16,7 @@ use crate::model::{GENERATED, Machine, Sketch, Version};
 use crate::parse::{Parsed, quoted};
 
 /// Checks everything; a `Machine` comes out only if nothing at all was reported.
-pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, (ItemMod, Sketch)> {
+pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, Box<(ItemMod, Sketch)>> {
     names(&parsed, diag);
     let line = chain::line(&parsed, diag);
     let edges = migrations::edges(&parsed, &line, diag);
@@ -25,7 +25,7 @@ pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, (Item
     let versions = versions(&parsed, &line, diag);
     if diag.any() {
         let sketch = sketch(&parsed, &line, &inputs, &unsound);
-        return Err((parsed.module, sketch));
+        return Err(Box::new((parsed.module, sketch)));
     }
     let inputs::Inputs { inputs, adapters } = inputs;
     Ok(Machine { module: parsed.module, options: parsed.options, versions, inputs, adapters, edges })

@@ -1,0 +1,53 @@
+//! What machines that must compile (`ui-tests/pass`) become, beside the user's own items: `tests/expansions`.
+
+use std::fs;
+use std::path::Path;
+
+use expect_test::expect_file;
+use syn::{File, Item};
+
+use crate::machine_impl;
+
+/// The generated items of the one machine in a file, formatted.
+fn expansion(of: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ui-tests/pass").join(of);
+    let source = fs::read_to_string(&path).expect("the file can be read");
+    let file = syn::parse_file(&source).expect("the file parses");
+    let mut machines = file.items.into_iter().filter_map(|item| match item {
+        Item::Mod(mut module) => {
+            let marker = module.attrs.iter().position(|attr| attr.path().is_ident("machine"))?;
+            Some((module.attrs.remove(marker), module))
+        }
+        _ => None,
+    });
+    let (marker, module) = machines.next().expect("it declares a machine");
+    let options = marker.meta.require_list().map(|list| list.tokens.clone()).unwrap_or_default();
+    let own = module.content.as_ref().map_or(0, |(_, items)| items.len());
+    let expanded = machine_impl(options, quote::quote!(#module));
+    let Item::Mod(module) = syn::parse2(expanded).expect("it expands to a module") else {
+        unreachable!("a machine stays a module");
+    };
+    let generated = module.content.map_or(Vec::new(), |(_, items)| items.into_iter().skip(own).collect());
+    prettyplease::unparse(&File { shebang: None, frontmatter: None, attrs: Vec::new(), items: generated })
+}
+
+#[test]
+fn counter() {
+    expect_file!["../../tests/expansions/counter.expected.rs"].assert_eq(&expansion("counter.rs"));
+}
+
+#[test]
+fn migrations() {
+    expect_file!["../../tests/expansions/migrations.expected.rs"].assert_eq(&expansion("migrations.rs"));
+}
+
+#[test]
+fn adapters() {
+    expect_file!["../../tests/expansions/adapters.expected.rs"].assert_eq(&expansion("adapters.rs"));
+}
+
+#[test]
+fn a_machine_of_two_versions_stays_short() {
+    let lines = expansion("two-versions.rs").lines().count();
+    assert!(lines <= 260, "{lines} lines are generated for two versions");
+}

@@ -1,0 +1,380 @@
+///The machine `shop`.
+#[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
+pub struct Machine;
+///A version of machine `shop` that is compiled in.
+#[derive(
+    ::core::fmt::Debug,
+    ::core::clone::Clone,
+    ::core::marker::Copy,
+    ::core::cmp::PartialEq,
+    ::core::cmp::Eq,
+    ::core::cmp::PartialOrd,
+    ::core::cmp::Ord,
+    ::core::hash::Hash
+)]
+#[repr(u32)]
+pub enum Version {
+    ///Version 1.
+    V1 = 1u32,
+    ///Version 2.
+    V2 = 2u32,
+}
+///One instance of machine `shop` shared by threads.
+pub type Cell = ::hotswap::Cell<Machine>;
+///One live state of machine `shop`.
+pub type Instance = ::hotswap::Instance<Machine>;
+///Which version of machine `shop` is meant to run.
+pub type Switch = ::hotswap::Switch<Machine>;
+///The commands over a switch of machine `shop`.
+pub type Admin = ::hotswap::Admin<Machine>;
+///Many instances of machine `shop`, by key.
+pub type Fleet<K> = ::hotswap::Fleet<Machine, K>;
+#[cfg(panic = "abort")]
+::core::compile_error!(
+    "a machine needs `panic = \"unwind\"`: a migration that panics must leave the old state whole"
+);
+///A state of machine `shop`, of any of its versions.
+#[allow(private_interfaces)]
+pub enum AnyState {
+    ///The state of version 1.
+    V1(V1),
+    ///The state of version 2.
+    V2(V2),
+    ///The state of a version that was loaded into the running program.
+    Loaded(::hotswap::Loaded),
+}
+///An input of machine `shop`.
+#[allow(private_interfaces)]
+pub enum AnyInput {
+    ///The input `Place`.
+    Place(Place),
+    ///The input `Move`.
+    Move(Move),
+    ///The input `Place2`.
+    Place2(Place2),
+    ///The input `Move2`.
+    Move2(Move2),
+}
+///What a step of machine `shop` gave back, by the input that it answers.
+#[allow(private_interfaces)]
+pub enum AnyOutput {
+    ///The output of `Place`.
+    Place(u64),
+    ///The output of `Move`.
+    Move(()),
+    ///The output of `Place2`.
+    Place2(Result<Placed, String>),
+    ///The output of `Move2`.
+    Move2(()),
+}
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::versions! {
+        Version of Machine { 1u32 => V1, 2u32 => V2, }
+    }
+};
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::encoding! {
+        AnyState of "shop", "a state of machine `shop`", "version", u32 { 1u32 => V1,
+        2u32 => V2, } Loaded, retired
+    }
+    ::hotswap::__private::conversions! {
+        AnyState { V1 => V1, V2 => V2, }
+    }
+    ::hotswap::__private::state::<V1>();
+    ::hotswap::__private::state::<V2>();
+};
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::encoding! {
+        AnyInput of "shop", "an input of machine `shop`", "input", ::std::string::String
+        { "Place" => Place, "Move" => Move, "Place2" => Place2, "Move2" => Move2, }
+    }
+    ::hotswap::__private::encoding! {
+        AnyOutput of "shop", "an output of machine `shop`", "output for input",
+        ::std::string::String { "Place" => Place, "Move" => Move, "Place2" => Place2,
+        "Move2" => Move2, }
+    }
+    ::hotswap::__private::input::<Place>();
+    ::hotswap::__private::output::<u64>();
+    ::hotswap::__private::input::<Move>();
+    ::hotswap::__private::output::<()>();
+    ::hotswap::__private::input::<Place2>();
+    ::hotswap::__private::output::<Result<Placed, String>>();
+    ::hotswap::__private::input::<Move2>();
+    ::hotswap::__private::output::<()>();
+};
+#[allow(deprecated)]
+const _: () = {
+    fn __adapter_4(value: Move) -> Move2 {
+        match value {
+            Move::Open {} => Move2::Open {},
+            Move::Close { hard: __0 } => Move2::Close { hard: __0 },
+        }
+    }
+    fn __adapter_5(value: Move2) -> ::core::result::Result<Move, Move2> {
+        match value {
+            Move2::Open {} => ::core::result::Result::Ok(Move::Open {}),
+            Move2::Close { hard: __0 } => {
+                ::core::result::Result::Ok(Move::Close { hard: __0 })
+            }
+            other => ::core::result::Result::Err(other),
+        }
+    }
+    impl ::hotswap::Accepts<Place> for Machine {
+        type Output = u64;
+        const INPUT: &'static str = "Place";
+        fn step(
+            state: &mut AnyState,
+            input: Place,
+        ) -> ::hotswap::__private::Step<u64, Place> {
+            let output: u64 = match state {
+                AnyState::V1(state) => place_1(state, input),
+                AnyState::V2(_) => {
+                    let next = newer(input);
+                    return match <Machine as ::hotswap::Accepts<
+                        Place2,
+                    >>::step(state, next) {
+                        ::core::result::Result::Ok(stepped) => {
+                            ::core::result::Result::Ok(stepped.map(reply))
+                        }
+                        ::core::result::Result::Err(_) => ::core::unreachable!(),
+                    };
+                }
+                AnyState::Loaded(state) => return state.step(input),
+            };
+            ::hotswap::__private::stepped!(output)
+        }
+    }
+    impl ::hotswap::Accepts<Move> for Machine {
+        type Output = ();
+        const INPUT: &'static str = "Move";
+        fn step(
+            state: &mut AnyState,
+            input: Move,
+        ) -> ::hotswap::__private::Step<(), Move> {
+            let output: () = match state {
+                AnyState::V1(state) => move_1(state, input),
+                AnyState::V2(_) => {
+                    let next = __adapter_4(input);
+                    return match <Machine as ::hotswap::Accepts<
+                        Move2,
+                    >>::step(state, next) {
+                        ::core::result::Result::Ok(stepped) => {
+                            ::core::result::Result::Ok(stepped)
+                        }
+                        ::core::result::Result::Err(_) => ::core::unreachable!(),
+                    };
+                }
+                AnyState::Loaded(state) => return state.step(input),
+            };
+            ::hotswap::__private::stepped!(output)
+        }
+    }
+    impl ::hotswap::Accepts<Place2> for Machine {
+        type Output = Result<Placed, String>;
+        const INPUT: &'static str = "Place2";
+        fn step(
+            state: &mut AnyState,
+            input: Place2,
+        ) -> ::hotswap::__private::Step<Result<Placed, String>, Place2> {
+            let output: Result<Placed, String> = match state {
+                AnyState::V1(_) => {
+                    let next = match older(&input) {
+                        ::core::option::Option::Some(next) => next,
+                        ::core::option::Option::None => {
+                            return ::core::result::Result::Err(input);
+                        }
+                    };
+                    return match <Machine as ::hotswap::Accepts<
+                        Place,
+                    >>::step(state, next) {
+                        ::core::result::Result::Ok(stepped) => {
+                            ::core::result::Result::Ok(stepped.map(reply_2))
+                        }
+                        ::core::result::Result::Err(_) => ::core::unreachable!(),
+                    };
+                }
+                AnyState::V2(state) => place_2(state, input),
+                AnyState::Loaded(state) => return state.step(input),
+            };
+            ::hotswap::__private::stepped!(output)
+        }
+    }
+    impl ::hotswap::Accepts<Move2> for Machine {
+        type Output = ();
+        const INPUT: &'static str = "Move2";
+        fn step(
+            state: &mut AnyState,
+            input: Move2,
+        ) -> ::hotswap::__private::Step<(), Move2> {
+            let output: () = match state {
+                AnyState::V1(_) => {
+                    let next = __adapter_5(input)?;
+                    return match <Machine as ::hotswap::Accepts<
+                        Move,
+                    >>::step(state, next) {
+                        ::core::result::Result::Ok(stepped) => {
+                            ::core::result::Result::Ok(stepped)
+                        }
+                        ::core::result::Result::Err(_) => ::core::unreachable!(),
+                    };
+                }
+                AnyState::V2(state) => move_2(state, input),
+                AnyState::Loaded(state) => return state.step(input),
+            };
+            ::hotswap::__private::stepped!(output)
+        }
+    }
+};
+#[allow(deprecated)]
+const _: () = {
+    #[allow(unused_variables)]
+    fn __derived_1_2(state: V1) -> V2 {
+        V2 {}
+    }
+    #[allow(unused_variables)]
+    fn __derived_2_1(state: V2) -> V1 {
+        V1 {}
+    }
+    impl ::hotswap::Machine for Machine {
+        type AnyState = AnyState;
+        type AnyInput = AnyInput;
+        type AnyOutput = AnyOutput;
+        const IDENTITY: ::hotswap::Identity = ::hotswap::Identity {
+            krate: ::core::env!("CARGO_PKG_NAME"),
+            crate_version: ::core::env!("CARGO_PKG_VERSION"),
+            module: ::core::module_path!(),
+            name: "shop",
+        };
+        const VERSIONS: &'static [::hotswap::VersionInfo] = &[
+            ::hotswap::__private::info(
+                1u32,
+                "V1",
+                "1-3883e2b97707579b",
+                &[],
+                &["Place", "Move", "Place2", "Move2"],
+            ),
+            ::hotswap::__private::info(
+                2u32,
+                "V2",
+                "1-3883e2b97707579b",
+                &[],
+                &["Place", "Move", "Place2", "Move2"],
+            ),
+        ];
+        const RETIRED: &'static [u32] = &[];
+        const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
+            ::hotswap::__private::derived(
+                1u32,
+                2u32,
+                |slot| {
+                    let state = __derived_1_2(
+                        ::hotswap::__private::take::<Machine, _>(slot),
+                    );
+                    *slot = ::core::option::Option::Some(AnyState::V2(state));
+                },
+                true,
+                ::core::option::Option::None,
+            ),
+            ::hotswap::__private::derived(
+                2u32,
+                1u32,
+                |slot| {
+                    let state = __derived_2_1(
+                        ::hotswap::__private::take::<Machine, _>(slot),
+                    );
+                    *slot = ::core::option::Option::Some(AnyState::V1(state));
+                },
+                true,
+                ::core::option::Option::None,
+            ),
+        ];
+        fn version_of(state: &AnyState) -> u32 {
+            match state {
+                AnyState::V1(_) => 1u32,
+                AnyState::V2(_) => 2u32,
+                AnyState::Loaded(state) => state.version(),
+            }
+        }
+        fn takes(version: u32, input: &AnyInput) -> bool {
+            match *input {
+                AnyInput::Place(_) => {
+                    ::hotswap::__private::takes::<Machine, Place>(version)
+                }
+                AnyInput::Move(_) => {
+                    ::hotswap::__private::takes::<Machine, Move>(version)
+                }
+                AnyInput::Place2(ref input) => {
+                    match version {
+                        1u32 => older(input).is_some(),
+                        _ => ::hotswap::__private::takes::<Machine, Place2>(version),
+                    }
+                }
+                AnyInput::Move2(ref input) => {
+                    match version {
+                        1u32 => {
+                            ::core::matches!(
+                                input, Move2::Open { .. } | Move2::Close { .. }
+                            )
+                        }
+                        _ => ::hotswap::__private::takes::<Machine, Move2>(version),
+                    }
+                }
+            }
+        }
+        fn step_any(
+            state: &mut AnyState,
+            input: AnyInput,
+        ) -> ::hotswap::__private::Step<AnyOutput, AnyInput> {
+            match input {
+                AnyInput::Place(input) => {
+                    ::hotswap::__private::step_any::<
+                        Machine,
+                        _,
+                    >(state, input, AnyInput::Place, AnyOutput::Place)
+                }
+                AnyInput::Move(input) => {
+                    ::hotswap::__private::step_any::<
+                        Machine,
+                        _,
+                    >(state, input, AnyInput::Move, AnyOutput::Move)
+                }
+                AnyInput::Place2(input) => {
+                    ::hotswap::__private::step_any::<
+                        Machine,
+                        _,
+                    >(state, input, AnyInput::Place2, AnyOutput::Place2)
+                }
+                AnyInput::Move2(input) => {
+                    ::hotswap::__private::step_any::<
+                        Machine,
+                        _,
+                    >(state, input, AnyInput::Move2, AnyOutput::Move2)
+                }
+            }
+        }
+        const FUSED_TO: u32 = 2u32;
+        fn fused(
+            slot: &mut ::core::option::Option<AnyState>,
+        ) -> ::core::result::Result<(), ::std::string::String> {
+            let state = 'v2: {
+                match ::hotswap::__private::at::<Machine>(slot) {
+                    1u32 => __derived_1_2(::hotswap::__private::take::<Machine, _>(slot)),
+                    2u32 => return ::core::result::Result::Ok(()),
+                    at => ::hotswap::__private::wrong_version(at),
+                }
+            };
+            *slot = ::core::option::Option::Some(AnyState::V2(state));
+            ::core::result::Result::Ok(())
+        }
+    }
+};
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::inventory::submit! {
+        ::hotswap::__private::Compiled { identity : < Machine as ::hotswap::Machine >
+        ::IDENTITY, versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
+    }
+};

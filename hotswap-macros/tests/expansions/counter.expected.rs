@@ -1,0 +1,316 @@
+///The machine `counter`.
+#[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
+pub struct Machine;
+///A version of machine `counter` that is compiled in.
+#[derive(
+    ::core::fmt::Debug,
+    ::core::clone::Clone,
+    ::core::marker::Copy,
+    ::core::cmp::PartialEq,
+    ::core::cmp::Eq,
+    ::core::cmp::PartialOrd,
+    ::core::cmp::Ord,
+    ::core::hash::Hash
+)]
+#[repr(u32)]
+pub enum Version {
+    ///Version 1.
+    V1 = 1u32,
+    ///Version 2.
+    V2 = 2u32,
+    ///Version 3.
+    V3 = 3u32,
+}
+///One instance of machine `counter` shared by threads.
+pub type Cell = ::hotswap::Cell<Machine>;
+///One live state of machine `counter`.
+pub type Instance = ::hotswap::Instance<Machine>;
+///Which version of machine `counter` is meant to run.
+pub type Switch = ::hotswap::Switch<Machine>;
+///The commands over a switch of machine `counter`.
+pub type Admin = ::hotswap::Admin<Machine>;
+///Many instances of machine `counter`, by key.
+pub type Fleet<K> = ::hotswap::Fleet<Machine, K>;
+#[cfg(panic = "abort")]
+::core::compile_error!(
+    "a machine needs `panic = \"unwind\"`: a migration that panics must leave the old state whole"
+);
+///A state of machine `counter`, of any of its versions.
+#[allow(private_interfaces)]
+pub enum AnyState {
+    ///The state of version 1.
+    V1(V1),
+    ///The state of version 2.
+    V2(V2),
+    ///The state of version 3.
+    V3(V2),
+    ///The state of a version that was loaded into the running program.
+    Loaded(::hotswap::Loaded),
+}
+///An input of machine `counter`.
+#[allow(private_interfaces)]
+pub enum AnyInput {
+    ///The input `Tick`.
+    Tick(Tick),
+    ///The input `Get`.
+    Get(Get),
+    ///The input `Reset`.
+    Reset(Reset),
+}
+///What a step of machine `counter` gave back, by the input that it answers.
+#[allow(private_interfaces)]
+pub enum AnyOutput {
+    ///The output of `Tick`.
+    Tick(()),
+    ///The output of `Get`.
+    Get(i64),
+    ///The output of `Reset`.
+    Reset(()),
+}
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::versions! {
+        Version of Machine { 1u32 => V1, 2u32 => V2, 3u32 => V3, }
+    }
+};
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::encoding! {
+        AnyState of "counter", "a state of machine `counter`", "version", u32 { 1u32 =>
+        V1, 2u32 => V2, 3u32 => V3, } Loaded, retired
+    }
+    ::hotswap::__private::conversions! {
+        AnyState { V1 => V1, V2 => V2 | V3, }
+    }
+    ::hotswap::__private::state::<V1>();
+    ::hotswap::__private::state::<V2>();
+};
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::encoding! {
+        AnyInput of "counter", "an input of machine `counter`", "input",
+        ::std::string::String { "Tick" => Tick, "Get" => Get, "Reset" => Reset, }
+    }
+    ::hotswap::__private::encoding! {
+        AnyOutput of "counter", "an output of machine `counter`", "output for input",
+        ::std::string::String { "Tick" => Tick, "Get" => Get, "Reset" => Reset, }
+    }
+    ::hotswap::__private::input::<Tick>();
+    ::hotswap::__private::output::<()>();
+    ::hotswap::__private::input::<Get>();
+    ::hotswap::__private::output::<i64>();
+    ::hotswap::__private::input::<Reset>();
+    ::hotswap::__private::output::<()>();
+};
+#[allow(deprecated)]
+const _: () = {
+    impl ::hotswap::Accepts<Tick> for Machine {
+        type Output = ();
+        const INPUT: &'static str = "Tick";
+        fn step(
+            state: &mut AnyState,
+            input: Tick,
+        ) -> ::hotswap::__private::Step<(), Tick> {
+            let output: () = match state {
+                AnyState::V1(state) => tick(state, input),
+                AnyState::V2(state) => tick_counted(state, input),
+                AnyState::V3(state) => tick_twice(state, input),
+                AnyState::Loaded(state) => return state.step(input),
+            };
+            ::hotswap::__private::stepped!(output)
+        }
+    }
+    impl ::hotswap::Accepts<Get> for Machine {
+        type Output = i64;
+        const INPUT: &'static str = "Get";
+        fn step(
+            state: &mut AnyState,
+            input: Get,
+        ) -> ::hotswap::__private::Step<i64, Get> {
+            let output: i64 = match state {
+                AnyState::V1(state) => get(state, input),
+                AnyState::V2(state) | AnyState::V3(state) => get_v2(state, input),
+                AnyState::Loaded(state) => return state.step(input),
+            };
+            ::hotswap::__private::stepped!(output)
+        }
+    }
+    impl ::hotswap::Accepts<Reset> for Machine {
+        type Output = ();
+        const INPUT: &'static str = "Reset";
+        fn step(
+            state: &mut AnyState,
+            input: Reset,
+        ) -> ::hotswap::__private::Step<(), Reset> {
+            let output: () = match state {
+                AnyState::V2(state) | AnyState::V3(state) => reset(state, input),
+                AnyState::Loaded(state) => return state.step(input),
+                _ => return ::core::result::Result::Err(input),
+            };
+            ::hotswap::__private::stepped!(output)
+        }
+    }
+};
+#[allow(deprecated)]
+const _: () = {
+    #[allow(unused_variables)]
+    fn __derived_1_2(state: V1) -> V2 {
+        V2 { count: state.count, ticks: 0 }
+    }
+    #[allow(unused_variables)]
+    fn __derived_2_1(state: V2) -> V1 {
+        V1 { count: state.count }
+    }
+    impl ::hotswap::Machine for Machine {
+        type AnyState = AnyState;
+        type AnyInput = AnyInput;
+        type AnyOutput = AnyOutput;
+        const IDENTITY: ::hotswap::Identity = ::hotswap::Identity {
+            krate: ::core::env!("CARGO_PKG_NAME"),
+            crate_version: ::core::env!("CARGO_PKG_VERSION"),
+            module: ::core::module_path!(),
+            name: "counter",
+        };
+        const VERSIONS: &'static [::hotswap::VersionInfo] = &[
+            ::hotswap::__private::info(
+                1u32,
+                "V1",
+                "1-09c8f8eb8ceac871",
+                &[],
+                &["Tick", "Get"],
+            ),
+            ::hotswap::__private::info(
+                2u32,
+                "V2",
+                "1-3e9628eb9b673964",
+                &[],
+                &["Tick", "Get", "Reset"],
+            ),
+            ::hotswap::__private::info(
+                3u32,
+                "V2",
+                "1-3e9628eb9b673964",
+                &[],
+                &["Tick", "Get", "Reset"],
+            ),
+        ];
+        const RETIRED: &'static [u32] = &[];
+        const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
+            ::hotswap::__private::derived(
+                1u32,
+                2u32,
+                |slot| {
+                    let state = __derived_1_2(
+                        ::hotswap::__private::take::<Machine, _>(slot),
+                    );
+                    *slot = ::core::option::Option::Some(AnyState::V2(state));
+                },
+                true,
+                ::core::option::Option::None,
+            ),
+            ::hotswap::__private::derived(
+                2u32,
+                3u32,
+                |slot| {
+                    let state = ::hotswap::__private::take::<Machine, _>(slot);
+                    *slot = ::core::option::Option::Some(AnyState::V3(state));
+                },
+                true,
+                ::core::option::Option::None,
+            ),
+            ::hotswap::__private::derived(
+                2u32,
+                1u32,
+                |slot| {
+                    let state = __derived_2_1(
+                        ::hotswap::__private::take::<Machine, _>(slot),
+                    );
+                    *slot = ::core::option::Option::Some(AnyState::V1(state));
+                },
+                true,
+                ::core::option::Option::None,
+            ),
+            ::hotswap::__private::derived(
+                3u32,
+                2u32,
+                |slot| {
+                    let state = ::hotswap::__private::take::<Machine, _>(slot);
+                    *slot = ::core::option::Option::Some(AnyState::V2(state));
+                },
+                true,
+                ::core::option::Option::None,
+            ),
+        ];
+        fn version_of(state: &AnyState) -> u32 {
+            match state {
+                AnyState::V1(_) => 1u32,
+                AnyState::V2(_) => 2u32,
+                AnyState::V3(_) => 3u32,
+                AnyState::Loaded(state) => state.version(),
+            }
+        }
+        fn takes(version: u32, input: &AnyInput) -> bool {
+            match *input {
+                AnyInput::Tick(_) => {
+                    ::hotswap::__private::takes::<Machine, Tick>(version)
+                }
+                AnyInput::Get(_) => ::hotswap::__private::takes::<Machine, Get>(version),
+                AnyInput::Reset(_) => {
+                    ::hotswap::__private::takes::<Machine, Reset>(version)
+                }
+            }
+        }
+        fn step_any(
+            state: &mut AnyState,
+            input: AnyInput,
+        ) -> ::hotswap::__private::Step<AnyOutput, AnyInput> {
+            match input {
+                AnyInput::Tick(input) => {
+                    ::hotswap::__private::step_any::<
+                        Machine,
+                        _,
+                    >(state, input, AnyInput::Tick, AnyOutput::Tick)
+                }
+                AnyInput::Get(input) => {
+                    ::hotswap::__private::step_any::<
+                        Machine,
+                        _,
+                    >(state, input, AnyInput::Get, AnyOutput::Get)
+                }
+                AnyInput::Reset(input) => {
+                    ::hotswap::__private::step_any::<
+                        Machine,
+                        _,
+                    >(state, input, AnyInput::Reset, AnyOutput::Reset)
+                }
+            }
+        }
+        const FUSED_TO: u32 = 3u32;
+        fn fused(
+            slot: &mut ::core::option::Option<AnyState>,
+        ) -> ::core::result::Result<(), ::std::string::String> {
+            let state = 'v3: {
+                let state = 'v2: {
+                    match ::hotswap::__private::at::<Machine>(slot) {
+                        1u32 => {
+                            __derived_1_2(::hotswap::__private::take::<Machine, _>(slot))
+                        }
+                        2u32 => break 'v3 ::hotswap::__private::take::<Machine, _>(slot),
+                        3u32 => return ::core::result::Result::Ok(()),
+                        at => ::hotswap::__private::wrong_version(at),
+                    }
+                };
+                state
+            };
+            *slot = ::core::option::Option::Some(AnyState::V3(state));
+            ::core::result::Result::Ok(())
+        }
+    }
+};
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::inventory::submit! {
+        ::hotswap::__private::Compiled { identity : < Machine as ::hotswap::Machine >
+        ::IDENTITY, versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
+    }
+};

@@ -1,0 +1,402 @@
+///The machine `order`.
+#[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
+pub struct Machine;
+///A version of machine `order` that is compiled in.
+#[derive(
+    ::core::fmt::Debug,
+    ::core::clone::Clone,
+    ::core::marker::Copy,
+    ::core::cmp::PartialEq,
+    ::core::cmp::Eq,
+    ::core::cmp::PartialOrd,
+    ::core::cmp::Ord,
+    ::core::hash::Hash
+)]
+#[repr(u32)]
+pub enum Version {
+    ///Version 1.
+    V1 = 1u32,
+    ///Version 2.
+    V2 = 2u32,
+    ///Version 3.
+    V3 = 3u32,
+    ///Version 4.
+    V4 = 4u32,
+    #[cfg(all())]
+    ///Version 5.
+    V5 = 5u32,
+}
+///One instance of machine `order` shared by threads.
+pub type Cell = ::hotswap::Cell<Machine>;
+///One live state of machine `order`.
+pub type Instance = ::hotswap::Instance<Machine>;
+///Which version of machine `order` is meant to run.
+pub type Switch = ::hotswap::Switch<Machine>;
+///The commands over a switch of machine `order`.
+pub type Admin = ::hotswap::Admin<Machine>;
+///Many instances of machine `order`, by key.
+pub type Fleet<K> = ::hotswap::Fleet<Machine, K>;
+#[cfg(panic = "abort")]
+::core::compile_error!(
+    "a machine needs `panic = \"unwind\"`: a migration that panics must leave the old state whole"
+);
+///A state of machine `order`, of any of its versions.
+#[derive(::core::fmt::Debug)]
+#[allow(private_interfaces)]
+pub enum AnyState {
+    ///The state of version 1.
+    V1(Order1),
+    ///The state of version 2.
+    V2(::std::boxed::Box<Order2>),
+    ///The state of version 3.
+    V3(Order3),
+    ///The state of version 4.
+    V4(Order4),
+    #[cfg(all())]
+    ///The state of version 5.
+    V5(Order4),
+    ///The state of a version that was loaded into the running program.
+    Loaded(::hotswap::Loaded),
+}
+///An input of machine `order`.
+#[derive(::core::fmt::Debug)]
+#[allow(private_interfaces)]
+pub enum AnyInput {
+    ///The input `Ask`.
+    Ask(Ask),
+}
+///What a step of machine `order` gave back, by the input that it answers.
+#[derive(::core::fmt::Debug)]
+#[allow(private_interfaces)]
+pub enum AnyOutput {
+    ///The output of `Ask`.
+    Ask(u64),
+}
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::versions! {
+        Version of Machine { 1u32 => V1, 2u32 => V2, 3u32 => V3, 4u32 => V4,
+        #[cfg(all())] 5u32 => V5, }
+    }
+};
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::encoding! {
+        AnyState of "order", "a state of machine `order`", "version", u32 { 1u32 => V1,
+        2u32 => V2, 3u32 => V3, 4u32 => V4, #[cfg(all())] 5u32 => V5, } Loaded, retired
+    }
+    ::hotswap::__private::conversions! {
+        AnyState { Order1 => V1, Order2 => V2, Order3 => V3, Order4 => V4 #[cfg(all())] |
+        V5, }
+    }
+    ::hotswap::__private::state::<Order1>();
+    ::hotswap::__private::state::<Order2>();
+    ::hotswap::__private::state::<Order3>();
+    ::hotswap::__private::state::<Order4>();
+};
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::encoding! {
+        AnyInput of "order", "an input of machine `order`", "input",
+        ::std::string::String { "Ask" => Ask, }
+    }
+    ::hotswap::__private::encoding! {
+        AnyOutput of "order", "an output of machine `order`", "output for input",
+        ::std::string::String { "Ask" => Ask, }
+    }
+    ::hotswap::__private::input::<Ask>();
+    ::hotswap::__private::output::<u64>();
+};
+#[allow(deprecated)]
+const _: () = {
+    impl ::hotswap::Accepts<Ask> for Machine {
+        type Output = u64;
+        const INPUT: &'static str = "Ask";
+        fn step(
+            state: &mut AnyState,
+            input: Ask,
+        ) -> ::hotswap::__private::Step<u64, Ask> {
+            let output: u64 = match state {
+                AnyState::V1(state) => ask_1(state, input),
+                AnyState::V2(state) => ask_2(state, input),
+                AnyState::V3(state) => ask_3(state, input),
+                AnyState::V4(state) => ask_4(state, input),
+                #[cfg(all())]
+                AnyState::V5(state) => ask_5(state, input),
+                AnyState::Loaded(state) => return state.step(input),
+            };
+            ::hotswap::__private::stepped!(output)
+        }
+    }
+};
+#[allow(deprecated)]
+const _: () = {
+    #[allow(unused_variables)]
+    fn __derived_1_2(
+        state: &Order1,
+    ) -> impl ::core::ops::FnOnce(Order1) -> Order2 + use<> {
+        let __0: u64 = dollars(&state.cents);
+        let __2: Vec<String> = <Vec<String> as ::core::default::Default>::default();
+        move |state: Order1| Order2 {
+            dollars: __0,
+            note: state.note,
+            tags: __2,
+        }
+    }
+    #[allow(unused_variables)]
+    fn __derived_3_4(
+        state: &Order3,
+    ) -> impl ::core::ops::FnOnce(Order3) -> Order4 + use<> {
+        let __ready_1: ::core::option::Option<(String,)> = match state {
+            Order3::Full { .. } => ::core::option::Option::Some((String::from("new"),)),
+            _ => ::core::option::Option::None,
+        };
+        move |state: Order3| match state {
+            Order3::Empty { .. } => Order4::Empty {},
+            Order3::Full { dollars: __0, .. } => {
+                match __ready_1 {
+                    ::core::option::Option::Some((__1,)) => {
+                        Order4::Full {
+                            dollars: __0,
+                            tag: __1,
+                        }
+                    }
+                    ::core::option::Option::None => ::core::unreachable!(),
+                }
+            }
+        }
+    }
+    #[allow(unused_variables)]
+    fn __derived_2_1(
+        state: &Order2,
+    ) -> impl ::core::ops::FnOnce(Order2) -> Order1 + use<> {
+        let __1: u64 = cents(&state.dollars);
+        let __2: u8 = u8::MAX;
+        move |state: Order2| Order1 {
+            note: state.note,
+            cents: __1,
+            legacy: __2,
+        }
+    }
+    impl ::hotswap::Machine for Machine {
+        type AnyState = AnyState;
+        type AnyInput = AnyInput;
+        type AnyOutput = AnyOutput;
+        const IDENTITY: ::hotswap::Identity = ::hotswap::Identity {
+            krate: ::core::env!("CARGO_PKG_NAME"),
+            crate_version: ::core::env!("CARGO_PKG_VERSION"),
+            module: ::core::module_path!(),
+            name: "order",
+        };
+        const VERSIONS: &'static [::hotswap::VersionInfo] = &[
+            ::hotswap::__private::info(
+                1u32,
+                "Order1",
+                "1-83561520e44e2a96",
+                &[],
+                &["Ask"],
+            ),
+            ::hotswap::__private::info(
+                2u32,
+                "Order2",
+                "1-028a0beed20747e0",
+                &[],
+                &["Ask"],
+            ),
+            ::hotswap::__private::info(
+                3u32,
+                "Order3",
+                "1-11fb78a123a337b3",
+                &[],
+                &["Ask"],
+            ),
+            ::hotswap::__private::info(
+                4u32,
+                "Order4",
+                "1-410098015b43981c",
+                &[],
+                &["Ask"],
+            ),
+            #[cfg(all())]
+            ::hotswap::__private::info(
+                5u32,
+                "Order4",
+                "1-410098015b43981c",
+                &[],
+                &["Ask"],
+            ),
+        ];
+        const RETIRED: &'static [u32] = &[];
+        const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
+            ::hotswap::__private::derived(
+                1u32,
+                2u32,
+                |slot| {
+                    let state = ::hotswap::__private::leave::<
+                        Machine,
+                        _,
+                        _,
+                        _,
+                    >(slot, __derived_1_2);
+                    *slot = ::core::option::Option::Some(
+                        AnyState::V2(::std::boxed::Box::new(state)),
+                    );
+                },
+                false,
+                ::core::option::Option::None,
+            ),
+            ::hotswap::__private::borrows(
+                2u32,
+                3u32,
+                |state| {
+                    up_3(::hotswap::__private::borrow::<Machine, _>(state))
+                        .map_err(::hotswap::__private::said)
+                        .map(|state| AnyState::V3(state))
+                },
+                ::core::option::Option::None,
+            ),
+            ::hotswap::__private::derived(
+                3u32,
+                4u32,
+                |slot| {
+                    let state = ::hotswap::__private::leave::<
+                        Machine,
+                        _,
+                        _,
+                        _,
+                    >(slot, __derived_3_4);
+                    *slot = ::core::option::Option::Some(AnyState::V4(state));
+                },
+                false,
+                ::core::option::Option::None,
+            ),
+            #[cfg(all())]
+            ::hotswap::__private::derived(
+                4u32,
+                5u32,
+                |slot| {
+                    let state = ::hotswap::__private::take::<Machine, _>(slot);
+                    *slot = ::core::option::Option::Some(AnyState::V5(state));
+                },
+                true,
+                ::core::option::Option::None,
+            ),
+            ::hotswap::__private::derived(
+                2u32,
+                1u32,
+                |slot| {
+                    let state = ::hotswap::__private::leave::<
+                        Machine,
+                        _,
+                        _,
+                        _,
+                    >(slot, __derived_2_1);
+                    *slot = ::core::option::Option::Some(AnyState::V1(state));
+                },
+                false,
+                ::core::option::Option::None,
+            ),
+            ::hotswap::__private::moves(
+                3u32,
+                2u32,
+                |state| {
+                    down_3(::hotswap::__private::own::<Machine, _>(state))
+                        .map_err(|(state, error)| (
+                            AnyState::V3(state),
+                            ::hotswap::__private::said(error),
+                        ))
+                        .map(|state| AnyState::V2(::std::boxed::Box::new(state)))
+                },
+                ::core::option::Option::Some("the note"),
+            ),
+            #[cfg(all())]
+            ::hotswap::__private::derived(
+                5u32,
+                4u32,
+                |slot| {
+                    let state = ::hotswap::__private::take::<Machine, _>(slot);
+                    *slot = ::core::option::Option::Some(AnyState::V4(state));
+                },
+                true,
+                ::core::option::Option::None,
+            ),
+        ];
+        fn version_of(state: &AnyState) -> u32 {
+            match state {
+                AnyState::V1(_) => 1u32,
+                AnyState::V2(_) => 2u32,
+                AnyState::V3(_) => 3u32,
+                AnyState::V4(_) => 4u32,
+                #[cfg(all())]
+                AnyState::V5(_) => 5u32,
+                AnyState::Loaded(state) => state.version(),
+            }
+        }
+        fn takes(version: u32, input: &AnyInput) -> bool {
+            match *input {
+                AnyInput::Ask(_) => ::hotswap::__private::takes::<Machine, Ask>(version),
+            }
+        }
+        fn step_any(
+            state: &mut AnyState,
+            input: AnyInput,
+        ) -> ::hotswap::__private::Step<AnyOutput, AnyInput> {
+            match input {
+                AnyInput::Ask(input) => {
+                    ::hotswap::__private::step_any::<
+                        Machine,
+                        _,
+                    >(state, input, AnyInput::Ask, AnyOutput::Ask)
+                }
+            }
+        }
+        const FUSED_TO: u32 = 4u32;
+        fn fused(
+            slot: &mut ::core::option::Option<AnyState>,
+        ) -> ::core::result::Result<(), ::std::string::String> {
+            let state = 'v4: {
+                let state = 'v3: {
+                    let state = 'v2: {
+                        match ::hotswap::__private::at::<Machine>(slot) {
+                            1u32 => {
+                                ::hotswap::__private::leave::<
+                                    Machine,
+                                    _,
+                                    _,
+                                    _,
+                                >(slot, __derived_1_2)
+                            }
+                            2u32 => {
+                                break 'v3 up_3(
+                                        ::hotswap::__private::peek::<Machine, _>(slot),
+                                    )
+                                    .map_err(::hotswap::__private::said)?;
+                            }
+                            3u32 => {
+                                break 'v4 ::hotswap::__private::leave::<
+                                    Machine,
+                                    _,
+                                    _,
+                                    _,
+                                >(slot, __derived_3_4);
+                            }
+                            4u32 => return ::core::result::Result::Ok(()),
+                            at => ::hotswap::__private::wrong_version(at),
+                        }
+                    };
+                    up_3(&state).map_err(::hotswap::__private::said)?
+                };
+                __derived_3_4(&state)(state)
+            };
+            *slot = ::core::option::Option::Some(AnyState::V4(state));
+            ::core::result::Result::Ok(())
+        }
+    }
+};
+#[allow(deprecated)]
+const _: () = {
+    ::hotswap::__private::inventory::submit! {
+        ::hotswap::__private::Compiled { identity : < Machine as ::hotswap::Machine >
+        ::IDENTITY, versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
+    }
+};

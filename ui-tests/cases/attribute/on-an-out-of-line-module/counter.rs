@@ -1,0 +1,3 @@
+//! The items of the module, which the attribute does not get to see.
+
+pub struct V1;
