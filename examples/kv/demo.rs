@@ -46,7 +46,7 @@ struct Orders {
 /// Runs it all; fails if anything was lost, or any request got an error.
 pub(crate) fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
     let (tell, address) = oneshot::channel();
-    let serving = thread::Builder::new().name("server".into()).spawn(move || serve(options, tell))?;
+    let serving = thread::Builder::new().name("server".into()).spawn(move || serve(&options, tell))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         let (address, _stop) = address.await?;
@@ -61,7 +61,7 @@ pub(crate) fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Serves on a free port, which it tells, until who was told lets go.
-fn serve(options: Options, tell: oneshot::Sender<(SocketAddr, oneshot::Sender<()>)>) {
+fn serve(options: &Options, tell: oneshot::Sender<(SocketAddr, oneshot::Sender<()>)>) {
     let serve = async {
         let server = Server::bind(Options { port: 0, at: WAY[0], ..options.clone() })?;
         let (stop, stopped) = oneshot::channel();
@@ -73,7 +73,7 @@ fn serve(options: Options, tell: oneshot::Sender<(SocketAddr, oneshot::Sender<()
         }
         Ok::<_, std::io::Error>(())
     };
-    if let Err(error) = crate::runtime(&options).and_then(|runtime| runtime.block_on(serve)) {
+    if let Err(error) = crate::runtime(options).and_then(|runtime| runtime.block_on(serve)) {
         eprintln!("kv: {error}");
     }
 }

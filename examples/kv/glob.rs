@@ -32,9 +32,8 @@ pub(crate) fn matches(mut pattern: &[u8], mut text: &[u8]) -> bool {
 fn one(pattern: &[u8], byte: u8) -> Option<&[u8]> {
     match pattern {
         [b'?', rest @ ..] => Some(rest),
-        [b'\\', literal, rest @ ..] => (*literal == byte).then_some(rest),
         [b'[', class @ ..] => one_of(class, byte),
-        [literal, rest @ ..] => (*literal == byte).then_some(rest),
+        [b'\\', literal, rest @ ..] | [literal, rest @ ..] => (*literal == byte).then_some(rest),
         [] => None,
     }
 }

@@ -140,7 +140,9 @@ type List = VecDeque<Vec<u8>>;
 fn push(data: &mut Option<Data>, command: &Command, push: fn(&mut List, Vec<u8>)) -> Answer {
     let items = command.at_least(1)?;
     change(data, |list: &mut List| {
-        items.iter().for_each(|item| push(list, item.to_vec()));
+        for item in items {
+            push(list, item.to_vec());
+        }
         Reply::count(list.len())
     })
 }
