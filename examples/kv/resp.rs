@@ -338,8 +338,8 @@ mod tests {
         assert_eq!(error_of(b"*1\r\n$-1\r\n"), "Protocol error: invalid bulk length");
         assert_eq!(error_of(b"*1\r\n$1\r\nabc"), "Protocol error: expected CRLF after a bulk string");
         assert_eq!(error_of(b"set \"a\r\n"), "Protocol error: unbalanced quotes in request");
-        assert_eq!(error_of(&[b'a'; MAX_LINE + 1]), "Protocol error: too big inline request");
-        assert_eq!(error_of(&[b'*'; MAX_LINE + 2]), "Protocol error: too big count string");
+        assert_eq!(error_of(&vec![b'a'; MAX_LINE + 1]), "Protocol error: too big inline request");
+        assert_eq!(error_of(&vec![b'*'; MAX_LINE + 2]), "Protocol error: too big count string");
         let many = [b"*9\r\n".to_vec(), [b"$1000\r\n".to_vec(), vec![b'x'; 1000], b"\r\n".to_vec()].concat().repeat(9)];
         assert_eq!(error_of(&many.concat()), "Protocol error: too big command");
     }
