@@ -63,7 +63,7 @@ pub(crate) fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
 /// Serves on a free port, which it tells, until who was told lets go.
 fn serve(options: &Options, tell: oneshot::Sender<(SocketAddr, oneshot::Sender<()>)>) {
     let serve = async {
-        let server = Server::bind(Options { port: 0, at: WAY[0], ..options.clone() }).await?;
+        let server = Server::bind(Options { port: 0, at: WAY[0], ..options.clone() })?;
         let (stop, stopped) = oneshot::channel();
         if tell.send((server.address()?, stop)).is_ok() {
             tokio::select! {
@@ -73,7 +73,7 @@ fn serve(options: &Options, tell: oneshot::Sender<(SocketAddr, oneshot::Sender<(
         }
         Ok::<_, std::io::Error>(())
     };
-    if let Err(error) = crate::runtime(&options).and_then(|runtime| runtime.block_on(serve)) {
+    if let Err(error) = crate::runtime(options).and_then(|runtime| runtime.block_on(serve)) {
         eprintln!("kv: {error}");
     }
 }

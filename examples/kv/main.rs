@@ -31,7 +31,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         return demo::run(options);
     }
     runtime(&options)?.block_on(async {
-        let server = Server::bind(options).await?;
+        let server = Server::bind(options)?;
         println!("kv serves {}; stop it with Ctrl-C", server.address()?);
         tokio::select! {
             () = server.run() => {}

@@ -3,10 +3,11 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -21,6 +22,8 @@ use crate::session::{Session, Todo};
 const READ: usize = 16 * 1024;
 /// Replies beyond this are written before more commands run: a client that does not read holds up only itself.
 const UNWRITTEN: usize = 256 * 1024;
+/// How many clients may wait to be accepted: in a full queue, each waits a second for its next try.
+const WAITING: u32 = 4096;
 
 /// A server that listens.
 pub(crate) struct Server {
@@ -30,8 +33,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn bind(options: Options) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+    pub(crate) fn bind(options: Options) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind((Ipv4Addr::LOCALHOST, options.port).into())?;
+        let listener = socket.listen(WAITING)?;
         let keyspace = Keyspace::new(options.at).map_err(io::Error::other)?;
         Ok(Self { listener, keyspace, options: Arc::new(options) })
     }
@@ -51,7 +57,7 @@ impl Server {
                 Err(error) => {
                     // out of descriptors, most likely: those who are here go on, and may leave
                     eprintln!("kv: cannot accept: {error}");
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
@@ -135,6 +141,6 @@ async fn leave(stream: &mut TcpStream, options: &Options) -> io::Result<()> {
             }
         }
     };
-    let _ = timeout(options.stalled_after().min(std::time::Duration::from_secs(1)), drain).await;
+    let _ = timeout(options.stalled_after().min(Duration::from_secs(1)), drain).await;
     Ok(())
 }

@@ -52,15 +52,14 @@ pub(crate) mod key {
     #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Typed {
         /// What it holds.
-        #[machine(from = value, with = typed)]
         pub data: Option<Data>,
         /// When it ends, in milliseconds since 1970.
         pub expires: Option<u64>,
     }
 
-    #[expect(clippy::ref_option, reason = "`with` borrows the field as it is")]
-    fn typed(value: &Option<Vec<u8>>) -> Option<Data> {
-        value.clone().map(Data::Text)
+    #[machine(migrate)]
+    fn typed(old: &Expiring) -> Typed {
+        Typed { data: old.value.clone().map(Data::Text), expires: old.expires }
     }
 
     /// A key that holds a collection stays at version 3, and goes on serving there.

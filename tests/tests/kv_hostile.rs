@@ -102,11 +102,12 @@ fn ten_thousand_connections_opened_and_dropped_leave_nothing() {
         drop(streams);
         assert_serves(&server);
     };
-    wave(250);
-    let (descriptors, memory) = (server.descriptors(), server.memory());
-    (0..40).for_each(|_| wave(250));
-    // whoever the last waves held may still be on the way out
-    assert_back(&server, descriptors.min(20), memory);
+    let descriptors = server.descriptors();
+    // what an allocator keeps after the first crowd is no leak; that a second one costs nothing shows it
+    (0..10).for_each(|_| wave(1000));
+    let memory = server.memory();
+    (0..10).for_each(|_| wave(1000));
+    assert_back(&server, descriptors, memory);
     assert_serves(&server);
 }
 

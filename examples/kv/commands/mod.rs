@@ -51,7 +51,7 @@ impl Command {
             if text.len() > 256 {
                 break;
             }
-            text.extend(["'", &*shown(arg), "' "]);
+            text.extend(["'", &shown(arg), "' "]);
         }
         Reply::error(text)
     }

@@ -41,7 +41,7 @@ pub(crate) fn binary() -> &'static str {
 /// A server on a free port; it ends when this is dropped.
 pub(crate) struct Server {
     child: Child,
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl Server {
