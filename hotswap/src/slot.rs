@@ -35,7 +35,7 @@ pub(crate) struct Aside {
     debt: Option<Debt>,
 }
 
-/// The lowest version that an instance missed and could not go down to: owed before it may go up.
+/// The version that an instance could not be rolled back to: owed before it may go up again.
 ///
 /// A commit that finds the instance held back, and leaves it, forgives it.
 #[derive(Debug, Clone, Copy)]
@@ -301,8 +301,11 @@ impl<M: Machine> Slot<M> {
     /// The lowest version that it must pass: of the releases that it slept through, and of those it could not follow.
     fn lowest_owed(&self, home: &dyn Home, release: &Release) -> u32 {
         let missed = release.lowest_since(epoch_of(self.stamp));
-        let debt = home.aside().and_then(|aside| aside.debt).filter(|debt| debt.since + 1 != release.committed);
-        debt.map_or(missed, |debt| debt.low.min(missed))
+        Self::debt(home, release).map_or(missed, |debt| debt.low.min(missed))
+    }
+
+    fn debt(home: &dyn Home, release: &Release) -> Option<Debt> {
+        home.aside().and_then(|aside| aside.debt).filter(|debt| debt.since + 1 != release.committed)
     }
 
     /// The state to keep, where the operator asked for it and the instance is about to leave it.
@@ -347,7 +350,9 @@ impl<M: Machine> Slot<M> {
 
     fn hold_back(&mut self, shared: &Shared<M>, home: &mut dyn Home, release: &Release, before: Count, stuck: &Stuck) {
         let owed = self.lowest_owed(home, release);
-        if owed < before.version {
+        // only a rollback leaves something behind that must not come up again
+        let owes = release.rolled_back > epoch_of(before.stamp) || Self::debt(home, release).is_some();
+        if owes && owed < before.version {
             home.aside_mut().debt = Some(Debt { low: owed, since: release.epoch });
         }
         self.stamp = release.epoch | HELD | if stuck.lost { POISONED } else { 0 };

@@ -39,6 +39,8 @@ pub(crate) struct Release {
     pub(crate) probation: Option<u64>,
     /// The epoch of the last commit, 0 before the first.
     pub(crate) committed: u64,
+    /// The epoch of the last rollback, 0 before the first.
+    pub(crate) rolled_back: u64,
     /// The id of the command that made it.
     pub(crate) id: Arc<str>,
     pub(crate) terms: Terms,
@@ -67,6 +69,7 @@ impl Release {
             permanent: version,
             probation: None,
             committed: 0,
+            rolled_back: 0,
             id: Arc::from("start"),
             terms: Terms::default(),
             failures: AtomicU64::new(0),
@@ -227,6 +230,7 @@ impl Release {
             permanent,
             probation,
             committed: if next.kind == Kind::Commit { epoch } else { self.committed },
+            rolled_back: if next.kind == Kind::Rollback { epoch } else { self.rolled_back },
             id: Arc::clone(&next.id),
             terms,
             failures: AtomicU64::new(0),

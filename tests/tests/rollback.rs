@@ -185,3 +185,14 @@ fn what_could_not_go_back_owes_it_until_a_commit_that_leaves_it() {
     assert_eq!(admin.upgrade(3, "").expect("not refused").moved, 1);
     assert_eq!(cell.step(Marks).expect("taken"), [1, 2]);
 }
+
+#[test]
+fn a_way_down_that_was_asked_for_and_failed_is_not_owed() {
+    let switch = tally(Version::V3);
+    let cell = switch.cell(tally::V3 { mood: tally::Mood::Unwilling, ..tally::V3::default() }).expect("enters");
+    let admin = switch.admin();
+    let down = admin.upgrade_with(Version::V2, "", &UpgradeOptions::default().accept_loss(true)).expect("accepted");
+    assert_eq!((down.held_back, cell.version()), (1, Some(3)));
+    let up = admin.upgrade(Version::V3, "").expect("not refused");
+    assert_eq!((up.moved, up.held_back), (1, 0), "it is where it should be, and nothing was undone");
+}
