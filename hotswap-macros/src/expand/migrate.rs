@@ -9,7 +9,7 @@ use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Lifetime, Member};
 
-use super::{Context, Names, at, mixed};
+use super::{Context, Names, mixed};
 use crate::model::{Arm, Body, Edge, Field, Fields, How, Plan, Source};
 
 /// The parts of `impl Machine` that are migrations.
@@ -124,8 +124,8 @@ impl Migration<'_> {
                 let derived = self.derived();
                 mixed!(__hotswap::leave::<#machine, _, _, _>(slot, #derived))
             }
-            How::Written { function, moves: true, .. } => at!(function => #function(#take)),
-            How::Written { function, .. } => at!(function => #function(__hotswap::peek::<#machine, _>(slot))),
+            How::Written { function, moves: true, .. } => mixed!(#function(#take)),
+            How::Written { function, .. } => mixed!(#function(__hotswap::peek::<#machine, _>(slot))),
         }
     }
 
@@ -154,18 +154,18 @@ impl Migration<'_> {
                 };
             }
             How::Written { function, moves: false, fallible } => {
-                let state = at!(function => #function(__hotswap::borrow::<#machine, _>(state)));
+                let state = mixed!(#function(__hotswap::borrow::<#machine, _>(state)));
                 let state = if *fallible {
-                    at!(function => #state.map_err(__hotswap::said))
+                    mixed!(#state.map_err(__hotswap::said))
                 } else {
                     mixed!(::core::result::Result::Ok(#state))
                 };
                 mixed!(borrows(#from, #to, |state| #state.map(#wrap), #loses))
             }
             How::Written { function, moves: true, fallible } => {
-                let state = at!(function => #function(__hotswap::own::<#machine, _>(state)));
+                let state = mixed!(#function(__hotswap::own::<#machine, _>(state)));
                 let state = if *fallible {
-                    at!(function => #state.map_err(|(state, error)| (#old(#old_state), __hotswap::said(error))))
+                    mixed!(#state.map_err(|(state, error)| (#old(#old_state), __hotswap::said(error))))
                 } else {
                     mixed!(::core::result::Result::Ok(#state))
                 };
@@ -179,11 +179,11 @@ impl Migration<'_> {
     fn first(&self) -> TokenStream {
         let new = self.leave();
         match &self.edge.how {
-            How::Written { function, fallible: true, moves: false } => at!(function => #new.map_err(__hotswap::said)?),
-            How::Written { function, fallible: true, moves: true } => {
+            How::Written { fallible: true, moves: false, .. } => mixed!(#new.map_err(__hotswap::said)?),
+            How::Written { fallible: true, moves: true, .. } => {
                 let (old, state) = (self.cx.variant(self.edge.from), self.cx.held(self.edge.from));
-                at! {
-                    function => #new.map_err(|(state, error)| {
+                mixed! {
+                    #new.map_err(|(state, error)| {
                         *slot = ::core::option::Option::Some(#old(#state));
                         __hotswap::said(error)
                     })?
@@ -195,19 +195,18 @@ impl Migration<'_> {
 
     /// As a later edge of the fused line: from the local `state` to the new one.
     fn onward(&self) -> TokenStream {
+        let said = mixed!(__hotswap::said);
         match &self.edge.how {
             How::Identity => mixed!(state),
             How::Derived(plan) => {
                 let derived = self.derived();
                 if plan.pure { mixed!(#derived(state)) } else { mixed!(#derived(&state)(state)) }
             }
-            How::Written { function, fallible: false, moves: false } => at!(function => #function(&state)),
-            How::Written { function, fallible: false, moves: true } => at!(function => #function(state)),
-            How::Written { function, fallible: true, moves: false } => {
-                at!(function => #function(&state).map_err(__hotswap::said)?)
-            }
+            How::Written { function, fallible: false, moves: false } => mixed!(#function(&state)),
+            How::Written { function, fallible: false, moves: true } => mixed!(#function(state)),
+            How::Written { function, fallible: true, moves: false } => mixed!(#function(&state).map_err(#said)?),
             How::Written { function, fallible: true, moves: true } => {
-                at!(function => #function(state).map_err(|(_, error)| __hotswap::said(error))?)
+                mixed!(#function(state).map_err(|(_, error)| #said(error))?)
             }
         }
     }
@@ -277,8 +276,7 @@ impl Migration<'_> {
             let value = match &field.source {
                 Source::Moved(_) => from_struct(field),
                 Source::With { from, function, .. } => {
-                    let value = at!(function => #function(&state.#from));
-                    evaluated.extend(mixed!(let #local: #ty = #value;));
+                    evaluated.extend(mixed!(let #local: #ty = #function(&state.#from);));
                     mixed!(#local)
                 }
                 Source::Value(_) | Source::Default => {
@@ -304,7 +302,7 @@ impl Migration<'_> {
                     Source::Moved(_) => continue,
                     Source::With { from, function, .. } => {
                         borrowed.push(mixed!(#from: #local));
-                        at!(function => #function(#local))
+                        mixed!(#function(#local))
                     }
                     Source::Value(_) | Source::Default => value(field).into_token_stream(),
                 };

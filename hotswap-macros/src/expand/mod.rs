@@ -26,16 +26,6 @@ macro_rules! mixed {
 }
 use mixed;
 
-/// The same, at a token of the user's: what the compiler says of it is said there.
-macro_rules! at {
-    ($user:expr => $($tokens:tt)*) => {
-        ::quote::quote_spanned!(
-            ::syn::spanned::Spanned::span($user).resolved_at(::proc_macro2::Span::mixed_site())=> $($tokens)*
-        )
-    };
-}
-use at;
-
 /// The module with everything that belongs to the machine.
 pub(crate) fn expand(machine: &Machine) -> TokenStream {
     let names = Names::new(&machine.options);

@@ -49,5 +49,5 @@ fn adapters() {
 #[test]
 fn a_machine_of_two_versions_stays_short() {
     let lines = expansion("two-versions.rs").lines().count();
-    assert!(lines <= 220, "{lines} lines are generated for two versions");
+    assert!(lines <= 260, "{lines} lines are generated for two versions");
 }

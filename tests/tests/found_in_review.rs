@@ -1,0 +1,456 @@
+#![allow(warnings, clippy::all)]
+use hotswap::*;
+use hotswap_tests::tally;
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+fn quietly<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+use serde::{Deserialize, Serialize};
+
+thread_local! { static HOOK: RefCell<Option<Box<dyn FnMut()>>> = const { RefCell::new(None) }; }
+fn hook() {
+    let h = HOOK.with(|h| h.borrow_mut().take());
+    if let Some(mut h) = h {
+        h()
+    }
+}
+fn set_hook(f: impl FnMut() + 'static) {
+    HOOK.with(|h| *h.borrow_mut() = Some(Box::new(f)))
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Bomb(pub u8);
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.0 == 1 && !thread::panicking() {
+            panic!("bomb")
+        }
+    }
+}
+
+#[machine]
+pub mod h {
+    use super::Bomb;
+    use serde::{Deserialize, Serialize};
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Touch;
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Boom;
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Hooked;
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    pub struct V1 {
+        pub n: u64,
+        pub bomb: Bomb,
+    }
+    #[machine(version = 1)]
+    fn touch_1(s: &mut V1, _: Touch) -> u64 {
+        s.n
+    }
+    #[machine(version = 1)]
+    fn boom_1(_: &mut V1, _: Boom) {
+        panic!("boom")
+    }
+    #[machine(version = 1)]
+    fn hooked_1(_: &mut V1, _: Hooked) {
+        super::hook()
+    }
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    pub struct V2 {
+        pub n: u64,
+        pub bomb: Bomb,
+        pub x: u8,
+    }
+    #[machine(migrate, moves)]
+    fn up(old: V1) -> V2 {
+        super::hook();
+        if old.n == 13 {
+            panic!("thirteen")
+        }
+        V2 { n: old.n, bomb: old.bomb, x: 0 }
+    }
+    #[machine(version = 2)]
+    fn touch_2(s: &mut V2, _: Touch) -> u64 {
+        s.n
+    }
+    #[machine(version = 2)]
+    fn boom_2(_: &mut V2, _: Boom) {
+        panic!("boom")
+    }
+    #[machine(version = 2)]
+    fn hooked_2(_: &mut V2, _: Hooked) {
+        super::hook()
+    }
+    #[machine(version = 3, migrates_from = 2)]
+    fn touch_3(s: &mut V2, _: Touch) -> u64 {
+        s.n + 1
+    }
+}
+
+fn within<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    let (tx, rx) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = tx.send(f());
+    });
+    rx.recv_timeout(Duration::from_secs(8)).ok()
+}
+
+#[test]
+fn sweep_skips_a_cell() {
+    let switch = tally::Switch::builder().starting_at(1).build().unwrap();
+    let a = switch.cell(tally::V1::default()).unwrap();
+    let b = switch.cell(tally::V1::default()).unwrap();
+    let admin = switch.admin();
+    let (hold, held) = mpsc::channel();
+    let (go, gone) = mpsc::channel::<()>();
+    let b2 = b.clone();
+    let t = thread::spawn(move || {
+        b2.inspect(|_| {
+            hold.send(()).unwrap();
+            gone.recv().unwrap();
+        });
+    });
+    held.recv().unwrap();
+    let admin2 = admin.clone();
+    let u = thread::spawn(move || admin2.upgrade(2, "").unwrap());
+    thread::sleep(Duration::from_millis(300));
+    drop(a);
+    thread::sleep(Duration::from_millis(50));
+    go.send(()).unwrap();
+    t.join().unwrap();
+    let out = u.join().unwrap();
+    assert!(out.not_reached == 0, "{out}");
+}
+
+#[test]
+fn kept_state_of_lost() {
+    quietly(|| {
+        let switch = h::Switch::builder().starting_at(1).build().unwrap();
+        let c = switch.cell(h::V1 { n: 13, ..Default::default() }).unwrap();
+        let admin = switch.admin();
+        let out = admin.upgrade_with(2, "", &UpgradeOptions::default().keep_previous(true)).unwrap();
+        assert_eq!(out.held_back, 1);
+        let out = admin.rollback_with("", &RollbackOptions::default().accept_loss(true)).unwrap();
+        assert_eq!(c.step(h::Touch).ok(), Some(13), "{out}");
+    })
+}
+
+#[test]
+fn heal_with_flip() {
+    quietly(|| {
+        let switch = h::Switch::builder().starting_at(2).build().unwrap();
+        let c = switch.named_cell("c", h::V2::default()).unwrap();
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| c.step(h::Boom)));
+        let admin = switch.admin();
+        let a2 = admin.clone();
+        set_hook(move || {
+            a2.upgrade(3, "").unwrap();
+        });
+        admin.replace_state("c", |_| Ok::<_, String>(h::V1::default())).unwrap();
+        let out = admin.outcomes().pop().unwrap();
+        assert_eq!(out.moved + out.held_back + out.gone + out.not_reached, out.live, "{out}");
+    })
+}
+
+#[test]
+fn drop_bomb_in_sweep() {
+    quietly(|| {
+        let switch = h::Switch::builder().starting_at(1).build().unwrap();
+        let a = switch.cell(h::V1::default()).unwrap();
+        let b = switch.cell(h::V1 { n: 0, bomb: Bomb(1) }).unwrap();
+        let admin = switch.admin();
+        let admin2 = admin.clone();
+        let r = within(move || {
+            quietly(|| {
+                let mut b = Some(b);
+                set_hook(move || {
+                    drop(b.take());
+                });
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    admin2.upgrade_with(2, "", &UpgradeOptions::default().id("x"))
+                }))
+                .map_err(|_| "panicked")
+            })
+        });
+        eprintln!("r04 first: {r:?}");
+        let r2 = within(move || admin.upgrade_with(2, "", &UpgradeOptions::default().id("x")));
+        eprintln!("r04 again: {r2:?}");
+        assert!(r.is_some_and(|r| r.is_ok()) && r2.is_some());
+        drop(a);
+    })
+}
+
+#[test]
+fn outcome_event_when_empty() {
+    let switch = tally::Switch::builder().starting_at(1).build().unwrap();
+    let admin = switch.admin();
+    let ev = admin.subscribe();
+    admin.upgrade(2, "").unwrap();
+    let mut all = vec![];
+    while let Some(e) = ev.try_next() {
+        all.push(e)
+    }
+    assert!(all.iter().any(|e| matches!(e, Event::Outcome(_))), "{all:?}");
+}
+
+#[test]
+fn rollback_after_consent() {
+    quietly(|| {
+        let switch = h::Switch::builder().starting_at(1).build().unwrap();
+        let _c = switch.cell(h::V1::default()).unwrap();
+        let admin = switch.admin();
+        admin.upgrade_with(2, "", &UpgradeOptions::default().keep_previous(true)).unwrap();
+        let r = admin.upgrade_with(3, "", &UpgradeOptions::default().rollback_after(1));
+        assert!(r.is_err(), "accepted without consent: {}", r.unwrap());
+    })
+}
+
+#[test]
+fn fleet_drop_bomb_phantoms() {
+    quietly(|| {
+        let switch = h::Switch::builder().starting_at(1).build().unwrap();
+        let f = switch.fleet::<u64>();
+        for i in 0..1000 {
+            f.insert(i, h::V1 { n: 0, bomb: Bomb((i == 0) as u8) }).unwrap();
+        }
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(f)));
+        assert_eq!(switch.admin().status().live, 0);
+    })
+}
+
+#[test]
+fn held_back_inside_step() {
+    quietly(|| {
+        let switch = h::Switch::builder().starting_at(1).build().unwrap();
+        let a = switch.cell(h::V1::default()).unwrap();
+        let b = switch.cell(h::V1::default()).unwrap();
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| b.step(h::Boom)));
+        let admin = switch.admin();
+        assert_eq!(admin.held_back().len(), 1);
+        let n = a.inspect(|_| admin.held_back().len());
+        assert_eq!(n, Some(1));
+    })
+}
+
+#[test]
+fn replace_state_of_cell_that_never_entered() {
+    quietly(|| {
+        let switch = h::Switch::builder().starting_at(2).build().unwrap();
+        let admin = switch.admin();
+        let (tx, rx) = mpsc::channel();
+        let t = thread::spawn(move || {
+            quietly(|| {
+                set_hook(move || {
+                    tx.send(()).unwrap();
+                    thread::sleep(Duration::from_millis(300));
+                });
+                assert!(switch.named_cell("z", h::V1 { n: 13, ..Default::default() }).is_err());
+            })
+        });
+        rx.recv().unwrap();
+        let mut called = false;
+        let r = admin.replace_state("z", |_| {
+            called = true;
+            Ok::<_, String>(h::V2::default())
+        });
+        t.join().unwrap();
+        assert!(r.is_err() || called, "{r:?} but make was not called");
+    })
+}
+
+#[test]
+fn get_state_in_use_elsewhere() {
+    let switch = tally::Switch::builder().starting_at(1).build().unwrap();
+    let f = switch.fleet::<u64>();
+    let g = switch.fleet::<u64>();
+    for i in 0..2000 {
+        f.insert(i, tally::V1::default()).unwrap();
+    }
+    g.insert(5000, tally::V1::default()).unwrap();
+    let admin = switch.admin();
+    let mut bad = 0;
+    for i in 0..2000u64 {
+        f.inspect(&i, |_| {
+            if admin.get_state("5000").is_err() {
+                bad += 1
+            }
+        })
+        .unwrap();
+    }
+    assert_eq!(bad, 0);
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Caller(pub u8);
+static ADMIN: Mutex<Option<h2::Admin>> = Mutex::new(None);
+impl Drop for Caller {
+    fn drop(&mut self) {
+        if self.0 == 1 {
+            let a = ADMIN.lock().unwrap().clone();
+            if let Some(a) = a {
+                let _ = a.retry();
+                let _ = a.rollback("from drop");
+            }
+        }
+    }
+}
+#[machine]
+pub mod h2 {
+    use super::Caller;
+    use serde::{Deserialize, Serialize};
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Touch;
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    pub struct V1 {
+        pub c: Caller,
+    }
+    #[machine(version = 1)]
+    fn touch_1(_: &mut V1, _: Touch) -> u64 {
+        1
+    }
+    #[machine(version = 2, migrates_from = 1)]
+    fn touch_2(_: &mut V1, _: Touch) -> u64 {
+        2
+    }
+}
+#[test]
+fn drop_under_work_lock() {
+    let r = within(|| {
+        let switch = h2::Switch::builder().starting_at(1).build().unwrap();
+        *ADMIN.lock().unwrap() = Some(switch.admin());
+        let (tx, rx) = mpsc::channel::<h2::Fleet<u64>>();
+        thread::spawn(move || {
+            for f in rx {
+                thread::sleep(Duration::from_micros(200));
+                drop(f);
+            }
+        });
+        let admin = switch.admin();
+        let filler: Vec<_> = (0..600).map(|_| switch.fleet::<u64>()).collect();
+        for i in 0..400 {
+            let f = switch.fleet::<u64>();
+            f.insert(1, h2::V1 { c: Caller(std::env::var("TAME").is_err() as u8) }).unwrap();
+            tx.send(f).unwrap();
+            let _ = admin.upgrade_with(2, "", &UpgradeOptions::default().wait(Wait::For(Duration::from_millis(1))));
+            let _ = admin.rollback_with("", &RollbackOptions::default().wait(Wait::No));
+        }
+    });
+    assert!(r.is_some(), "hung");
+}
+
+#[test]
+fn enter_gives_back_as_given() {
+    let switch = h::Switch::builder().starting_at(1).build().unwrap();
+    let admin = switch.admin();
+    admin.upgrade(2, "").unwrap();
+    let a = admin.clone();
+    set_hook(move || {
+        a.rollback("").unwrap();
+    });
+    let r = switch.cell(h::V1 { n: 7, ..Default::default() });
+    match r {
+        Ok(c) => assert_eq!(c.version(), Some(1)),
+        Err(e) => {
+            let v = serde_json::to_string(&e.state).unwrap();
+            panic!("{e}; given [1,..], back: {v}")
+        }
+    }
+}
+
+static A14: Mutex<Option<tally::Admin>> = Mutex::new(None);
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct K(u64);
+impl std::fmt::Display for K {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let a = A14.lock().unwrap().take();
+        if let Some(a) = a {
+            a.rollback("").unwrap();
+        }
+        write!(f, "k{}", self.0)
+    }
+}
+impl std::str::FromStr for K {
+    type Err = ();
+    fn from_str(s: &str) -> Result<K, ()> {
+        s[1..].parse().map(K).map_err(|_| ())
+    }
+}
+#[test]
+fn phantom_held_name() {
+    let switch = tally::Switch::builder().starting_at(2).build().unwrap();
+    let f = switch.fleet::<K>();
+    f.insert(K(1), tally::V2 { mood: tally::Mood::Unwilling, ..Default::default() }).unwrap();
+    let admin = switch.admin();
+    *A14.lock().unwrap() = Some(admin.clone());
+    admin.upgrade(3, "").unwrap();
+    f.step(&K(1), tally::Get).unwrap();
+    let o = admin.outcomes().pop().unwrap();
+    assert!(o.held_back == o.held.len() as u64, "{o}");
+}
+#[test]
+fn busy_cell_blocks_its_group() {
+    let switch = tally::Switch::builder().starting_at(1).build().unwrap();
+    let a = switch.cell(tally::V1::default()).unwrap();
+    let rest: Vec<_> = (0..50).map(|_| switch.cell(tally::V1::default()).unwrap()).collect();
+    let admin = switch.admin();
+    let out = thread::scope(|s| {
+        let (hold, held) = mpsc::channel();
+        let (go, gone) = mpsc::channel::<()>();
+        let a = &a;
+        s.spawn(move || {
+            a.inspect(|_| {
+                hold.send(()).unwrap();
+                gone.recv().unwrap();
+            });
+        });
+        held.recv().unwrap();
+        let out =
+            admin.upgrade_with(2, "", &UpgradeOptions::default().wait(Wait::For(Duration::from_millis(500)))).unwrap();
+        go.send(()).unwrap();
+        out
+    });
+    assert_eq!(out.moved, 50, "{out}");
+}
+#[machine]
+pub mod h3 {
+    use super::Bomb;
+    use serde::{Deserialize, Serialize};
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Touch;
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    pub struct V1 {
+        pub n: u64,
+        pub bomb: Bomb,
+    }
+    #[machine(version = 1)]
+    fn touch_1(s: &mut V1, _: Touch) -> u64 {
+        s.n
+    }
+    #[machine(version = 2, migrates_from = 1, removes(bomb))]
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    pub struct V2 {
+        pub n: u64,
+    }
+    #[machine(version = 2)]
+    fn touch_2(s: &mut V2, _: Touch) -> u64 {
+        s.n
+    }
+    #[machine(version = 3, migrates_from = 2)]
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    pub struct V3 {
+        pub n: u64,
+        #[machine(added = 0)]
+        pub m: u64,
+    }
+    #[machine(version = 3)]
+    fn touch_3(s: &mut V3, _: Touch) -> u64 {
+        s.n
+    }
+}
