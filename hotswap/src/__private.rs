@@ -70,64 +70,62 @@ pub fn next<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(seq: &mut A) -> Result<
     seq.next_element()?.ok_or_else(|| A::Error::custom("the pair ends too early"))
 }
 
-/// The value of a variant, to be written. One that is not serializable has been refused on the user's own token, and
-/// would only be refused again here; so it is looked for as [`Probe`] looks for a `Result`.
+/// One variant's value, to be written: `(&Value(&value)).write(..)` with both traits in scope.
+///
+/// A type that is not serializable has its one error where it is declared a state, input or output. The second trait
+/// is there so that the encoding of the enum does not repeat it.
 #[derive(Debug)]
-pub struct Payload<'a, T>(pub &'a T);
+pub struct Value<'a, T>(pub &'a T);
 
 /// Values that can be written.
-pub trait Encode {
-    /// Writes it behind its tag.
-    fn write<S: Serializer, G: Serialize + ?Sized>(&self, serializer: S, tag: &G) -> Result<S::Ok, S::Error>;
+pub trait Write {
+    /// Writes `[tag, value]`.
+    fn write<S: Serializer>(&self, serializer: S, tag: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error>;
 }
 
-impl<T: Serialize> Encode for Payload<'_, T> {
+impl<T: Serialize> Write for Value<'_, T> {
     #[inline]
-    fn write<S: Serializer, G: Serialize + ?Sized>(&self, serializer: S, tag: &G) -> Result<S::Ok, S::Error> {
+    fn write<S: Serializer>(&self, serializer: S, tag: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error> {
         write_tagged(serializer, tag, self.0)
     }
 }
 
-/// All others, in programs that do not compile.
-pub trait CannotEncode {
-    /// Never writes.
-    fn write<S: Serializer, G: ?Sized>(&self, serializer: S, tag: &G) -> Result<S::Ok, S::Error>;
-}
-
-impl<T> CannotEncode for &Payload<'_, T> {
-    fn write<S: Serializer, G: ?Sized>(&self, _: S, _: &G) -> Result<S::Ok, S::Error> {
-        Err(serde::ser::Error::custom("not serializable"))
+/// Values that cannot; the build has failed.
+pub trait WriteNot {
+    /// Never runs.
+    fn write<S: Serializer>(&self, _: S, _: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error> {
+        unreachable!()
     }
 }
 
-/// A variant whose value is to be read, as [`Payload`] is to be written.
+impl<T> WriteNot for &Value<'_, T> {}
+
+/// One variant, to be read: `(&Variant(Any::V1)).read(..)` with both traits in scope.
 #[derive(Debug)]
 pub struct Variant<T, E>(pub fn(T) -> E);
 
-/// Variants whose value can be read.
-pub trait Decode<E> {
-    /// Reads it.
+/// Variants that can be read.
+pub trait Read<E> {
+    /// Reads the value and wraps it.
     fn read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error>;
 }
 
-impl<T: DeserializeOwned, E> Decode<E> for Variant<T, E> {
+impl<T: DeserializeOwned, E> Read<E> for Variant<T, E> {
     #[inline]
     fn read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error> {
         next(seq).map(self.0)
     }
 }
 
-/// All others, in programs that do not compile.
-pub trait CannotDecode<E> {
-    /// Never reads.
-    fn read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error>;
-}
-
-impl<T, E> CannotDecode<E> for &Variant<T, E> {
+/// Variants that cannot; the build has failed.
+pub trait ReadNot<E> {
+    /// Never runs.
     fn read<'de, A: SeqAccess<'de>>(&self, _: &mut A) -> Result<E, A::Error> {
-        Err(A::Error::custom("not serializable"))
+        unreachable!()
     }
 }
+
+impl<T, E> ReadNot<E> for &Variant<T, E> {}
 
 /// What stands before the value in a tagged pair.
 pub trait Tag {
@@ -172,6 +170,7 @@ pub fn takes<M: Accepts<I>, I>(version: u32) -> bool {
 
 /// Runs one step and wraps what comes of it.
 pub fn step_any<M: Accepts<I>, I>(
+    _: M,
     state: &mut M::AnyState,
     input: I,
     as_input: fn(I) -> M::AnyInput,
@@ -392,23 +391,26 @@ property!(
     "`{Self}` cannot be an input: it cannot be sent to another thread",
     "an input may be handed over between threads; use `Arc` in place of `Rc`"
 );
-/// An output can be encoded and decoded. No supertraits say so: each would be an error of its own.
+/// An output can be encoded and decoded.
+///
+/// `Serialize` is no supertrait of it, or the compiler would report both.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an output: it is not serializable",
     label = "in a machine",
     note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`"
 )]
 pub trait OutputSerializable {
-    /// The output as JSON.
-    fn json(&self) -> serde_json::Result<String>;
+    /// The output, to be encoded.
+    fn encodable(&self) -> &impl Serialize;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> OutputSerializable for T {
-    fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
+    fn encodable(&self) -> &impl Serialize {
+        self
     }
 }
+
 property!(
     /// An output can go to another thread.
     OutputSend: Send;
@@ -422,7 +424,7 @@ pub const fn state<T: StateSerializable + StateSend + StateUnwindSafe>() {}
 /// Stands on a type that is to be an input.
 pub const fn input<T: InputSerializable + InputSend>() {}
 
-/// Stands on a type that is to be an output; that it is serializable `Accepts` asks.
+/// Stands on a type that is to be an output; that it is serializable, `Accepts` asks.
 pub const fn output<T: OutputSend>() {}
 
 /// How a tagged enum is encoded: the tag of each variant.
@@ -437,10 +439,10 @@ macro_rules! __encoding {
                 &self,
                 serializer: S,
             ) -> ::core::result::Result<S::Ok, S::Error> {
-                use $crate::__private::{CannotEncode as _, Encode as _};
+                use $crate::__private::{Write as _, WriteNot as _};
                 match *self {
                     $($(#[$cfg])* $any::$variant(ref value) => {
-                        (&$crate::__private::Payload(value)).write(serializer, &$name)
+                        (&$crate::__private::Value(value)).write(serializer, &$name)
                     })*
                     $($any::$loaded(ref state) => {
                         $crate::__private::write_tagged(serializer, &state.version(), state)
@@ -455,7 +457,7 @@ macro_rules! __encoding {
                 tag: $tag,
                 seq: &mut A,
             ) -> ::core::result::Result<Self, A::Error> {
-                use $crate::__private::{CannotDecode as _, Decode as _};
+                use $crate::__private::{Read as _, ReadNot as _};
                 match $crate::__private::Tag::key(&tag) {
                     $($(#[$cfg])* $name => (&$crate::__private::Variant($any::$variant)).read(seq),)*
                     $($(tag @ $retired => $crate::__private::retired($machine, tag),)*)?

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use crate::__private::OutputSerializable;
 use crate::error::Why;
 use crate::way::contain;
 
@@ -89,12 +88,12 @@ pub(crate) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    pub(crate) fn output(mut self, value: &impl OutputSerializable) {
+    pub(crate) fn output(mut self, value: &impl Serialize) {
         let observer = self.observer;
         self.end(&observer.steps);
         if self.traced {
             let Self { label, version, input, .. } = &self;
-            tracing::info!(target: "hotswap::trace", switch = label, version, input, value = written(|| value.json()), "output");
+            tracing::info!(target: "hotswap::trace", switch = label, version, input, value = json(value), "output");
         }
     }
 
@@ -126,11 +125,7 @@ impl Drop for Watch<'_> {
 
 /// A value as JSON; what cannot be written so is said instead.
 pub(crate) fn json(value: &impl Serialize) -> String {
-    written(|| serde_json::to_string(value))
-}
-
-fn written(write: impl FnOnce() -> serde_json::Result<String>) -> String {
-    match contain(write) {
+    match contain(|| serde_json::to_string(value)) {
         Ok(Ok(text)) => text,
         Ok(Err(error)) => format!("({error})"),
         Err(panic) => format!("({panic})"),

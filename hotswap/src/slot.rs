@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::__private::OutputSerializable as _;
 use crate::control::HeldBack;
 use crate::error::{EnterError, NotEntered, StepError, Why};
 use crate::ledger::{Count, HELD, LOST, POISONED, Place, epoch_of};
@@ -191,7 +192,7 @@ impl<M: Machine> Slot<M> {
         let watch = shared.observer.see_input(&shared.core.label, self.version(), <M as Accepts<I>>::INPUT, &input);
         let result = self.run(shared, home, input);
         match &result {
-            Ok(output) => watch.output(output),
+            Ok(output) => watch.output(output.encodable()),
             Err(error) => watch.refused(error.why),
         }
         result

@@ -49,19 +49,19 @@ pub(super) fn types(names: &Names, versions: &[(u32, &[Attribute])]) -> TokenStr
 
 /// `Version` to and from numbers.
 pub(super) fn version_impls(names: &Names, versions: &[(u32, &[Attribute])]) -> TokenStream {
-    let Names { krate, machine, version, .. } = names;
+    let Names { machine, version, .. } = names;
     let versions = versions.iter().map(|(number, cfg)| {
         let name = variant(*number);
         mixed!(#(#cfg)* #number => #name)
     });
-    mixed!(#krate::__private::versions! { #version of #machine { #(#versions,)* } })
+    mixed!(__hotswap::versions! { #version of #machine { #(#versions,)* } })
 }
 
 /// `Machine::IDENTITY`, `VERSIONS` and `RETIRED`.
 pub(super) fn tables(cx: Context) -> TokenStream {
     let Names { krate, options, .. } = cx.names;
     let identity = identity(cx.names);
-    let versions = (0..cx.machine.versions.len()).map(|index| info(krate, cx.machine, index));
+    let versions = (0..cx.machine.versions.len()).map(|index| info(cx.machine, index));
     let retired = &options.retired;
     mixed! {
         #identity
@@ -83,7 +83,7 @@ pub(super) fn identity(names: &Names) -> TokenStream {
     }
 }
 
-fn info(krate: &syn::Path, machine: &Machine, index: usize) -> TokenStream {
+fn info(machine: &Machine, index: usize) -> TokenStream {
     let version = &machine.versions[index];
     let (cfg, number, fingerprint, leaves) = (&version.cfg, version.number, &version.fingerprint, &version.leaves);
     let state = version.state.to_string();
@@ -93,7 +93,7 @@ fn info(krate: &syn::Path, machine: &Machine, index: usize) -> TokenStream {
     });
     mixed! {
         #(#cfg)*
-        #krate::__private::info(#number, #state, #fingerprint, &[#(#leaves),*], &[#(#taken),*])
+        __hotswap::info(#number, #state, #fingerprint, &[#(#leaves),*], &[#(#taken),*])
     }
 }
 
@@ -101,8 +101,8 @@ fn info(krate: &syn::Path, machine: &Machine, index: usize) -> TokenStream {
 pub(super) fn submission(names: &Names) -> TokenStream {
     let Names { krate, machine, .. } = names;
     mixed! {
-        #krate::__private::inventory::submit! {
-            #krate::__private::Compiled {
+        __hotswap::inventory::submit! {
+            __hotswap::Compiled {
                 identity: <#machine as #krate::Machine>::IDENTITY,
                 versions: <#machine as #krate::Machine>::VERSIONS,
             }

@@ -46,12 +46,12 @@ pub(super) fn tag(input: &Input) -> String {
 
 /// Encoding, and what only the type checker knows of inputs and outputs, said on the user's own tokens.
 pub(super) fn impls(cx: Context) -> TokenStream {
-    let Names { krate, any_input, any_output, .. } = cx.names;
+    let Names { any_input, any_output, .. } = cx.names;
     let inputs = encoding(cx, any_input, "an input", "input");
     let outputs = encoding(cx, any_output, "an output", "output for input");
     let checks = cx.machine.inputs.iter().map(|Input { cfg, ty, output, .. }| {
-        let input = quote_spanned!(ty.span()=> #(#cfg)* #krate::__private::input::<#ty>(););
-        let output = quote_spanned!(output.span()=> #(#cfg)* #krate::__private::output::<#output>(););
+        let input = quote_spanned!(ty.span()=> #(#cfg)* __hotswap::input::<#ty>(););
+        let output = quote_spanned!(output.span()=> #(#cfg)* __hotswap::output::<#output>(););
         mixed!(#input #output)
     });
     mixed!(#inputs #outputs #(#checks)*)
@@ -59,7 +59,7 @@ pub(super) fn impls(cx: Context) -> TokenStream {
 
 /// `[name, value]`, both ways.
 fn encoding(cx: Context, any: &Ident, a: &str, what: &str) -> TokenStream {
-    let Names { krate, options, .. } = cx.names;
+    let Names { options, .. } = cx.names;
     let machine = &options.name;
     let expected = format!("{a} of machine `{machine}`");
     let variants = cx.machine.inputs.iter().map(|input| {
@@ -67,7 +67,7 @@ fn encoding(cx: Context, any: &Ident, a: &str, what: &str) -> TokenStream {
         mixed!(#(#cfg)* #tag => #variant)
     });
     mixed! {
-        #krate::__private::encoding! {
+        __hotswap::encoding! {
             #any of #machine, #expected, #what, ::std::string::String { #(#variants,)* }
         }
     }

@@ -37,7 +37,7 @@ impl Migrations {
 
 /// The line up to the last version without a `cfg`: nested blocks, each of which is left with the state of one version.
 fn fused(cx: Context, ways: &[Migration]) -> TokenStream {
-    let Names { krate, machine, any_state, .. } = cx.names;
+    let Names { machine, any_state, .. } = cx.names;
     let plain = cx.machine.versions.iter().take_while(|version| version.cfg.is_empty()).count();
     let to = cx.machine.versions[..plain].last().map_or(0, |version| version.number);
     let ups: Vec<_> = ways.iter().filter(|way| way.edge.from < way.edge.to && way.edge.to < plain).collect();
@@ -49,11 +49,11 @@ fn fused(cx: Context, ways: &[Migration]) -> TokenStream {
         let ([from, _], label, new) = (first.numbers(), first.label(), first.first());
         let innermost = mixed! {
             #label: {
-                match #krate::__private::at::<#machine>(slot) {
+                match __hotswap::at::<#machine>(slot) {
                     #from => #new,
                     #(#enter,)*
                     #to => return ::core::result::Result::Ok(()),
-                    at => #krate::__private::wrong_version(at),
+                    at => __hotswap::wrong_version(at),
                 }
             }
         };
@@ -112,8 +112,8 @@ impl Migration<'_> {
 
     /// From a full slot to the new state.
     fn leave(&self) -> TokenStream {
-        let Names { krate, machine, .. } = self.cx.names;
-        let take = mixed!(#krate::__private::take::<#machine, _>(slot));
+        let Names { machine, .. } = self.cx.names;
+        let take = mixed!(__hotswap::take::<#machine, _>(slot));
         match &self.edge.how {
             How::Identity => take,
             How::Derived(Plan { pure: true, .. }) => {
@@ -122,16 +122,16 @@ impl Migration<'_> {
             }
             How::Derived(_) => {
                 let derived = self.derived();
-                mixed!(#krate::__private::leave::<#machine, _, _, _>(slot, #derived))
+                mixed!(__hotswap::leave::<#machine, _, _, _>(slot, #derived))
             }
             How::Written { function, moves: true, .. } => mixed!(#function(#take)),
-            How::Written { function, .. } => mixed!(#function(#krate::__private::peek::<#machine, _>(slot))),
+            How::Written { function, .. } => mixed!(#function(__hotswap::peek::<#machine, _>(slot))),
         }
     }
 
     /// An element of `Machine::EDGES`.
     fn entry(&self) -> TokenStream {
-        let Names { krate, machine, .. } = self.cx.names;
+        let Names { machine, .. } = self.cx.names;
         let ([from, to], cfg) = (self.numbers(), self.cfg());
         let loses = self
             .edge
@@ -147,46 +147,45 @@ impl Migration<'_> {
                     (self.leave(), matches!(&self.edge.how, How::Identity | How::Derived(Plan { pure: true, .. })));
                 return mixed! {
                     #cfg
-                    #krate::__private::derived(#from, #to, |slot| {
+                    __hotswap::derived(#from, #to, |slot| {
                         let state = #leave;
                         *slot = ::core::option::Option::Some(#new(#new_state));
                     }, #pure, #loses)
                 };
             }
             How::Written { function, moves: false, fallible } => {
-                let state = mixed!(#function(#krate::__private::borrow::<#machine, _>(state)));
+                let state = mixed!(#function(__hotswap::borrow::<#machine, _>(state)));
                 let state = if *fallible {
-                    mixed!(#state.map_err(#krate::__private::said))
+                    mixed!(#state.map_err(__hotswap::said))
                 } else {
                     mixed!(::core::result::Result::Ok(#state))
                 };
                 mixed!(borrows(#from, #to, |state| #state.map(#wrap), #loses))
             }
             How::Written { function, moves: true, fallible } => {
-                let state = mixed!(#function(#krate::__private::own::<#machine, _>(state)));
+                let state = mixed!(#function(__hotswap::own::<#machine, _>(state)));
                 let state = if *fallible {
-                    mixed!(#state.map_err(|(state, error)| (#old(#old_state), #krate::__private::said(error))))
+                    mixed!(#state.map_err(|(state, error)| (#old(#old_state), __hotswap::said(error))))
                 } else {
                     mixed!(::core::result::Result::Ok(#state))
                 };
                 mixed!(moves(#from, #to, |state| #state.map(#wrap), #loses))
             }
         };
-        mixed!(#cfg #krate::__private::#entry)
+        mixed!(#cfg __hotswap::#entry)
     }
 
     /// As the first edge of the fused line: from `slot` to the new state.
     fn first(&self) -> TokenStream {
-        let krate = self.cx.names.krate;
         let new = self.leave();
         match &self.edge.how {
-            How::Written { fallible: true, moves: false, .. } => mixed!(#new.map_err(#krate::__private::said)?),
+            How::Written { fallible: true, moves: false, .. } => mixed!(#new.map_err(__hotswap::said)?),
             How::Written { fallible: true, moves: true, .. } => {
                 let (old, state) = (self.cx.variant(self.edge.from), self.cx.held(self.edge.from));
                 mixed! {
                     #new.map_err(|(state, error)| {
                         *slot = ::core::option::Option::Some(#old(#state));
-                        #krate::__private::said(error)
+                        __hotswap::said(error)
                     })?
                 }
             }
@@ -196,8 +195,7 @@ impl Migration<'_> {
 
     /// As a later edge of the fused line: from the local `state` to the new one.
     fn onward(&self) -> TokenStream {
-        let krate = self.cx.names.krate;
-        let said = mixed!(#krate::__private::said);
+        let said = mixed!(__hotswap::said);
         match &self.edge.how {
             How::Identity => mixed!(state),
             How::Derived(plan) => {

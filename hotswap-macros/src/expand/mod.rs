@@ -1,6 +1,6 @@
 //! From a validated machine to code. Nothing here can fail.
 //!
-//! Types go into the user's module, everything else into `const _` blocks beside them, so that the user's tokens mean
+//! Types go into the user's module, everything else into a `const _` block beside them, so that the user's tokens mean
 //! there what they meant where they were written. All other paths are absolute, and every local is hygienic.
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -39,7 +39,7 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
         machine_impl(cx),
         admin::submission(&names),
     ];
-    module(&machine.module, types.into_iter().chain(impls.iter().map(block)))
+    module(&machine.module, types.into_iter().chain([block(&names, &impls)]))
 }
 
 /// `impl Machine`, whose parts come from the files that know them.
@@ -74,11 +74,15 @@ fn module(module: &ItemMod, generated: impl Iterator<Item = TokenStream>) -> Tok
     quote::ToTokens::into_token_stream(module)
 }
 
-/// A scope of its own for items that have no name outside.
-fn block(items: &TokenStream) -> TokenStream {
+/// A scope of its own for items that have no name outside, in which the runtime's other half is at hand.
+fn block(names: &Names, items: &[TokenStream]) -> TokenStream {
+    let krate = names.krate;
     mixed! {
         #[allow(deprecated)]
-        const _: () = { #items };
+        const _: () = {
+            use #krate::__private as __hotswap;
+            #(#items)*
+        };
     }
 }
 

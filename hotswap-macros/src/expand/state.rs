@@ -30,7 +30,7 @@ pub(super) fn types(cx: Context) -> TokenStream {
 
 /// Encoding, conversions, and what only the type checker knows of a state, said on the user's own token.
 pub(super) fn impls(cx: Context) -> TokenStream {
-    let Names { krate, any_state, options, .. } = cx.names;
+    let Names { any_state, options, .. } = cx.names;
     let (machine, retired) = (&options.name, &options.retired);
     let expected = format!("a state of machine `{machine}`");
     let variants = cx.machine.versions.iter().map(|version| {
@@ -47,13 +47,15 @@ pub(super) fn impls(cx: Context) -> TokenStream {
     });
     let checks = cx.states().map(|(_, version)| {
         let (cfg, state) = (&version.cfg, &version.state);
-        quote_spanned!(state.span()=> #(#cfg)* #krate::__private::state::<#state>();)
+        quote_spanned!(state.span()=> #(#cfg)* __hotswap::state::<#state>();)
     });
     mixed! {
-        #krate::__private::encoding! {
+        __hotswap::encoding! {
             #any_state of #machine, #expected, "version", u32 { #(#variants,)* } Loaded, retired #(#retired)*
         }
-        #krate::__private::conversions! { #any_state { #(#conversions,)* } }
+        __hotswap::conversions! { #any_state { #(#conversions,)* } }
+        // the checks have said it of the state that is not
+        impl ::core::panic::RefUnwindSafe for #any_state {}
         #(#checks)*
     }
 }

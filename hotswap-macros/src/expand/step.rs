@@ -77,13 +77,13 @@ fn accepts(cx: Context, input: &Input) -> TokenStream {
         impl #krate::Accepts<#ty> for #machine {
             type Output = #output;
             const INPUT: &'static str = #tag;
-            fn step(state: &mut #any_state, input: #ty) -> #krate::__private::Step<#output, #ty> {
+            fn step(state: &mut #any_state, input: #ty) -> __hotswap::Step<#output, #ty> {
                 let output: #output = match state {
                     #(#arms,)*
                     #any_state::Loaded(state) => return state.step(input),
                     #refused
                 };
-                #krate::__private::stepped!(output)
+                __hotswap::stepped!(output)
             }
         }
     }
@@ -153,14 +153,14 @@ fn moved(members: &[Member]) -> TokenStream {
 
 /// `Machine::takes` and `Machine::step_any`.
 pub(super) fn dispatch(cx: Context) -> TokenStream {
-    let Names { krate, machine, any_state, any_input, any_output, .. } = cx.names;
+    let Names { machine, any_state, any_input, any_output, .. } = cx.names;
     let takes = cx.machine.inputs.iter().map(|input| takes(cx, input));
     let steps = cx.machine.inputs.iter().map(|input| {
         let (cfg, variant) = (&input.cfg, &input.variant);
         mixed! {
             #(#cfg)*
             #any_input::#variant(input) => {
-                #krate::__private::step_any::<#machine, _>(state, input, #any_input::#variant, #any_output::#variant)
+                __hotswap::step_any(#machine, state, input, #any_input::#variant, #any_output::#variant)
             }
         }
     });
@@ -168,7 +168,7 @@ pub(super) fn dispatch(cx: Context) -> TokenStream {
         fn takes(version: u32, input: &#any_input) -> bool {
             match *input { #(#takes,)* }
         }
-        fn step_any(state: &mut #any_state, input: #any_input) -> #krate::__private::Step<#any_output, #any_input> {
+        fn step_any(state: &mut #any_state, input: #any_input) -> __hotswap::Step<#any_output, #any_input> {
             match input { #(#steps,)* }
         }
     }
@@ -176,10 +176,10 @@ pub(super) fn dispatch(cx: Context) -> TokenStream {
 
 /// The machine's table says it, but for the versions that have to ask a partial adapter.
 fn takes(cx: Context, input: &Input) -> TokenStream {
-    let Names { krate, machine, any_input, .. } = cx.names;
+    let Names { machine, any_input, .. } = cx.names;
     let asked: Vec<_> = groups(cx, input).iter().filter_map(|group| asked(cx, group)).collect();
     let (cfg, variant, ty) = (&input.cfg, &input.variant, &input.ty);
-    let listed = mixed!(#krate::__private::takes::<#machine, #ty>(version));
+    let listed = mixed!(__hotswap::takes::<#machine, #ty>(version));
     if asked.is_empty() {
         mixed!(#(#cfg)* #any_input::#variant(_) => #listed)
     } else {

@@ -12,7 +12,7 @@ pub(crate) fn stub(user: &ItemMod, sketch: &Sketch) -> TokenStream {
     let numbers: Vec<(u32, &[Attribute])> = sketch.versions.iter().map(|(number, _)| (*number, &[][..])).collect();
     let types = [admin::types(&names, &numbers), enums(&names, sketch)];
     let impls = [admin::version_impls(&names, &numbers), impls(&names, sketch)];
-    module(user, types.into_iter().chain(impls.iter().map(block)))
+    module(user, types.into_iter().chain([block(&names, &impls)]))
 }
 
 fn enums(names: &Names, sketch: &Sketch) -> TokenStream {
@@ -37,7 +37,7 @@ fn enums(names: &Names, sketch: &Sketch) -> TokenStream {
 
 fn impls(names: &Names, sketch: &Sketch) -> TokenStream {
     let Names { krate, machine, any_state, any_input, any_output, .. } = names;
-    let serde = mixed!(#krate::__private::serde);
+    let serde = mixed!(__hotswap::serde);
     let identity = admin::identity(names);
     let encodings = [any_state, any_input, any_output].map(|name| {
         mixed! {
@@ -69,6 +69,7 @@ fn impls(names: &Names, sketch: &Sketch) -> TokenStream {
     });
     mixed! {
         #(#encodings)*
+        impl ::core::panic::RefUnwindSafe for #any_state {}
         #(
             impl ::core::convert::From<#states> for #any_state {
                 fn from(_: #states) -> Self {

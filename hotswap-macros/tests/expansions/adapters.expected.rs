@@ -69,44 +69,37 @@ pub enum AnyOutput {
 }
 #[allow(deprecated)]
 const _: () = {
-    ::hotswap::__private::versions! {
+    use ::hotswap::__private as __hotswap;
+    __hotswap::versions! {
         Version of Machine { 1u32 => V1, 2u32 => V2, }
     }
-};
-#[allow(deprecated)]
-const _: () = {
-    ::hotswap::__private::encoding! {
+    __hotswap::encoding! {
         AnyState of "shop", "a state of machine `shop`", "version", u32 { 1u32 => V1,
         2u32 => V2, } Loaded, retired
     }
-    ::hotswap::__private::conversions! {
+    __hotswap::conversions! {
         AnyState { V1 => V1, V2 => V2, }
     }
-    ::hotswap::__private::state::<V1>();
-    ::hotswap::__private::state::<V2>();
-};
-#[allow(deprecated)]
-const _: () = {
-    ::hotswap::__private::encoding! {
+    impl ::core::panic::RefUnwindSafe for AnyState {}
+    __hotswap::state::<V1>();
+    __hotswap::state::<V2>();
+    __hotswap::encoding! {
         AnyInput of "shop", "an input of machine `shop`", "input", ::std::string::String
         { "Place" => Place, "Move" => Move, "Place2" => Place2, "Move2" => Move2, }
     }
-    ::hotswap::__private::encoding! {
+    __hotswap::encoding! {
         AnyOutput of "shop", "an output of machine `shop`", "output for input",
         ::std::string::String { "Place" => Place, "Move" => Move, "Place2" => Place2,
         "Move2" => Move2, }
     }
-    ::hotswap::__private::input::<Place>();
-    ::hotswap::__private::output::<u64>();
-    ::hotswap::__private::input::<Move>();
-    ::hotswap::__private::output::<()>();
-    ::hotswap::__private::input::<Place2>();
-    ::hotswap::__private::output::<Result<Placed, String>>();
-    ::hotswap::__private::input::<Move2>();
-    ::hotswap::__private::output::<()>();
-};
-#[allow(deprecated)]
-const _: () = {
+    __hotswap::input::<Place>();
+    __hotswap::output::<u64>();
+    __hotswap::input::<Move>();
+    __hotswap::output::<()>();
+    __hotswap::input::<Place2>();
+    __hotswap::output::<Result<Placed, String>>();
+    __hotswap::input::<Move2>();
+    __hotswap::output::<()>();
     fn __adapter_4(value: Move) -> Move2 {
         match value {
             Move::Open {} => Move2::Open {},
@@ -125,10 +118,7 @@ const _: () = {
     impl ::hotswap::Accepts<Place> for Machine {
         type Output = u64;
         const INPUT: &'static str = "Place";
-        fn step(
-            state: &mut AnyState,
-            input: Place,
-        ) -> ::hotswap::__private::Step<u64, Place> {
+        fn step(state: &mut AnyState, input: Place) -> __hotswap::Step<u64, Place> {
             let output: u64 = match state {
                 AnyState::V1(state) => place_1(state, input),
                 AnyState::V2(_) => {
@@ -144,16 +134,13 @@ const _: () = {
                 }
                 AnyState::Loaded(state) => return state.step(input),
             };
-            ::hotswap::__private::stepped!(output)
+            __hotswap::stepped!(output)
         }
     }
     impl ::hotswap::Accepts<Move> for Machine {
         type Output = ();
         const INPUT: &'static str = "Move";
-        fn step(
-            state: &mut AnyState,
-            input: Move,
-        ) -> ::hotswap::__private::Step<(), Move> {
+        fn step(state: &mut AnyState, input: Move) -> __hotswap::Step<(), Move> {
             let output: () = match state {
                 AnyState::V1(state) => move_1(state, input),
                 AnyState::V2(_) => {
@@ -169,7 +156,7 @@ const _: () = {
                 }
                 AnyState::Loaded(state) => return state.step(input),
             };
-            ::hotswap::__private::stepped!(output)
+            __hotswap::stepped!(output)
         }
     }
     impl ::hotswap::Accepts<Place2> for Machine {
@@ -178,7 +165,7 @@ const _: () = {
         fn step(
             state: &mut AnyState,
             input: Place2,
-        ) -> ::hotswap::__private::Step<Result<Placed, String>, Place2> {
+        ) -> __hotswap::Step<Result<Placed, String>, Place2> {
             let output: Result<Placed, String> = match state {
                 AnyState::V1(_) => {
                     let next = match older(&input) {
@@ -199,16 +186,13 @@ const _: () = {
                 AnyState::V2(state) => place_2(state, input),
                 AnyState::Loaded(state) => return state.step(input),
             };
-            ::hotswap::__private::stepped!(output)
+            __hotswap::stepped!(output)
         }
     }
     impl ::hotswap::Accepts<Move2> for Machine {
         type Output = ();
         const INPUT: &'static str = "Move2";
-        fn step(
-            state: &mut AnyState,
-            input: Move2,
-        ) -> ::hotswap::__private::Step<(), Move2> {
+        fn step(state: &mut AnyState, input: Move2) -> __hotswap::Step<(), Move2> {
             let output: () = match state {
                 AnyState::V1(_) => {
                     let next = __adapter_5(input)?;
@@ -224,12 +208,9 @@ const _: () = {
                 AnyState::V2(state) => move_2(state, input),
                 AnyState::Loaded(state) => return state.step(input),
             };
-            ::hotswap::__private::stepped!(output)
+            __hotswap::stepped!(output)
         }
     }
-};
-#[allow(deprecated)]
-const _: () = {
     #[allow(unused_variables)]
     fn __derived_1_2(state: V1) -> V2 {
         V2 {}
@@ -249,14 +230,14 @@ const _: () = {
             name: "shop",
         };
         const VERSIONS: &'static [::hotswap::VersionInfo] = &[
-            ::hotswap::__private::info(
+            __hotswap::info(
                 1u32,
                 "V1",
                 "1-3883e2b97707579b",
                 &[],
                 &["Place", "Move", "Place2", "Move2"],
             ),
-            ::hotswap::__private::info(
+            __hotswap::info(
                 2u32,
                 "V2",
                 "1-3883e2b97707579b",
@@ -266,25 +247,21 @@ const _: () = {
         ];
         const RETIRED: &'static [u32] = &[];
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
-            ::hotswap::__private::derived(
+            __hotswap::derived(
                 1u32,
                 2u32,
                 |slot| {
-                    let state = __derived_1_2(
-                        ::hotswap::__private::take::<Machine, _>(slot),
-                    );
+                    let state = __derived_1_2(__hotswap::take::<Machine, _>(slot));
                     *slot = ::core::option::Option::Some(AnyState::V2(state));
                 },
                 true,
                 ::core::option::Option::None,
             ),
-            ::hotswap::__private::derived(
+            __hotswap::derived(
                 2u32,
                 1u32,
                 |slot| {
-                    let state = __derived_2_1(
-                        ::hotswap::__private::take::<Machine, _>(slot),
-                    );
+                    let state = __derived_2_1(__hotswap::take::<Machine, _>(slot));
                     *slot = ::core::option::Option::Some(AnyState::V1(state));
                 },
                 true,
@@ -300,16 +277,12 @@ const _: () = {
         }
         fn takes(version: u32, input: &AnyInput) -> bool {
             match *input {
-                AnyInput::Place(_) => {
-                    ::hotswap::__private::takes::<Machine, Place>(version)
-                }
-                AnyInput::Move(_) => {
-                    ::hotswap::__private::takes::<Machine, Move>(version)
-                }
+                AnyInput::Place(_) => __hotswap::takes::<Machine, Place>(version),
+                AnyInput::Move(_) => __hotswap::takes::<Machine, Move>(version),
                 AnyInput::Place2(ref input) => {
                     match version {
                         1u32 => older(input).is_some(),
-                        _ => ::hotswap::__private::takes::<Machine, Place2>(version),
+                        _ => __hotswap::takes::<Machine, Place2>(version),
                     }
                 }
                 AnyInput::Move2(ref input) => {
@@ -319,7 +292,7 @@ const _: () = {
                                 input, Move2::Open { .. } | Move2::Close { .. }
                             )
                         }
-                        _ => ::hotswap::__private::takes::<Machine, Move2>(version),
+                        _ => __hotswap::takes::<Machine, Move2>(version),
                     }
                 }
             }
@@ -327,31 +300,43 @@ const _: () = {
         fn step_any(
             state: &mut AnyState,
             input: AnyInput,
-        ) -> ::hotswap::__private::Step<AnyOutput, AnyInput> {
+        ) -> __hotswap::Step<AnyOutput, AnyInput> {
             match input {
                 AnyInput::Place(input) => {
-                    ::hotswap::__private::step_any::<
+                    __hotswap::step_any(
                         Machine,
-                        _,
-                    >(state, input, AnyInput::Place, AnyOutput::Place)
+                        state,
+                        input,
+                        AnyInput::Place,
+                        AnyOutput::Place,
+                    )
                 }
                 AnyInput::Move(input) => {
-                    ::hotswap::__private::step_any::<
+                    __hotswap::step_any(
                         Machine,
-                        _,
-                    >(state, input, AnyInput::Move, AnyOutput::Move)
+                        state,
+                        input,
+                        AnyInput::Move,
+                        AnyOutput::Move,
+                    )
                 }
                 AnyInput::Place2(input) => {
-                    ::hotswap::__private::step_any::<
+                    __hotswap::step_any(
                         Machine,
-                        _,
-                    >(state, input, AnyInput::Place2, AnyOutput::Place2)
+                        state,
+                        input,
+                        AnyInput::Place2,
+                        AnyOutput::Place2,
+                    )
                 }
                 AnyInput::Move2(input) => {
-                    ::hotswap::__private::step_any::<
+                    __hotswap::step_any(
                         Machine,
-                        _,
-                    >(state, input, AnyInput::Move2, AnyOutput::Move2)
+                        state,
+                        input,
+                        AnyInput::Move2,
+                        AnyOutput::Move2,
+                    )
                 }
             }
         }
@@ -360,21 +345,18 @@ const _: () = {
             slot: &mut ::core::option::Option<AnyState>,
         ) -> ::core::result::Result<(), ::std::string::String> {
             let state = 'v2: {
-                match ::hotswap::__private::at::<Machine>(slot) {
-                    1u32 => __derived_1_2(::hotswap::__private::take::<Machine, _>(slot)),
+                match __hotswap::at::<Machine>(slot) {
+                    1u32 => __derived_1_2(__hotswap::take::<Machine, _>(slot)),
                     2u32 => return ::core::result::Result::Ok(()),
-                    at => ::hotswap::__private::wrong_version(at),
+                    at => __hotswap::wrong_version(at),
                 }
             };
             *slot = ::core::option::Option::Some(AnyState::V2(state));
             ::core::result::Result::Ok(())
         }
     }
-};
-#[allow(deprecated)]
-const _: () = {
-    ::hotswap::__private::inventory::submit! {
-        ::hotswap::__private::Compiled { identity : < Machine as ::hotswap::Machine >
-        ::IDENTITY, versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
+    __hotswap::inventory::submit! {
+        __hotswap::Compiled { identity : < Machine as ::hotswap::Machine > ::IDENTITY,
+        versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
     }
 };

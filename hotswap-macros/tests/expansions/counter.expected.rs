@@ -69,90 +69,71 @@ pub enum AnyOutput {
 }
 #[allow(deprecated)]
 const _: () = {
-    ::hotswap::__private::versions! {
+    use ::hotswap::__private as __hotswap;
+    __hotswap::versions! {
         Version of Machine { 1u32 => V1, 2u32 => V2, 3u32 => V3, }
     }
-};
-#[allow(deprecated)]
-const _: () = {
-    ::hotswap::__private::encoding! {
+    __hotswap::encoding! {
         AnyState of "counter", "a state of machine `counter`", "version", u32 { 1u32 =>
         V1, 2u32 => V2, 3u32 => V3, } Loaded, retired
     }
-    ::hotswap::__private::conversions! {
+    __hotswap::conversions! {
         AnyState { V1 => V1, V2 => V2 | V3, }
     }
-    ::hotswap::__private::state::<V1>();
-    ::hotswap::__private::state::<V2>();
-};
-#[allow(deprecated)]
-const _: () = {
-    ::hotswap::__private::encoding! {
+    impl ::core::panic::RefUnwindSafe for AnyState {}
+    __hotswap::state::<V1>();
+    __hotswap::state::<V2>();
+    __hotswap::encoding! {
         AnyInput of "counter", "an input of machine `counter`", "input",
         ::std::string::String { "Tick" => Tick, "Get" => Get, "Reset" => Reset, }
     }
-    ::hotswap::__private::encoding! {
+    __hotswap::encoding! {
         AnyOutput of "counter", "an output of machine `counter`", "output for input",
         ::std::string::String { "Tick" => Tick, "Get" => Get, "Reset" => Reset, }
     }
-    ::hotswap::__private::input::<Tick>();
-    ::hotswap::__private::output::<()>();
-    ::hotswap::__private::input::<Get>();
-    ::hotswap::__private::output::<i64>();
-    ::hotswap::__private::input::<Reset>();
-    ::hotswap::__private::output::<()>();
-};
-#[allow(deprecated)]
-const _: () = {
+    __hotswap::input::<Tick>();
+    __hotswap::output::<()>();
+    __hotswap::input::<Get>();
+    __hotswap::output::<i64>();
+    __hotswap::input::<Reset>();
+    __hotswap::output::<()>();
     impl ::hotswap::Accepts<Tick> for Machine {
         type Output = ();
         const INPUT: &'static str = "Tick";
-        fn step(
-            state: &mut AnyState,
-            input: Tick,
-        ) -> ::hotswap::__private::Step<(), Tick> {
+        fn step(state: &mut AnyState, input: Tick) -> __hotswap::Step<(), Tick> {
             let output: () = match state {
                 AnyState::V1(state) => tick(state, input),
                 AnyState::V2(state) => tick_counted(state, input),
                 AnyState::V3(state) => tick_twice(state, input),
                 AnyState::Loaded(state) => return state.step(input),
             };
-            ::hotswap::__private::stepped!(output)
+            __hotswap::stepped!(output)
         }
     }
     impl ::hotswap::Accepts<Get> for Machine {
         type Output = i64;
         const INPUT: &'static str = "Get";
-        fn step(
-            state: &mut AnyState,
-            input: Get,
-        ) -> ::hotswap::__private::Step<i64, Get> {
+        fn step(state: &mut AnyState, input: Get) -> __hotswap::Step<i64, Get> {
             let output: i64 = match state {
                 AnyState::V1(state) => get(state, input),
                 AnyState::V2(state) | AnyState::V3(state) => get_v2(state, input),
                 AnyState::Loaded(state) => return state.step(input),
             };
-            ::hotswap::__private::stepped!(output)
+            __hotswap::stepped!(output)
         }
     }
     impl ::hotswap::Accepts<Reset> for Machine {
         type Output = ();
         const INPUT: &'static str = "Reset";
-        fn step(
-            state: &mut AnyState,
-            input: Reset,
-        ) -> ::hotswap::__private::Step<(), Reset> {
+        fn step(state: &mut AnyState, input: Reset) -> __hotswap::Step<(), Reset> {
             let output: () = match state {
                 AnyState::V2(state) | AnyState::V3(state) => reset(state, input),
                 AnyState::Loaded(state) => return state.step(input),
                 _ => return ::core::result::Result::Err(input),
             };
-            ::hotswap::__private::stepped!(output)
+            __hotswap::stepped!(output)
         }
     }
-};
-#[allow(deprecated)]
-const _: () = {
     #[allow(unused_variables)]
     fn __derived_1_2(state: V1) -> V2 {
         V2 { count: state.count, ticks: 0 }
@@ -172,21 +153,15 @@ const _: () = {
             name: "counter",
         };
         const VERSIONS: &'static [::hotswap::VersionInfo] = &[
-            ::hotswap::__private::info(
-                1u32,
-                "V1",
-                "1-09c8f8eb8ceac871",
-                &[],
-                &["Tick", "Get"],
-            ),
-            ::hotswap::__private::info(
+            __hotswap::info(1u32, "V1", "1-09c8f8eb8ceac871", &[], &["Tick", "Get"]),
+            __hotswap::info(
                 2u32,
                 "V2",
                 "1-3e9628eb9b673964",
                 &[],
                 &["Tick", "Get", "Reset"],
             ),
-            ::hotswap::__private::info(
+            __hotswap::info(
                 3u32,
                 "V2",
                 "1-3e9628eb9b673964",
@@ -196,45 +171,41 @@ const _: () = {
         ];
         const RETIRED: &'static [u32] = &[];
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
-            ::hotswap::__private::derived(
+            __hotswap::derived(
                 1u32,
                 2u32,
                 |slot| {
-                    let state = __derived_1_2(
-                        ::hotswap::__private::take::<Machine, _>(slot),
-                    );
+                    let state = __derived_1_2(__hotswap::take::<Machine, _>(slot));
                     *slot = ::core::option::Option::Some(AnyState::V2(state));
                 },
                 true,
                 ::core::option::Option::None,
             ),
-            ::hotswap::__private::derived(
+            __hotswap::derived(
                 2u32,
                 3u32,
                 |slot| {
-                    let state = ::hotswap::__private::take::<Machine, _>(slot);
+                    let state = __hotswap::take::<Machine, _>(slot);
                     *slot = ::core::option::Option::Some(AnyState::V3(state));
                 },
                 true,
                 ::core::option::Option::None,
             ),
-            ::hotswap::__private::derived(
+            __hotswap::derived(
                 2u32,
                 1u32,
                 |slot| {
-                    let state = __derived_2_1(
-                        ::hotswap::__private::take::<Machine, _>(slot),
-                    );
+                    let state = __derived_2_1(__hotswap::take::<Machine, _>(slot));
                     *slot = ::core::option::Option::Some(AnyState::V1(state));
                 },
                 true,
                 ::core::option::Option::None,
             ),
-            ::hotswap::__private::derived(
+            __hotswap::derived(
                 3u32,
                 2u32,
                 |slot| {
-                    let state = ::hotswap::__private::take::<Machine, _>(slot);
+                    let state = __hotswap::take::<Machine, _>(slot);
                     *slot = ::core::option::Option::Some(AnyState::V2(state));
                 },
                 true,
@@ -251,37 +222,42 @@ const _: () = {
         }
         fn takes(version: u32, input: &AnyInput) -> bool {
             match *input {
-                AnyInput::Tick(_) => {
-                    ::hotswap::__private::takes::<Machine, Tick>(version)
-                }
-                AnyInput::Get(_) => ::hotswap::__private::takes::<Machine, Get>(version),
-                AnyInput::Reset(_) => {
-                    ::hotswap::__private::takes::<Machine, Reset>(version)
-                }
+                AnyInput::Tick(_) => __hotswap::takes::<Machine, Tick>(version),
+                AnyInput::Get(_) => __hotswap::takes::<Machine, Get>(version),
+                AnyInput::Reset(_) => __hotswap::takes::<Machine, Reset>(version),
             }
         }
         fn step_any(
             state: &mut AnyState,
             input: AnyInput,
-        ) -> ::hotswap::__private::Step<AnyOutput, AnyInput> {
+        ) -> __hotswap::Step<AnyOutput, AnyInput> {
             match input {
                 AnyInput::Tick(input) => {
-                    ::hotswap::__private::step_any::<
+                    __hotswap::step_any(
                         Machine,
-                        _,
-                    >(state, input, AnyInput::Tick, AnyOutput::Tick)
+                        state,
+                        input,
+                        AnyInput::Tick,
+                        AnyOutput::Tick,
+                    )
                 }
                 AnyInput::Get(input) => {
-                    ::hotswap::__private::step_any::<
+                    __hotswap::step_any(
                         Machine,
-                        _,
-                    >(state, input, AnyInput::Get, AnyOutput::Get)
+                        state,
+                        input,
+                        AnyInput::Get,
+                        AnyOutput::Get,
+                    )
                 }
                 AnyInput::Reset(input) => {
-                    ::hotswap::__private::step_any::<
+                    __hotswap::step_any(
                         Machine,
-                        _,
-                    >(state, input, AnyInput::Reset, AnyOutput::Reset)
+                        state,
+                        input,
+                        AnyInput::Reset,
+                        AnyOutput::Reset,
+                    )
                 }
             }
         }
@@ -291,13 +267,11 @@ const _: () = {
         ) -> ::core::result::Result<(), ::std::string::String> {
             let state = 'v3: {
                 let state = 'v2: {
-                    match ::hotswap::__private::at::<Machine>(slot) {
-                        1u32 => {
-                            __derived_1_2(::hotswap::__private::take::<Machine, _>(slot))
-                        }
-                        2u32 => break 'v3 ::hotswap::__private::take::<Machine, _>(slot),
+                    match __hotswap::at::<Machine>(slot) {
+                        1u32 => __derived_1_2(__hotswap::take::<Machine, _>(slot)),
+                        2u32 => break 'v3 __hotswap::take::<Machine, _>(slot),
                         3u32 => return ::core::result::Result::Ok(()),
-                        at => ::hotswap::__private::wrong_version(at),
+                        at => __hotswap::wrong_version(at),
                     }
                 };
                 state
@@ -306,11 +280,8 @@ const _: () = {
             ::core::result::Result::Ok(())
         }
     }
-};
-#[allow(deprecated)]
-const _: () = {
-    ::hotswap::__private::inventory::submit! {
-        ::hotswap::__private::Compiled { identity : < Machine as ::hotswap::Machine >
-        ::IDENTITY, versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
+    __hotswap::inventory::submit! {
+        __hotswap::Compiled { identity : < Machine as ::hotswap::Machine > ::IDENTITY,
+        versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
     }
 };

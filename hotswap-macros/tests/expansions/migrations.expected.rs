@@ -74,48 +74,38 @@ pub enum AnyOutput {
 }
 #[allow(deprecated)]
 const _: () = {
-    ::hotswap::__private::versions! {
+    use ::hotswap::__private as __hotswap;
+    __hotswap::versions! {
         Version of Machine { 1u32 => V1, 2u32 => V2, 3u32 => V3, 4u32 => V4,
         #[cfg(all())] 5u32 => V5, }
     }
-};
-#[allow(deprecated)]
-const _: () = {
-    ::hotswap::__private::encoding! {
+    __hotswap::encoding! {
         AnyState of "order", "a state of machine `order`", "version", u32 { 1u32 => V1,
         2u32 => V2, 3u32 => V3, 4u32 => V4, #[cfg(all())] 5u32 => V5, } Loaded, retired
     }
-    ::hotswap::__private::conversions! {
+    __hotswap::conversions! {
         AnyState { Order1 => V1, Order2 => V2, Order3 => V3, Order4 => V4 #[cfg(all())] |
         V5, }
     }
-    ::hotswap::__private::state::<Order1>();
-    ::hotswap::__private::state::<Order2>();
-    ::hotswap::__private::state::<Order3>();
-    ::hotswap::__private::state::<Order4>();
-};
-#[allow(deprecated)]
-const _: () = {
-    ::hotswap::__private::encoding! {
+    impl ::core::panic::RefUnwindSafe for AnyState {}
+    __hotswap::state::<Order1>();
+    __hotswap::state::<Order2>();
+    __hotswap::state::<Order3>();
+    __hotswap::state::<Order4>();
+    __hotswap::encoding! {
         AnyInput of "order", "an input of machine `order`", "input",
         ::std::string::String { "Ask" => Ask, }
     }
-    ::hotswap::__private::encoding! {
+    __hotswap::encoding! {
         AnyOutput of "order", "an output of machine `order`", "output for input",
         ::std::string::String { "Ask" => Ask, }
     }
-    ::hotswap::__private::input::<Ask>();
-    ::hotswap::__private::output::<u64>();
-};
-#[allow(deprecated)]
-const _: () = {
+    __hotswap::input::<Ask>();
+    __hotswap::output::<u64>();
     impl ::hotswap::Accepts<Ask> for Machine {
         type Output = u64;
         const INPUT: &'static str = "Ask";
-        fn step(
-            state: &mut AnyState,
-            input: Ask,
-        ) -> ::hotswap::__private::Step<u64, Ask> {
+        fn step(state: &mut AnyState, input: Ask) -> __hotswap::Step<u64, Ask> {
             let output: u64 = match state {
                 AnyState::V1(state) => ask_1(state, input),
                 AnyState::V2(state) => ask_2(state, input),
@@ -125,12 +115,9 @@ const _: () = {
                 AnyState::V5(state) => ask_5(state, input),
                 AnyState::Loaded(state) => return state.step(input),
             };
-            ::hotswap::__private::stepped!(output)
+            __hotswap::stepped!(output)
         }
     }
-};
-#[allow(deprecated)]
-const _: () = {
     #[allow(unused_variables)]
     fn __derived_1_2(
         state: &Order1,
@@ -189,50 +176,20 @@ const _: () = {
             name: "order",
         };
         const VERSIONS: &'static [::hotswap::VersionInfo] = &[
-            ::hotswap::__private::info(
-                1u32,
-                "Order1",
-                "1-83561520e44e2a96",
-                &[],
-                &["Ask"],
-            ),
-            ::hotswap::__private::info(
-                2u32,
-                "Order2",
-                "1-028a0beed20747e0",
-                &[],
-                &["Ask"],
-            ),
-            ::hotswap::__private::info(
-                3u32,
-                "Order3",
-                "1-11fb78a123a337b3",
-                &[],
-                &["Ask"],
-            ),
-            ::hotswap::__private::info(
-                4u32,
-                "Order4",
-                "1-410098015b43981c",
-                &[],
-                &["Ask"],
-            ),
+            __hotswap::info(1u32, "Order1", "1-83561520e44e2a96", &[], &["Ask"]),
+            __hotswap::info(2u32, "Order2", "1-028a0beed20747e0", &[], &["Ask"]),
+            __hotswap::info(3u32, "Order3", "1-11fb78a123a337b3", &[], &["Ask"]),
+            __hotswap::info(4u32, "Order4", "1-410098015b43981c", &[], &["Ask"]),
             #[cfg(all())]
-            ::hotswap::__private::info(
-                5u32,
-                "Order4",
-                "1-410098015b43981c",
-                &[],
-                &["Ask"],
-            ),
+            __hotswap::info(5u32, "Order4", "1-410098015b43981c", &[], &["Ask"]),
         ];
         const RETIRED: &'static [u32] = &[];
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
-            ::hotswap::__private::derived(
+            __hotswap::derived(
                 1u32,
                 2u32,
                 |slot| {
-                    let state = ::hotswap::__private::leave::<
+                    let state = __hotswap::leave::<
                         Machine,
                         _,
                         _,
@@ -245,21 +202,21 @@ const _: () = {
                 false,
                 ::core::option::Option::None,
             ),
-            ::hotswap::__private::borrows(
+            __hotswap::borrows(
                 2u32,
                 3u32,
                 |state| {
-                    up_3(::hotswap::__private::borrow::<Machine, _>(state))
-                        .map_err(::hotswap::__private::said)
+                    up_3(__hotswap::borrow::<Machine, _>(state))
+                        .map_err(__hotswap::said)
                         .map(|state| AnyState::V3(state))
                 },
                 ::core::option::Option::None,
             ),
-            ::hotswap::__private::derived(
+            __hotswap::derived(
                 3u32,
                 4u32,
                 |slot| {
-                    let state = ::hotswap::__private::leave::<
+                    let state = __hotswap::leave::<
                         Machine,
                         _,
                         _,
@@ -271,21 +228,21 @@ const _: () = {
                 ::core::option::Option::None,
             ),
             #[cfg(all())]
-            ::hotswap::__private::derived(
+            __hotswap::derived(
                 4u32,
                 5u32,
                 |slot| {
-                    let state = ::hotswap::__private::take::<Machine, _>(slot);
+                    let state = __hotswap::take::<Machine, _>(slot);
                     *slot = ::core::option::Option::Some(AnyState::V5(state));
                 },
                 true,
                 ::core::option::Option::None,
             ),
-            ::hotswap::__private::derived(
+            __hotswap::derived(
                 2u32,
                 1u32,
                 |slot| {
-                    let state = ::hotswap::__private::leave::<
+                    let state = __hotswap::leave::<
                         Machine,
                         _,
                         _,
@@ -296,25 +253,25 @@ const _: () = {
                 false,
                 ::core::option::Option::None,
             ),
-            ::hotswap::__private::moves(
+            __hotswap::moves(
                 3u32,
                 2u32,
                 |state| {
-                    down_3(::hotswap::__private::own::<Machine, _>(state))
+                    down_3(__hotswap::own::<Machine, _>(state))
                         .map_err(|(state, error)| (
                             AnyState::V3(state),
-                            ::hotswap::__private::said(error),
+                            __hotswap::said(error),
                         ))
                         .map(|state| AnyState::V2(::std::boxed::Box::new(state)))
                 },
                 ::core::option::Option::Some("the note"),
             ),
             #[cfg(all())]
-            ::hotswap::__private::derived(
+            __hotswap::derived(
                 5u32,
                 4u32,
                 |slot| {
-                    let state = ::hotswap::__private::take::<Machine, _>(slot);
+                    let state = __hotswap::take::<Machine, _>(slot);
                     *slot = ::core::option::Option::Some(AnyState::V4(state));
                 },
                 true,
@@ -334,19 +291,22 @@ const _: () = {
         }
         fn takes(version: u32, input: &AnyInput) -> bool {
             match *input {
-                AnyInput::Ask(_) => ::hotswap::__private::takes::<Machine, Ask>(version),
+                AnyInput::Ask(_) => __hotswap::takes::<Machine, Ask>(version),
             }
         }
         fn step_any(
             state: &mut AnyState,
             input: AnyInput,
-        ) -> ::hotswap::__private::Step<AnyOutput, AnyInput> {
+        ) -> __hotswap::Step<AnyOutput, AnyInput> {
             match input {
                 AnyInput::Ask(input) => {
-                    ::hotswap::__private::step_any::<
+                    __hotswap::step_any(
                         Machine,
-                        _,
-                    >(state, input, AnyInput::Ask, AnyOutput::Ask)
+                        state,
+                        input,
+                        AnyInput::Ask,
+                        AnyOutput::Ask,
+                    )
                 }
             }
         }
@@ -357,23 +317,16 @@ const _: () = {
             let state = 'v4: {
                 let state = 'v3: {
                     let state = 'v2: {
-                        match ::hotswap::__private::at::<Machine>(slot) {
+                        match __hotswap::at::<Machine>(slot) {
                             1u32 => {
-                                ::hotswap::__private::leave::<
-                                    Machine,
-                                    _,
-                                    _,
-                                    _,
-                                >(slot, __derived_1_2)
+                                __hotswap::leave::<Machine, _, _, _>(slot, __derived_1_2)
                             }
                             2u32 => {
-                                break 'v3 up_3(
-                                        ::hotswap::__private::peek::<Machine, _>(slot),
-                                    )
-                                    .map_err(::hotswap::__private::said)?;
+                                break 'v3 up_3(__hotswap::peek::<Machine, _>(slot))
+                                    .map_err(__hotswap::said)?;
                             }
                             3u32 => {
-                                break 'v4 ::hotswap::__private::leave::<
+                                break 'v4 __hotswap::leave::<
                                     Machine,
                                     _,
                                     _,
@@ -381,10 +334,10 @@ const _: () = {
                                 >(slot, __derived_3_4);
                             }
                             4u32 => return ::core::result::Result::Ok(()),
-                            at => ::hotswap::__private::wrong_version(at),
+                            at => __hotswap::wrong_version(at),
                         }
                     };
-                    up_3(&state).map_err(::hotswap::__private::said)?
+                    up_3(&state).map_err(__hotswap::said)?
                 };
                 __derived_3_4(&state)(state)
             };
@@ -392,11 +345,8 @@ const _: () = {
             ::core::result::Result::Ok(())
         }
     }
-};
-#[allow(deprecated)]
-const _: () = {
-    ::hotswap::__private::inventory::submit! {
-        ::hotswap::__private::Compiled { identity : < Machine as ::hotswap::Machine >
-        ::IDENTITY, versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
+    __hotswap::inventory::submit! {
+        __hotswap::Compiled { identity : < Machine as ::hotswap::Machine > ::IDENTITY,
+        versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
     }
 };
