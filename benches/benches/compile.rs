@@ -45,7 +45,8 @@ fn manifest() -> String {
     let hotswap = root().join("hotswap").display().to_string();
     format!(
         "[package]\nname = \"compile\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
-         hotswap = {{ path = {hotswap:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n"
+         hotswap = {{ path = '{}' }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n",
+        hotswap.display()
     )
 }
 
