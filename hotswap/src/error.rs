@@ -208,7 +208,7 @@ pub enum AdminError {
         losses: Vec<Loss>,
     },
     /// Instances are held back: their migration failed, or a step panicked.
-    #[error("{count} instances are held back{}; retry, roll back, or commit and leave them", list_names(.named))]
+    #[error("held back instances: {count}{}; retry, roll back, or commit and leave them", list_names(.named))]
     HeldBack {
         /// How many.
         count: u64,

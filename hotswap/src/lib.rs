@@ -1,6 +1,5 @@
 #![doc = include_str!("../../README.md")]
 
-// the machinery, from the bottom up: each imports only what stands above it here
 mod admin;
 mod cell;
 mod control;

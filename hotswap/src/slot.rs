@@ -351,8 +351,8 @@ impl<M: Machine> Slot<M> {
     fn hold_back(&mut self, shared: &Shared<M>, home: &mut dyn Home, release: &Release, before: Count, stuck: &Stuck) {
         let owed = self.lowest_owed(home, release);
         // only a rollback leaves something behind that must not come up again
-        let owes = release.rolled_back > epoch_of(before.stamp) || Self::debt(home, release).is_some();
-        if owes && owed < before.version {
+        let in_debt = release.rolled_back > epoch_of(before.stamp) || Self::debt(home, release).is_some();
+        if in_debt && owed < before.version {
             home.aside_mut().debt = Some(Debt { low: owed, since: release.epoch });
         }
         self.stamp = release.epoch | HELD | if stuck.lost { POISONED } else { 0 };
