@@ -42,7 +42,7 @@ fn root() -> PathBuf {
 }
 
 fn manifest() -> String {
-    let hotswap = root().join("hotswap").display().to_string();
+    let hotswap = root().join("hotswap");
     format!(
         "[package]\nname = \"compile\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
          hotswap = {{ path = '{}' }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n",
