@@ -198,8 +198,10 @@ pub(crate) struct Arm {
 /// `Type { member: .. }` makes and matches structs of every style, tuple and unit ones too.
 #[derive(Debug)]
 pub(crate) struct Fields {
-    /// Every field of the new one. No two move the same old field; what none moves is dropped.
+    /// Every field of the new one. No two move the same old field.
     pub(crate) fields: Vec<Field>,
+    /// The old fields that no new one moves.
+    pub(crate) dropped: Vec<Member>,
 }
 
 /// One field of the new state.

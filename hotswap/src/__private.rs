@@ -263,6 +263,13 @@ where
     make(take::<M, Old>(slot))
 }
 
+/// Drops what a derived migration leaves; a panic in the user's `Drop` costs neither state.
+pub fn discard<T>(left: T) {
+    if std::mem::needs_drop::<T>() {
+        crate::way::drop_contained(left);
+    }
+}
+
 /// How a state is held in `AnyState`: as it is, or boxed.
 pub trait Held<T> {
     /// The state in it.

@@ -455,3 +455,59 @@ pub mod h3 {
         s.n
     }
 }
+
+/// A derived migration that leaves a field behind whose `Drop` panics.
+#[machine]
+pub mod leaving {
+    use super::Bomb;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Touch;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    pub struct V1 {
+        pub n: u64,
+        pub bomb: Bomb,
+    }
+    #[machine(version = 1)]
+    fn touch_1(state: &mut V1, _: Touch) -> u64 {
+        state.n
+    }
+
+    #[machine(version = 2, migrates_from = 1, removes(bomb))]
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    pub struct V2 {
+        pub n: u64,
+    }
+    #[machine(version = 2)]
+    fn touch_2(state: &mut V2, _: Touch) -> u64 {
+        state.n
+    }
+
+    #[machine(version = 3, migrates_from = 2)]
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    pub struct V3 {
+        pub n: u64,
+        #[machine(added = String::from("evaluated"))]
+        pub text: String,
+    }
+    #[machine(version = 3)]
+    fn touch_3(state: &mut V3, _: Touch) -> u64 {
+        state.n
+    }
+}
+
+#[test]
+fn a_removed_field_that_panics_in_its_drop_costs_no_state() {
+    for to in [2, 3] {
+        let outcome = quietly(|| {
+            let cell = leaving::Cell::new(leaving::V1 { n: 5, bomb: Bomb(1) });
+            let outcome = cell.admin().upgrade(to, "").unwrap();
+            assert_eq!((cell.version(), cell.step(leaving::Touch).unwrap()), (Some(to), 5));
+            outcome
+        });
+        assert_eq!((outcome.moved, outcome.held_back), (1, 0));
+    }
+}

@@ -225,21 +225,22 @@ impl Migration<'_> {
         let ([old, new], name, cfg) = (self.states(), self.derived(), self.cfg());
         let body = match &plan.body {
             Body::Struct(fields) => {
+                let rest = self.discarded(fields, |member, _| mixed!(state.#member));
                 let fields = fields.fields.iter().map(|field| {
                     let (member, value) = (&field.member, value(field).unwrap_or_else(|| from_struct(field)));
                     mixed!(#member: #value)
                 });
-                mixed!(#new { #(#fields),* })
+                mixed!(#rest #new { #(#fields),* })
             }
             Body::Enum(arms) => {
                 let arms = arms.iter().map(|Arm { from, to, fields }| {
-                    let pattern = moved(fields);
+                    let (pattern, rest) = (moved(fields), self.discarded(fields, |_, local| mixed!(#local)));
                     let fields = fields.fields.iter().enumerate().map(|(index, field)| {
                         let (member, local) = (&field.member, local(index));
                         let value = value(field).unwrap_or_else(|| mixed!(#local));
                         mixed!(#member: #value)
                     });
-                    mixed!(#old::#from { #pattern } => #new::#to { #(#fields),* })
+                    mixed!(#old::#from { #pattern } => { #rest #new::#to { #(#fields),* } })
                 });
                 mixed!(match state { #(#arms,)* })
             }
@@ -287,7 +288,18 @@ impl Migration<'_> {
             };
             made.push(mixed!(#member: #value));
         }
-        (evaluated, mixed!(#new { #(#made),* }))
+        let rest = self.discarded(fields, |member, _| mixed!(state.#member));
+        (evaluated, mixed!({ #rest #new { #(#made),* } }))
+    }
+
+    /// What no new field takes is dropped before the new state is made, and a panic in that goes no further.
+    fn discarded(&self, fields: &Fields, place: impl Fn(&Member, &Ident) -> TokenStream) -> TokenStream {
+        let krate = &self.cx.names.krate;
+        let rest = fields.dropped.iter().enumerate().map(|(index, member)| {
+            let place = place(member, &left(index));
+            mixed!(#krate::__private::discard(#place);)
+        });
+        mixed!(#(#rest)*)
     }
 
     /// Each variant's values are evaluated together, if it is the one at hand.
@@ -315,8 +327,9 @@ impl Migration<'_> {
                 mixed!(#member: #local)
             });
             let (pattern, members) = (moved(fields), mixed!(#(#members),*));
+            let rest = self.discarded(fields, |_, local| mixed!(#local));
             if values.is_empty() {
-                made.push(mixed!(#old::#from { #pattern } => #new::#to { #members }));
+                made.push(mixed!(#old::#from { #pattern } => { #rest #new::#to { #members } }));
                 continue;
             }
             let ready = format_ident!("__ready_{position}", span = Span::mixed_site());
@@ -328,7 +341,7 @@ impl Migration<'_> {
             });
             made.push(mixed! {
                 #old::#from { #pattern } => match #ready {
-                    ::core::option::Option::Some((#(#names,)*)) => #new::#to { #members },
+                    ::core::option::Option::Some((#(#names,)*)) => { #rest #new::#to { #members } }
                     ::core::option::Option::None => ::core::unreachable!(),
                 }
             });
@@ -355,13 +368,21 @@ fn value(field: &Field) -> Option<TokenStream> {
     }
 }
 
-/// The pattern that takes what is moved out of an old variant, and leaves the rest.
+/// The pattern that takes an old variant apart: what is moved, and what is left.
 fn moved(fields: &Fields) -> TokenStream {
     let moved = fields.fields.iter().enumerate().filter_map(|(index, field)| match &field.source {
         Source::Moved(member) => Some(bind(member, index)),
         _ => None,
     });
-    mixed!(#(#moved,)* ..)
+    let rest = fields.dropped.iter().enumerate().map(|(index, member)| {
+        let left = left(index);
+        mixed!(#member: #left)
+    });
+    mixed!(#(#moved,)* #(#rest,)*)
+}
+
+fn left(index: usize) -> Ident {
+    format_ident!("__left_{index}", span = Span::mixed_site())
 }
 
 fn bind(member: &Member, index: usize) -> TokenStream {

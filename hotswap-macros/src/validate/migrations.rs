@@ -493,7 +493,7 @@ impl<'p> Ends<'p> {
                 self.dropped(old, pair.variant, diag);
             }
         }
-        Fields { fields }
+        Fields::new(fields, pair.old)
     }
 
     /// Where the old fields come from on the way down.
@@ -540,7 +540,7 @@ impl<'p> Ends<'p> {
             };
             fields.push(Field { member: old.member.clone(), ty: old.ty.clone(), source });
         }
-        Fields { fields }
+        Fields::new(fields, pair.new)
     }
 
     fn removed(&self, variant: Option<&Ident>, member: &Member) -> Option<&'p Removed> {
@@ -622,4 +622,13 @@ fn member_name(member: &Member) -> String {
 fn names<'f>(fields: impl Iterator<Item = &'f FieldDecl>) -> String {
     let names: Vec<String> = fields.map(|field| format!("`{}`", member_name(&field.member))).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+impl Fields {
+    fn new(fields: Vec<Field>, left: &[FieldDecl]) -> Self {
+        let moves =
+            |member: &Member| fields.iter().any(|field| matches!(&field.source, Source::Moved(from) if from == member));
+        let dropped = left.iter().map(|field| field.member.clone()).filter(|member| !moves(member)).collect();
+        Self { fields, dropped }
+    }
 }

@@ -140,6 +140,7 @@ const _: () = {
     }
     #[allow(unused_variables)]
     fn __derived_2_1(state: V2) -> V1 {
+        ::hotswap::__private::discard(state.ticks);
         V1 { count: state.count }
     }
     impl ::hotswap::Machine for Machine {

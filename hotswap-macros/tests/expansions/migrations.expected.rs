@@ -124,10 +124,14 @@ const _: () = {
     ) -> impl ::core::ops::FnOnce(Order1) -> Order2 + use<> {
         let __0: u64 = dollars(&state.cents);
         let __2: Vec<String> = <Vec<String> as ::core::default::Default>::default();
-        move |state: Order1| Order2 {
-            dollars: __0,
-            note: state.note,
-            tags: __2,
+        move |state: Order1| {
+            ::hotswap::__private::discard(state.cents);
+            ::hotswap::__private::discard(state.legacy);
+            Order2 {
+                dollars: __0,
+                note: state.note,
+                tags: __2,
+            }
         }
     }
     #[allow(unused_variables)]
@@ -139,8 +143,8 @@ const _: () = {
             _ => ::core::option::Option::None,
         };
         move |state: Order3| match state {
-            Order3::Empty { .. } => Order4::Empty {},
-            Order3::Full { dollars: __0, .. } => {
+            Order3::Empty {} => Order4::Empty {},
+            Order3::Full { dollars: __0 } => {
                 match __ready_1 {
                     ::core::option::Option::Some((__1,)) => {
                         Order4::Full {
@@ -159,10 +163,14 @@ const _: () = {
     ) -> impl ::core::ops::FnOnce(Order2) -> Order1 + use<> {
         let __1: u64 = cents(&state.dollars);
         let __2: u8 = u8::MAX;
-        move |state: Order2| Order1 {
-            note: state.note,
-            cents: __1,
-            legacy: __2,
+        move |state: Order2| {
+            ::hotswap::__private::discard(state.dollars);
+            ::hotswap::__private::discard(state.tags);
+            Order1 {
+                note: state.note,
+                cents: __1,
+                legacy: __2,
+            }
         }
     }
     impl ::hotswap::Machine for Machine {
