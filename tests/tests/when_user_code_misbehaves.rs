@@ -1,5 +1,5 @@
-//! Defects that a review found, each as the sequence that showed it: drops that panic or call back, cells that go while a
-//! sweep is on, healing as a flip comes.
+//! Drops that panic or call back, cells that go while a sweep is on, healing as a flip comes: nothing hangs, nothing is
+//! lost, and the accounts hold.
 
 use std::cell::RefCell;
 use std::sync::{Mutex, mpsc};
