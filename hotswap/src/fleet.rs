@@ -126,6 +126,7 @@ impl<M: Machine, K: Key> Shard<M, K> {
         let mut home = FleetHome { key: &key, at, aside: &mut self.aside };
         let state = slot.leave(shared, &mut home);
         home.clear_aside();
+        drop_contained(key);
         state
     }
 }
@@ -452,6 +453,7 @@ impl<M: Machine, K: Key> Inner<M, K> {
             self.len.fetch_sub(1, Ordering::Relaxed);
             let at = u32::try_from(at).unwrap_or(u32::MAX);
             gone.extend(slot.leave(&self.shared, &mut FleetHome { key: &key, at, aside: &mut shard.aside }));
+            drop_contained(key);
         }
         shard.aside.clear();
     }

@@ -511,3 +511,41 @@ fn a_removed_field_that_panics_in_its_drop_costs_no_state() {
         assert_eq!((outcome.moved, outcome.held_back), (1, 0));
     }
 }
+
+/// A key whose `Drop` panics for one number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct TouchyKey(u64);
+
+impl Drop for TouchyKey {
+    fn drop(&mut self) {
+        if self.0 == 7 && !thread::panicking() {
+            panic!("touchy")
+        }
+    }
+}
+
+impl std::fmt::Display for TouchyKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl std::str::FromStr for TouchyKey {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+#[test]
+fn a_key_that_panics_in_its_drop_leaves_no_counts_behind() {
+    quietly(|| {
+        let switch = tally::Switch::builder().starting_at(1).build().unwrap();
+        let fleet = switch.fleet::<TouchyKey>();
+        for key in 0..1000 {
+            fleet.insert(TouchyKey(key), tally::V1::default()).unwrap();
+        }
+        fleet.clear().unwrap();
+        assert_eq!((fleet.len(), switch.admin().status().live), (0, 0));
+    });
+}
