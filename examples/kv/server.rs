@@ -95,7 +95,8 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
                 Ok(Some(words)) => match session.take(words) {
                     Todo::Reply(reply) => (reply, true),
                     Todo::Quit(reply) => (reply, false),
-                    Todo::Hotswap(args) => (admin::run(session.keyspace(), &args).await, true),
+                    // on the heap, like the farewell: what few clients ever need is not part of what each one costs
+                    Todo::Hotswap(args) => (Box::pin(admin::run(session.keyspace(), &args)).await, true),
                 },
                 Err(wrong) => (Reply::error(format_args!("ERR {wrong}")), false),
             };
@@ -109,7 +110,7 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
         };
         flush(stream, &mut out, options).await?;
         if !stays {
-            return leave(stream, options).await;
+            return Box::pin(leave(stream, options)).await;
         }
     }
 }
