@@ -140,6 +140,9 @@ messages! {
     name_taken[machine](name, original):
         "`{name}` is the name of an item that machine `{machine}` generates",
         "rename yours, or the generated one: `#[machine(rename({original} = My{original}))]` on the module";
+    local_taken(name):
+        "`{name}` is what the generated code calls a local, and a pattern of that name would mean this",
+        "rename it: constants are `UPPER_CASE`, types `CamelCase`";
     retired_twice(number):
         "version {number} is retired twice",
         "remove one";

@@ -11,6 +11,27 @@ use syn::{Attribute, Expr, ItemMod, Member, Path, Type};
 pub(crate) const GENERATED: [&str; 10] =
     ["Machine", "Version", "AnyState", "AnyInput", "AnyOutput", "Cell", "Instance", "Fleet", "Switch", "Admin"];
 
+/// What the generated code calls its locals. A pattern of such a name means the constant or unit struct that has it.
+pub(crate) const LOCALS: [&str; 17] = [
+    "at",
+    "error",
+    "f",
+    "failed",
+    "input",
+    "next",
+    "number",
+    "other",
+    "output",
+    "seq",
+    "serializer",
+    "slot",
+    "state",
+    "stepped",
+    "tag",
+    "value",
+    "version",
+];
+
 /// A named line of versions.
 #[derive(Debug)]
 pub(crate) struct Machine {

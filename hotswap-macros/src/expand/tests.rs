@@ -1,12 +1,15 @@
 //! What machines that must compile (`ui-tests/pass`) become, beside the user's own items: `tests/expansions`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use expect_test::expect_file;
+use syn::visit::Visit;
 use syn::{File, Item};
 
 use crate::machine_impl;
+use crate::model::LOCALS;
 
 /// The generated items of the one machine in a file, formatted.
 fn expansion(of: &str) -> String {
@@ -44,6 +47,25 @@ fn migrations() {
 #[test]
 fn adapters() {
     expect_file!["../../tests/expansions/adapters.expected.rs"].assert_eq(&expansion("adapters.rs"));
+}
+
+#[test]
+fn every_local_is_known_by_name() {
+    struct Locals(BTreeSet<String>);
+    impl Visit<'_> for Locals {
+        fn visit_pat_ident(&mut self, pat: &syn::PatIdent) {
+            self.0.insert(pat.ident.to_string());
+        }
+    }
+    for of in ["counter.rs", "migrations.rs", "adapters.rs"] {
+        let file = syn::parse_file(&expansion(of)).expect("what is generated parses");
+        let mut locals = Locals(BTreeSet::new());
+        locals.visit_file(&file);
+        locals.0.retain(|local| !local.starts_with("__"));
+        assert!(locals.0.contains("state"), "{of}: {:?}", locals.0);
+        locals.0.retain(|local| !LOCALS.contains(&local.as_str()));
+        assert_eq!(locals.0, BTreeSet::new(), "{of}: a user's constant of that name would break them");
+    }
 }
 
 #[test]

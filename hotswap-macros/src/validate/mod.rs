@@ -8,11 +8,11 @@ mod types;
 use std::collections::BTreeSet;
 
 use proc_macro2::Span;
-use syn::{Ident, ItemMod};
+use syn::{Fields, Ident, Item, ItemMod};
 
 use crate::diag::Diag;
 use crate::fingerprint;
-use crate::model::{GENERATED, Machine, Sketch, Version};
+use crate::model::{GENERATED, LOCALS, Machine, Sketch, Version};
 use crate::parse::{Parsed, quoted};
 
 /// Checks everything; a `Machine` comes out only if nothing at all was reported.
@@ -41,6 +41,20 @@ fn names(parsed: &Parsed, diag: &mut Diag) {
         for taken in parsed.taken.iter().filter(|taken| *taken == name) {
             diag.name_taken(taken, taken, original);
         }
+    }
+    let items = parsed.module.content.iter().flat_map(|(_, items)| items);
+    for name in items.filter_map(not_to_be_shadowed).filter(|name| LOCALS.iter().any(|local| name == local)) {
+        diag.local_taken(name, name);
+    }
+}
+
+/// The name of an item that no local can have.
+fn not_to_be_shadowed(item: &Item) -> Option<&Ident> {
+    match item {
+        Item::Const(item) => Some(&item.ident),
+        Item::Static(item) => Some(&item.ident),
+        Item::Struct(item) if !matches!(item.fields, Fields::Named(_)) => Some(&item.ident),
+        _ => None,
     }
 }
 
