@@ -159,14 +159,24 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         I: Serialize,
         M: Accepts<I>,
     {
-        let hash = self.0.hasher.hash_one(key);
-        let Ok(mut shard) = self.0.shard(hash) else {
-            return Err(StepError { input, why: Why::Reentered });
-        };
-        let Some((slot, mut home)) = shard.find(hash, key).and_then(|at| shard.at(at)) else {
-            return Err(StepError { input, why: Why::NoKey });
-        };
-        slot.step(&self.0.shared, &mut home, input)
+        self.0.turn(key, input, |slot, home, input| slot.step(&self.0.shared, home, input))
+    }
+
+    /// Runs one step of an input that is known only as one of the machine's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::step`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Fleet::step`].
+    pub fn step_any<Q>(&self, key: &Q, input: M::AnyInput) -> Result<M::AnyOutput, StepError<M::AnyInput>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.0.turn(key, input, |slot, home, input| slot.step_any(&self.0.shared, home, input))
     }
 
     /// As [`Fleet::step`]; where the key is absent, its instance is made first.
@@ -421,6 +431,28 @@ impl<M: Machine, K: Key> Fleet<M, K> {
 }
 
 impl<M: Machine, K: Key> Inner<M, K> {
+    /// One turn at a key, with an input that comes back where there is none.
+    #[inline]
+    fn turn<Q, I, R>(
+        &self,
+        key: &Q,
+        input: I,
+        step: impl FnOnce(&mut Slot<M>, &mut FleetHome<'_, K>, I) -> Result<R, StepError<I>>,
+    ) -> Result<R, StepError<I>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        let Ok(mut shard) = self.shard(hash) else {
+            return Err(StepError { input, why: Why::Reentered });
+        };
+        let Some((slot, mut home)) = shard.find(hash, key).and_then(|at| shard.at(at)) else {
+            return Err(StepError { input, why: Why::NoKey });
+        };
+        step(slot, &mut home, input)
+    }
+
     #[inline]
     fn shard(&self, hash: u64) -> Result<Guard<'_, Shard<M, K>>, Busy> {
         self.lock_of(hash).lock()
