@@ -12,7 +12,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Item;
 
-/// Makes a module of versions a machine; described at the re-export in `hotswap`.
+#[expect(missing_docs, reason = "`hotswap` documents it where it re-exports it, with links that only resolve there")]
 #[proc_macro_attribute]
 pub fn machine(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     machine_impl(args.into(), item.into()).into()

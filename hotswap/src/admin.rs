@@ -24,6 +24,32 @@ use crate::way::{contain, encode};
 use crate::{Plan, sweep, sync};
 
 /// The handle by which a switch is commanded. A clone commands the same switch.
+///
+/// # Examples
+///
+/// With the counter of the [front page](crate):
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use counter::{Cell, V1, Version};
+/// use hotswap::AdminError;
+///
+/// let visits = Cell::new(V1 { count: 5 });
+/// let admin = visits.admin();
+///
+/// let plan = admin.plan(Version::V2)?; // every migration is run, nothing is installed
+/// assert_eq!((plan.examined, plan.failed), (1, 0));
+///
+/// let outcome = admin.upgrade(Version::V2, "reset is wanted")?;
+/// assert_eq!((outcome.live, outcome.moved, outcome.held_back), (1, 1, 0));
+/// assert_eq!((admin.status().version, admin.status().permanent), (2, 1));
+///
+/// admin.commit()?;
+/// assert!(matches!(admin.rollback("too late"), Err(AdminError::NothingToRollBack { .. })));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Admin<M: Machine>(Arc<Shared<M>>);
 
 /// What a switch runs, and who lives on it, at one instant.

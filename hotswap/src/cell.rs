@@ -17,6 +17,27 @@ use crate::way::drop_contained;
 /// One instance shared by threads. A clone is another handle to the same instance.
 ///
 /// Steps wait for each other, as with a mutex; a step that panics poisons the instance.
+///
+/// # Examples
+///
+/// With the counter of the [front page](crate):
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use counter::{Cell, Get, Tick, V1, Version};
+///
+/// let visits = Cell::new(V1 { count: 0 });
+/// std::thread::scope(|scope| {
+///     for _ in 0..2 {
+///         scope.spawn(|| (0..100).for_each(|_| visits.step(Tick).expect("every version takes it")));
+///     }
+///     visits.admin().upgrade(Version::V2, "count ticks too")
+/// })?;
+/// assert_eq!(visits.step(Get)?, 200);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Cell<M: Machine>(Arc<Inner<M>>);
 
 struct Inner<M: Machine> {

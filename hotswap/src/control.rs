@@ -171,6 +171,24 @@ pub enum Event {
 }
 
 /// Events of a switch, from the moment of subscribing.
+///
+/// # Examples
+///
+/// With the counter of the [front page](crate):
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use counter::{Cell, V1, Version};
+/// use hotswap::Event;
+///
+/// let visits = Cell::new(V1 { count: 5 });
+/// let events = visits.admin().subscribe();
+/// visits.admin().upgrade(Version::V2, "reset is wanted")?;
+/// assert!(matches!(events.try_next(), Some(Event::Flip { to: 2, .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Events(Receiver<Event>);
 

@@ -32,6 +32,26 @@ impl<K> Key for K where K: Hash + Eq + Clone + Send + Sync + Display + FromStr +
 /// Many instances by key, all on one switch. A clone is another handle to the same fleet.
 ///
 /// Keys are spread over 64 shards with a lock each: steps of instances that share a shard wait for each other.
+///
+/// # Examples
+///
+/// With the counter of the [front page](crate):
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use counter::{Get, Switch, Tick, V1};
+/// use hotswap::Why;
+///
+/// let switch = Switch::new();
+/// let visits = switch.fleet::<String>();
+/// visits.insert("door".to_owned(), V1 { count: 7 })?;
+/// visits.step_or_insert_with("gate".to_owned(), || V1 { count: 0 }, Tick)?;
+/// assert_eq!((visits.len(), visits.step("door", Get)?, visits.step("gate", Get)?), (2, 7, 1));
+/// assert_eq!(visits.step("window", Get).unwrap_err().why, Why::NoKey);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Fleet<M: Machine, K: Key>(Arc<Inner<M, K>>);
 
 struct Inner<M: Machine, K: Key> {

@@ -18,6 +18,27 @@ use crate::slot::{Aside, Home, Slot};
 use crate::sweep::Sweeper;
 
 /// Says which version of a machine is meant to run; many instances follow it. A clone is the same switch.
+///
+/// # Examples
+///
+/// With the counter of the [front page](crate):
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use counter::{Get, Switch, Tick, V1, Version};
+///
+/// let switch = Switch::builder().label("visits").starting_at(Version::V1).build()?;
+/// let door = switch.named_cell("door", V1 { count: 0 })?;
+/// let gate = switch.named_cell("gate", V1 { count: 0 })?;
+/// door.step(Tick)?;
+///
+/// switch.admin().upgrade(Version::V2, "count ticks too")?;
+/// assert_eq!((door.version(), gate.version()), (Some(2), Some(2)));
+/// assert_eq!(door.step(Get)?, 1);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Switch<M: Machine>(Arc<Shared<M>>);
 
 /// How a switch is to start.
@@ -240,6 +261,28 @@ impl<S> fmt::Debug for NotMade<S> {
 }
 
 /// One instance that its owner steps, without a lock.
+///
+/// # Examples
+///
+/// With the counter of the [front page](crate):
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use counter::{Get, Switch, Tick, V1, Version};
+///
+/// let switch = Switch::builder().starting_at(Version::V1).build()?;
+/// let mut visits = switch.instance(V1 { count: 41 })?;
+/// switch.admin().upgrade(Version::V2, "count ticks too")?;
+///
+/// // nothing reaches it but its owner: it moves when that steps it, or asks
+/// assert_eq!(visits.version(), 1);
+/// visits.step(Tick)?;
+/// assert_eq!(visits.version(), 2);
+/// assert_eq!(visits.step(Get)?, 42);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Instance<M: Machine> {
     slot: Slot<M>,
     shared: Arc<Shared<M>>,

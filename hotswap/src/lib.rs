@@ -28,6 +28,7 @@ pub use control::{Audit, Entry, Event, Events, HeldBack, Kind, Outcome};
 pub use error::{AdminError, EnterError, Loss, NotEntered, Reentered, StepError, SwitchError, VersionError, Why};
 pub use fleet::{Fleet, Key};
 pub use handle::{Instance, NotMade, Switch, SwitchBuilder};
+#[doc = include_str!("../doc/machine.md")]
 pub use hotswap_macros::machine;
 pub use ledger::Place;
 pub use machine::{Accepts, Edge, How, Identity, Loaded, Machine, NameOf, Stepped, VersionInfo};

@@ -31,6 +31,36 @@ pub enum Swept {
 /// Sweeps a switch in slices, for hosts whose serving threads do it between requests.
 ///
 /// Several may sweep at once; they share the work. A sweep ends by itself when the next release supersedes it.
+///
+/// # Examples
+///
+/// With the counter of the [front page](crate):
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use counter::{Switch, V1, Version};
+/// use hotswap::{Swept, UpgradeOptions, Wait};
+///
+/// let switch = Switch::builder().starting_at(Version::V1).build()?;
+/// let visits = switch.fleet::<u32>();
+/// for key in 0..1000 {
+///     visits.insert(key, V1 { count: 0 })?;
+/// }
+/// let options = UpgradeOptions::default().wait(Wait::No);
+/// let outcome = switch.admin().upgrade_with(Version::V2, "count ticks too", &options)?;
+/// assert!(!outcome.settled); // flipped; nothing has moved yet
+///
+/// let sweeper = switch.sweeper();
+/// while sweeper.slice(Duration::from_micros(15)) == Swept::More {
+///     // serve the requests that have come
+/// }
+/// assert_eq!(switch.admin().outcome(&outcome.id).map(|outcome| outcome.moved), Some(1000));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Sweeper<M: Machine>(Arc<Shared<M>>);
 
 impl<M: Machine> Sweeper<M> {
