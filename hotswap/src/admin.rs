@@ -4,7 +4,7 @@
 //! There it does not wait: what would be waited for moves when it is touched, or when the next waiting call or a
 //! `Sweeper` sweeps.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::control::{Asked, Audit, Events, HeldBack, Kind, Outcome};
-use crate::error::{AdminError, Loss, VersionError};
+use crate::error::{AdminError, Loss};
 use crate::ledger::{Census, POISONED, Place, epoch_of};
-use crate::machine::{Machine, NameOf};
+use crate::machine::{Machine, NameOf, runnable};
 use crate::observe::Statistics;
 use crate::options::{CommitOptions, Expect, RollbackOptions, UpgradeOptions, Wait};
 use crate::roster::{Patience, Shared, Visit};
@@ -173,7 +173,7 @@ pub struct VersionStatus {
     pub takes: &'static [&'static str],
     /// How many instances run it.
     pub live: u64,
-    /// Nobody in this program needs its steps: it is neither permanent nor current, and nothing runs it.
+    /// Nobody needs its steps any more: it is lower than the permanent and the current version, and nothing runs it.
     pub can_retire: bool,
 }
 
@@ -334,7 +334,8 @@ impl<M: Machine> Admin<M> {
             accept_loss: options.accept_loss,
             rollback_after: options.rollback_after,
         };
-        let asked = Asked { kind: Kind::Upgrade, to: number, what: format!("upgrade to version {number}, {terms:?}") };
+        let asked =
+            Asked { kind: Kind::Upgrade, to: number, what: format!("upgrade to version {number}{}", said(terms)) };
         let command =
             Command { asked, id: options.id.as_deref(), expect: options.expect, wait: options.wait, reason, terms };
         run(shared, &command, |last, census| {
@@ -343,14 +344,15 @@ impl<M: Machine> Admin<M> {
                 return Err(Halt::Nothing);
             }
             way(shared, last.version, to)?;
-            let mut losses = losses(shared, census, to);
-            if terms.rollback_after.is_some() {
-                losses.extend(losses_on_the_way_back(shared, last, to, terms, census.live()));
+            let back = |_| losses_on_the_way_back(shared, last, to, terms, census.live());
+            let ways = [
+                (to, losses(shared, census, to)),
+                (last.permanent, terms.rollback_after.map(back).unwrap_or_default()),
+            ];
+            match ways.into_iter().find(|(_, losses)| !losses.is_empty()) {
+                Some((to, losses)) if !terms.accept_loss => Err(AdminError::LossNotAccepted { to, losses }.into()),
+                _ => Ok(to),
             }
-            if !losses.is_empty() && !terms.accept_loss {
-                return Err(AdminError::LossNotAccepted { to, losses }.into());
-            }
-            Ok(to)
         })
     }
 
@@ -370,7 +372,7 @@ impl<M: Machine> Admin<M> {
     /// As [`Admin::commit`]; held back instances may be left.
     pub fn commit_with(&self, reason: &str, options: &CommitOptions) -> Result<Outcome, AdminError> {
         let shared = &*self.0;
-        let what = format!("commit, leaving held back: {}", options.leave_held_back);
+        let what = format!("commit{}", if options.leave_held_back { ", leaving the held back" } else { "" });
         let command = Command {
             asked: Asked { kind: Kind::Commit, to: 0, what },
             id: options.id.as_deref(),
@@ -414,7 +416,7 @@ impl<M: Machine> Admin<M> {
     ///
     /// As [`Admin::rollback`].
     pub fn rollback_with(&self, reason: &str, options: &RollbackOptions) -> Result<Outcome, AdminError> {
-        let what = format!("rollback, accepting loss: {}", options.accept_loss);
+        let what = format!("rollback{}", if options.accept_loss { ", accepting losses" } else { "" });
         let command = Command {
             asked: Asked { kind: Kind::Rollback, to: 0, what },
             id: options.id.as_deref(),
@@ -468,25 +470,19 @@ impl<M: Machine> Admin<M> {
     #[must_use]
     pub fn held_back(&self) -> Vec<HeldBack> {
         let shared = &*self.0;
-        let known = shared.core.control().held().to_vec();
         let mut all = Vec::new();
         self.visit_all(&mut |slot, home| {
-            if !slot.is_held_back(shared) {
-                return;
+            if let Some(reason) = slot.held_back(shared, home)
+                && let Some(who) = crate::slot::named(home)
+            {
+                all.push(HeldBack {
+                    who,
+                    place: home.place(),
+                    version: slot.version(),
+                    reason,
+                    poisoned: slot.poisoned(),
+                });
             }
-            let Some(who) = crate::slot::named(home) else {
-                return;
-            };
-            let place = home.place();
-            let reason = known.iter().find(|held| held.who == who && held.place == place);
-            let reason = reason.map_or("its reason is no longer kept; `retry` finds it out", |held| &held.reason);
-            all.push(HeldBack {
-                reason: reason.to_owned(),
-                who,
-                place,
-                version: slot.version(),
-                poisoned: slot.poisoned(),
-            });
         });
         all
     }
@@ -609,8 +605,19 @@ impl<M: Machine> Admin<M> {
         }
     }
 
+    /// Visits the one instance that is called `key`.
     fn visit_one(&self, key: &str, look: &mut dyn FnMut(&mut Slot<M>, &mut dyn Home)) -> Result<(), AdminError> {
         let patience = patience();
+        let mut named = 0;
+        for reach in self.0.roster.all() {
+            reach.find(key, patience, &mut |_, _| {
+                named += 1;
+                ControlFlow::Continue(())
+            });
+        }
+        if named > 1 {
+            return Err(AdminError::Ambiguous { key: key.to_owned(), instances: named });
+        }
         let mut visitor = |slot: &mut Slot<M>, home: &mut dyn Home| {
             look(slot, home);
             ControlFlow::Break(())
@@ -645,16 +652,19 @@ fn patience() -> Patience {
     if sync::inside() { Patience::None } else { Patience::Forever }
 }
 
-/// The number, if it names a version with steps.
-pub(crate) fn runnable<M: Machine>(asked: u32) -> Result<u32, VersionError> {
-    let machine = || M::IDENTITY.name.to_owned();
-    let known = || M::VERSIONS.iter().map(|version| version.number).collect();
-    match M::VERSIONS.iter().find(|version| version.number == asked) {
-        Some(version) if version.decode_only() => Err(VersionError::DecodeOnly { machine: machine(), asked }),
-        Some(_) => Ok(asked),
-        None if M::RETIRED.contains(&asked) => Err(VersionError::Retired { machine: machine(), asked, known: known() }),
-        None => Err(VersionError::Unknown { machine: machine(), asked, known: known() }),
+/// The terms of an upgrade, in words: they are part of what its id stands for.
+fn said(terms: Terms) -> String {
+    let mut said = String::new();
+    if terms.keep_previous {
+        said.push_str(", keeping previous states");
     }
+    if terms.accept_loss {
+        said.push_str(", accepting losses");
+    }
+    if let Some(n) = terms.rollback_after {
+        let _ = write!(said, ", rolled back after failures: {n}");
+    }
+    said
 }
 
 type Edges<M> = Vec<&'static crate::machine::Edge<<M as Machine>::AnyState>>;
@@ -730,7 +740,7 @@ pub(crate) fn alarm<M: Machine>(shared: &Shared<M>, epoch: u64) {
         id: None,
         expect: Some(Expect { boot: Some(shared.core.boot), epoch }),
         wait: Wait::No,
-        reason: &format!("{failures} failures in probation"),
+        reason: &format!("failures in probation: {failures}"),
         terms: Terms::default(),
     };
     // refused only if another command came first, which is in the audit

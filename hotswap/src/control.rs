@@ -30,7 +30,7 @@ pub enum Kind {
     Commit,
     /// Back to the permanent version.
     Rollback,
-    /// The held back of an earlier command are tried again.
+    /// The held back of an earlier command are tried again; the outcome goes on as that command's.
     Retry,
 }
 
@@ -55,7 +55,7 @@ pub struct HeldBack {
     pub place: Place,
     /// The version it still runs; 0 if its state was lost to a panic in a moving migration.
     pub version: u32,
-    /// What its migration, or the panic, said.
+    /// What its migration said, or that a step panicked.
     pub reason: String,
     /// A step panicked: it takes no input until its state is replaced.
     pub poisoned: bool,
@@ -346,8 +346,8 @@ impl Control {
         let asked = Asked { kind: next.kind, to: next.version, what: String::new() };
         if let Some(record) = self.records.back_mut().filter(|record| record.outcome.id == id) {
             // a retry goes on with its command's outcome
-            let (kind, from) = (record.outcome.kind, record.outcome.from);
-            record.outcome = Outcome { kind, from, ..outcome };
+            let Outcome { kind, from, ref reason, .. } = record.outcome;
+            record.outcome = Outcome { kind, from, reason: reason.clone(), ..outcome };
         } else {
             if self.records.len() == OUTCOMES_KEPT {
                 self.records.pop_front();

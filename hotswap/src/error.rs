@@ -235,7 +235,15 @@ pub enum AdminError {
         /// Why not.
         reason: String,
     },
-    /// The state could not be rendered, or is not whole.
+    /// Several reachable instances have this key: cells of one name, or keys of several fleets that read the same.
+    #[error("{instances} instances are called `{key}`")]
+    Ambiguous {
+        /// The key asked for.
+        key: String,
+        /// How many have it.
+        instances: u64,
+    },
+    /// The state could not be rendered, or is lost.
     #[error("the state of `{key}` cannot be shown: {reason}")]
     NotShown {
         /// The key asked for.

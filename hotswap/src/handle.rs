@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::admin::{Admin, alarm, runnable};
+use crate::admin::{Admin, alarm};
 use crate::cell::Cell;
 use crate::error::{EnterError, StepError, SwitchError};
 use crate::fleet::{Fleet, Key};
 use crate::ledger::Place;
-use crate::machine::{Accepts, Machine, NameOf};
+use crate::machine::{Accepts, Machine, NameOf, runnable};
 use crate::registry;
 use crate::roster::Shared;
 use crate::slot::{Aside, Home, Slot};
@@ -338,6 +338,13 @@ impl<M: Machine> Instance<M> {
     /// As [`Instance::step`].
     pub fn step_any(&mut self, input: M::AnyInput) -> Result<M::AnyOutput, StepError<M::AnyInput>> {
         self.slot.step_any(&self.shared, &mut Owned(&mut self.aside), input)
+    }
+
+    /// Why it is held back: what its migration said, or that a step panicked. `None` while it is not.
+    #[must_use]
+    pub fn held_back(&mut self) -> Option<String> {
+        self.refresh();
+        self.slot.held_back(&self.shared, &Owned(&mut self.aside))
     }
 
     /// Moves it to the present release now, if it is not there, or holds it back.

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
 use crate::__private::OutputSerializable;
+use crate::error::VersionError;
 
 /// A named line of versions. `#[machine]` implements it for the generated `Machine` type.
 pub trait Machine: Sized + Send + Sync + 'static {
@@ -135,6 +136,25 @@ impl VersionInfo {
     pub const fn decode_only(&self) -> bool {
         self.takes.is_empty()
     }
+}
+
+/// What is known of a version whose code is there.
+pub(crate) fn known<M: Machine>(asked: u32) -> Result<&'static VersionInfo, VersionError> {
+    let machine = || M::IDENTITY.name.to_owned();
+    let known = || M::VERSIONS.iter().map(|version| version.number).collect();
+    match M::VERSIONS.iter().find(|version| version.number == asked) {
+        Some(version) => Ok(version),
+        None if M::RETIRED.contains(&asked) => Err(VersionError::Retired { machine: machine(), asked, known: known() }),
+        None => Err(VersionError::Unknown { machine: machine(), asked, known: known() }),
+    }
+}
+
+/// The number, if it names a version with steps.
+pub(crate) fn runnable<M: Machine>(asked: u32) -> Result<u32, VersionError> {
+    if known::<M>(asked)?.decode_only() {
+        return Err(VersionError::DecodeOnly { machine: M::IDENTITY.name.to_owned(), asked });
+    }
+    Ok(asked)
 }
 
 /// A migration between neighbouring versions, up or down.

@@ -84,7 +84,8 @@ pub(crate) trait Reach<M: Machine>: Send + Sync {
     }
     /// Visits the instances of one part, each under its lock, from `cursor` on.
     fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit;
-    /// Visits the instance of this name: `None` if there is none, `Some(false)` if it stays in use.
+    /// Visits the instances of this name until the visitor breaks off: `None` if there is none, `Some(false)` if all
+    /// stay in use.
     fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool>;
 }
 
@@ -124,15 +125,20 @@ impl<M: Machine> Reach<M> for Group<M> {
     }
 
     fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool> {
-        let mut in_use = None;
+        let mut found = None;
+        let mut enough = false;
         for member in self.members() {
-            match member.find(who, patience, visitor) {
-                Some(true) => return Some(true),
-                Some(false) => in_use = Some(false),
-                None => {}
+            let visited = member.find(who, patience, &mut |slot, home| {
+                let flow = visitor(slot, home);
+                enough |= flow.is_break();
+                flow
+            });
+            found = found.max(visited);
+            if enough {
+                break;
             }
         }
-        in_use
+        found
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) type Make<'a, M> =
 pub(crate) struct Aside {
     kept: Option<Kept>,
     debt: Option<Debt>,
+    /// Why it is held back.
+    reason: Option<Box<str>>,
 }
 
 /// The version that an instance could not be rolled back to: owed before it may go up again.
@@ -127,6 +129,12 @@ impl<M: Machine> Slot<M> {
     /// Whether the present release could not move it, or a step poisoned it.
     pub(crate) fn is_held_back(&self, shared: &Shared<M>) -> bool {
         self.poisoned() || self.stamp == shared.core.epoch() | HELD
+    }
+
+    /// Why it is held back, if it is.
+    pub(crate) fn held_back(&self, shared: &Shared<M>, home: &dyn Home) -> Option<String> {
+        let reason = home.aside().and_then(|aside| aside.reason.as_deref());
+        self.is_held_back(shared).then(|| reason.unwrap_or_default().to_owned())
     }
 
     pub(crate) fn state(&self) -> Option<&M::AnyState> {
@@ -342,7 +350,9 @@ impl<M: Machine> Slot<M> {
         let Some(aside) = home.aside() else { return };
         let stays = aside.kept.as_ref().is_some_and(|kept| Some(kept.probation) == release.probation);
         if stays {
-            home.aside_mut().debt = None;
+            let aside = home.aside_mut();
+            aside.debt = None;
+            aside.reason = None;
         } else {
             home.clear_aside();
         }
@@ -358,6 +368,7 @@ impl<M: Machine> Slot<M> {
         self.stamp = release.epoch | HELD | if stuck.lost { POISONED } else { 0 };
         let count = self.count(home.place());
         shared.core.ledger.shift(before, count);
+        home.aside_mut().reason = Some(stuck.reason.as_str().into());
         tell_held(shared, home, count, &stuck.reason, stuck.lost);
     }
 
@@ -366,6 +377,7 @@ impl<M: Machine> Slot<M> {
         self.stamp |= POISONED;
         let count = self.count(home.place());
         shared.core.ledger.shift(before, count);
+        home.aside_mut().reason = Some("a step panicked".into());
         tell_held(shared, home, count, "a step panicked", true);
         shared.failed(before.stamp);
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use hotswap::Standing::{Available, Current, Old, Permanent};
-use hotswap::{AdminError, Event, Kind, Place, Population, Wait};
+use hotswap::{AdminError, Event, Kind, Place, Population, UpgradeOptions, Wait};
 use hotswap_tests::quietly;
 use hotswap_tests::tally::{Add, AnyState, Boom, Cell, Get, Mood, Prepare, Seen, Switch, V1, V2, V5, Version};
 use serde_json::json;
@@ -235,4 +235,34 @@ fn a_cell_may_start_at_any_version_its_state_can_reach() {
     let error = Cell::new_at(Version::V1, V5 { sum: 9, ..V5::default() }).expect_err("no way down");
     let hotswap::NotMade::State(error) = error else { panic!("{error}") };
     assert_eq!((error.state, error.to), (Some(AnyState::V5(V5 { sum: 9, ..V5::default() })), 1));
+}
+
+#[test]
+fn a_name_that_several_have_is_refused_and_nobody_is_touched() {
+    let switch = Switch::new();
+    let (numbers, texts) = (switch.fleet::<u32>(), switch.fleet::<String>());
+    let cells = ["twin", "twin"].map(|name| switch.named_cell(name, V1::default()).expect("enters"));
+    numbers.insert(1, V1::default()).expect("enters");
+    texts.insert("1".into(), V1::default()).expect("enters");
+    let admin = switch.admin();
+    for key in ["1", "twin"] {
+        let expected = AdminError::Ambiguous { key: key.to_owned(), instances: 2 };
+        assert_eq!(admin.get_state(key), Err(expected.clone()));
+        let replaced = admin.replace_state(key, |_| Ok::<_, String>(V1 { sum: 9, ..V1::default() }));
+        assert_eq!(replaced, Err(expected));
+    }
+    assert_eq!(cells.map(|cell| cell.step(Get).expect("taken")), [0, 0]);
+    assert_eq!((numbers.step(&1, Get).expect("taken"), texts.step("1", Get).expect("taken")), (0, 0));
+}
+
+#[test]
+fn an_owner_learns_why_its_instance_is_held_back() {
+    let switch = Switch::builder().starting_at(2).build().expect("one to run");
+    let mut owned = switch.instance(V2 { mood: Mood::Unwilling, ..V2::default() }).expect("enters");
+    switch.admin().upgrade_with(3, "sums", &UpgradeOptions::default().wait(Wait::No)).expect("not refused");
+    assert_eq!(owned.held_back().as_deref(), Some("unwilling"));
+    owned.step(Prepare(Mood::Willing)).expect("version 2 serves on");
+    let outcome = switch.admin().retry().expect("not refused");
+    assert_eq!((outcome.kind, outcome.reason.as_str()), (Kind::Upgrade, "sums"));
+    assert_eq!((owned.held_back(), owned.version()), (None, 3));
 }
