@@ -505,3 +505,14 @@ messages! {
         "this is not a fingerprint, so nothing pins `{state}`",
         "version {number} is now `frozen = \"{now}\"`";
 }
+
+// one name or type that stands for two
+messages! {
+    cfg_of_two(name, of):
+        "`{name}` is defined twice, each with a `cfg`, and `{of}` depends on it: the same version would have two shapes",
+        "keep one definition in all builds, or put the `cfg` on a version of its own";
+    state_of_two_versions(first, second, state):
+        "`{state}` is the state type of version {first} and of version {second}",
+        "a version that changes behaviour only has no state of its own: mark its first step \
+         `#[machine(version = {second}, migrates_from = …)]`; otherwise give it a type of its own";
+}

@@ -259,14 +259,14 @@ fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Opti
         return None;
     };
     let optional = parsed.scope.arguments(to, "Option").filter(|arguments| arguments.len() == 1);
-    let (from, to, partial) = match (bare(&from.ty), optional) {
+    let (from, to, partial) = match (bare(&from.ty), &optional) {
         (Type::Reference(reference), Some(to)) => ((*reference.elem).clone(), to[0].clone(), true),
         (Type::Reference(reference), None) => {
             diag.adapter_borrows(reference, name, show(&reference.elem), show(to));
             return None;
         }
         (from, Some(inner)) => {
-            diag.adapter_consumes(from, name, show(from), show(inner[0]));
+            diag.adapter_consumes(from, name, show(from), show(&inner[0]));
             return None;
         }
         (from, None) => (from.clone(), (**to).clone(), false),
@@ -292,10 +292,9 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
     let new = &extends.ident;
     let variants = |kind: &'p Kind| if let Kind::Enum(variants) = kind { Some(variants) } else { None };
     let old = scope.decl(&extends.of);
-    let (Some(old_variants), Some(new_variants)) = (
-        old.and_then(|decl| variants(&decl.kind)),
-        scope.types.get(&new.to_string()).and_then(|decl| variants(&decl.kind)),
-    ) else {
+    let (Some(old_variants), Some(new_variants)) =
+        (old.and_then(|decl| variants(&decl.kind)), scope.named(new).and_then(|decl| variants(&decl.kind)))
+    else {
         diag.extends_no_enum(&extends.of, new, show(&extends.of));
         return None;
     };

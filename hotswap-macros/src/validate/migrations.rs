@@ -134,9 +134,10 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
         return None;
     };
     let scope = &parsed.scope;
-    let (new, fallible) = match scope.arguments(returned, "Result") {
+    let result = scope.arguments(returned, "Result");
+    let (new, fallible) = match &result {
         Some(arguments) => match arguments.first() {
-            Some(new) => (*new, true),
+            Some(new) => (new, true),
             None => (&**returned, false),
         },
         None => (&**returned, false),
@@ -217,7 +218,7 @@ fn nearest_pair(line: &Line<'_>, from: usize, to: usize) -> Option<(usize, usize
 
 /// The first version's fields come from nowhere.
 fn stray_field_markers(parsed: &Parsed, link: &Link<'_>, diag: &mut Diag) {
-    let Some(decl) = link.state.and_then(|state| parsed.scope.types.get(&state.to_string())) else { return };
+    let Some(decl) = link.state.and_then(|state| parsed.scope.named(state)) else { return };
     if link.options.migrates_from.is_none() && !parsed.incomplete {
         for option in markers(decl) {
             diag.field_option_on_first(option, option, &decl.ident);
@@ -253,7 +254,7 @@ struct Ends<'p> {
 }
 
 fn ends<'p>(parsed: &'p Parsed, line: &'p Line<'p>, from: usize, to: usize, up_is_written: bool) -> Option<Ends<'p>> {
-    let decl = |index: usize| line.links[index].state.and_then(|state| parsed.scope.types.get(&state.to_string()));
+    let decl = |index: usize| line.links[index].state.and_then(|state| parsed.scope.named(state));
     let link = &line.links[to];
     Some(Ends {
         scope: &parsed.scope,
@@ -283,7 +284,7 @@ impl<'p> Ends<'p> {
             if let Kind::Unseen(_) | Kind::Alias(_) = end.kind {
                 return Err(format!("the fields of `{ident}` are not in this module"));
             }
-            if self.scope.dropping.contains(&ident.to_string()) {
+            if self.scope.has_drop(end) {
                 return Err(format!("`{ident}` implements `Drop`, so its fields cannot be moved out"));
             }
         }
@@ -548,8 +549,7 @@ impl<'p> Ends<'p> {
     }
 
     fn key(&self, of: &TypeDecl, ty: &Type) -> String {
-        // `Self` in both states is not one type
-        self.scope.key(ty).replace("Self", &of.ident.to_string())
+        self.scope.key_in(ty, of)
     }
 
     fn no_source(&self, field: &FieldDecl, pair: &Pair<'_>, diag: &mut Diag) {
