@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Expr, ExprLit, GenericParam, Ident, Lit, Member, Meta, Token, Type};
+use syn::{Attribute, Expr, ExprLit, GenericParam, Ident, Lit, LitStr, Member, Meta, MetaNameValue, Token, Type};
 
 use crate::scope::{FieldDecl, Kind, Scope, TypeDecl, spell};
 
@@ -116,11 +116,10 @@ impl Walk<'_> {
                 continue;
             }
             self.line(depth, "serde", &spell(meta.to_token_stream()));
-            match named_in(&meta) {
-                Some(Named::Type(ty)) => self.ty(depth, "stands for it", &ty),
-                Some(Named::Code(path)) => drop(self.leaves.insert(path)),
-                None => {}
+            if let Some(ty) = stand_in(&meta) {
+                self.ty(depth, "encoded as", &ty);
             }
+            self.leaves.extend(encoder(&meta));
         }
     }
 
@@ -145,28 +144,27 @@ fn parameters(decl: &TypeDecl) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// What an attribute of serde names in a string.
-enum Named {
-    /// Another type is encoded in this one's place.
-    Type(Type),
-    /// A module or function that encodes, whose code is not looked into.
-    Code(String),
+/// The type that is encoded in place of what has this attribute.
+fn stand_in(meta: &Meta) -> Option<Type> {
+    text_of(meta, &["from", "try_from", "into", "remote"])?.parse().ok()
 }
 
-fn named_in(meta: &Meta) -> Option<Named> {
-    let Meta::NameValue(pair) = meta else { return None };
-    let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &pair.value else { return None };
-    match pair.path.get_ident()?.to_string().as_str() {
-        "from" | "try_from" | "into" | "remote" => text.parse().ok().map(Named::Type),
-        "with" | "serialize_with" | "deserialize_with" => Some(Named::Code(text.value())),
-        _ => None,
-    }
+/// The module or function that encodes what has this attribute; its code is not looked into.
+fn encoder(meta: &Meta) -> Option<String> {
+    text_of(meta, &["with", "serialize_with", "deserialize_with"]).map(LitStr::value)
+}
+
+fn text_of<'m>(meta: &'m Meta, names: &[&str]) -> Option<&'m LitStr> {
+    let Meta::NameValue(MetaNameValue { path, value: Expr::Lit(ExprLit { lit: Lit::Str(text), .. }), .. }) = meta
+    else {
+        return None;
+    };
+    names.iter().any(|name| path.is_ident(name)).then_some(text)
 }
 
 /// The types that are encoded in place of what has these attributes.
-pub(crate) fn encoded_as(attrs: &[Attribute]) -> Vec<Type> {
-    let named = serde_metas(attrs).iter().filter_map(named_in).collect::<Vec<_>>();
-    named.into_iter().filter_map(|named| if let Named::Type(ty) = named { Some(ty) } else { None }).collect()
+pub(crate) fn stand_ins(attrs: &[Attribute]) -> Vec<Type> {
+    serde_metas(attrs).iter().filter_map(stand_in).collect()
 }
 
 /// What stands in `#[serde(…)]`, also within a `cfg_attr`.

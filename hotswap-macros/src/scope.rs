@@ -1,6 +1,7 @@
 //! What the names in the user's module mean: its types, its constants and its `use`s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -119,13 +120,14 @@ impl Scope {
     }
 
     pub(crate) fn declare(&mut self, decl: TypeDecl) {
-        let name = join(&decl.within, &decl.ident);
-        if self.types.contains_key(&name) {
-            if has_cfg(&decl.attrs) {
-                self.twice.entry(name).or_insert(decl.ident);
+        match self.types.entry(join(&decl.within, &decl.ident)) {
+            Entry::Vacant(free) => {
+                free.insert(decl);
             }
-        } else {
-            self.types.insert(name, decl);
+            Entry::Occupied(taken) if has_cfg(&decl.attrs) => {
+                self.twice.entry(taken.key().clone()).or_insert(decl.ident);
+            }
+            Entry::Occupied(_) => {}
         }
     }
 
@@ -145,14 +147,14 @@ impl Scope {
         if ident != "self" {
             path.push(plain(ident));
         }
-        let name = match path.last() {
+        let whole = match path.last() {
             Some(last) if name == "self" => join(within, last),
             _ => join(within, name),
         };
-        if self.uses.contains_key(&name) && cfg {
-            self.twice.entry(name).or_insert_with(|| ident.clone());
+        if self.uses.contains_key(&whole) && cfg {
+            self.twice.entry(whole).or_insert_with(|| name.clone());
         } else {
-            self.uses.insert(name, path);
+            self.uses.insert(whole, path);
         }
     }
 

@@ -5,6 +5,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
+use syn::visit::Visit;
 use syn::{Attribute, Item, ItemMod, Path};
 
 use crate::model::{Machine, Options, Version};
@@ -28,13 +29,14 @@ use mixed;
 
 /// The module with everything that belongs to the machine.
 pub(crate) fn expand(machine: &Machine) -> TokenStream {
-    let names = Names::new(&machine.options);
+    let names = Names::new(machine);
     let cx = Context { machine, names: &names };
     let types = [admin::types(&names, &numbers(machine)), state::types(cx), input::types(cx)];
     let impls = [
         admin::version_impls(&names, &numbers(machine)),
         state::impls(cx),
         input::impls(cx),
+        input::conversions(cx),
         step::impls(cx),
         machine_impl(cx),
         admin::submission(&names),
@@ -76,9 +78,9 @@ fn module(module: &ItemMod, generated: impl Iterator<Item = TokenStream>) -> Tok
 
 /// A scope of its own for items that have no name outside, in which the runtime's other half is at hand.
 fn block(names: &Names, items: &[TokenStream]) -> TokenStream {
-    let krate = names.krate;
+    let (krate, allow) = (names.krate, &names.allow_deprecated);
     mixed! {
-        #[allow(deprecated)]
+        #allow
         const _: () = {
             use #krate::__private as __hotswap;
             #(#items)*
@@ -95,10 +97,13 @@ struct Names<'a> {
     any_state: Ident,
     any_input: Ident,
     any_output: Ident,
+    /// `#[allow(deprecated)]`, if there is need of it: where a lint is forbidden no `allow` may stand.
+    allow_deprecated: Option<TokenStream>,
 }
 
 impl<'a> Names<'a> {
-    fn new(options: &'a Options) -> Self {
+    fn new(machine: &'a Machine) -> Self {
+        let options = &machine.options;
         Self {
             options,
             krate: &options.krate,
@@ -107,6 +112,7 @@ impl<'a> Names<'a> {
             any_state: options.generated("AnyState"),
             any_input: options.generated("AnyInput"),
             any_output: options.generated("AnyOutput"),
+            allow_deprecated: has_deprecated(&machine.module).then(|| mixed!(#[allow(deprecated)])),
         }
     }
 
@@ -166,6 +172,19 @@ impl<'a> Context<'a> {
             })
             .collect()
     }
+}
+
+/// Whether the user calls anything in the module deprecated; generated code uses it all the same.
+fn has_deprecated(module: &ItemMod) -> bool {
+    struct Find(bool);
+    impl Visit<'_> for Find {
+        fn visit_attribute(&mut self, attr: &Attribute) {
+            self.0 |= attr.path().is_ident("deprecated");
+        }
+    }
+    let mut find = Find(false);
+    find.visit_item_mod(module);
+    find.0
 }
 
 /// `V2`: what version 2 is called in every generated enum.

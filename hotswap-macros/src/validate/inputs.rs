@@ -299,6 +299,11 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
         return None;
     };
     let before = diag.count();
+    let cfg =
+        |variant: &'p VariantDecl| Some((variant, variant.attrs.iter().find(|attr| attr.path().is_ident("cfg"))?));
+    if let Some((variant, cfg)) = old_variants.iter().chain(new_variants).find_map(cfg) {
+        diag.extends_with_cfg(cfg, &variant.ident, new, show(&extends.of));
+    }
     let mut shared = Vec::new();
     for variant in old_variants {
         let Some(same) = new_variants.iter().find(|same| same.ident == variant.ident) else {

@@ -3,6 +3,7 @@
 #![expect(clippy::similar_names, reason = "a line is made of links")]
 
 use quote::ToTokens;
+use syn::spanned::Spanned;
 use syn::{Expr, FnArg, Ident, Lit, Member, ReturnType, Type, UnOp};
 
 use super::chain::{self, Line, Link};
@@ -94,6 +95,10 @@ impl Written<'_> {
                 function: self.function.item.sig.ident.clone(),
                 fallible: self.fallible,
                 moves: self.moves,
+                returned: match &self.function.item.sig.output {
+                    ReturnType::Type(_, ty) => ty.span(),
+                    ReturnType::Default => self.function.item.sig.ident.span(),
+                },
             },
             loses: self.function.marker.loses.as_ref().map(syn::LitStr::value),
         }

@@ -13,7 +13,7 @@ use crate::model::Input;
 use crate::parse::Parsed;
 use crate::scope::{FieldDecl, Kind, Resolved, TypeDecl, Unfit, borrowed_or_pointer, show};
 
-/// Checks every type of the module that a state, input or output reaches, each once; gives the states that are unsound.
+/// Checks every type of the module that a state, input or output reaches, each once; gives the states that cannot be one.
 pub(super) fn check(parsed: &Parsed, line: &Line<'_>, inputs: &[Input], diag: &mut Diag) -> BTreeSet<String> {
     let mut unsound = BTreeSet::new();
     let scope = &parsed.scope;
@@ -21,17 +21,16 @@ pub(super) fn check(parsed: &Parsed, line: &Line<'_>, inputs: &[Input], diag: &m
     let mut keys: Vec<(String, u32)> = Vec::new();
     for link in line.links.iter().filter(|link| !link.behaviour_only()) {
         let Some((ident, decl)) = link.state.and_then(|state| Some((state, scope.named(state)?))) else { continue };
-        let before = check.diag.count();
-        state(decl, check.diag);
+        if !state(decl, check.diag) {
+            unsound.insert(decl.ident.to_string());
+        }
         let resolved = scope.resolve(&parse_quote!(#ident));
         if let Some((_, first)) = keys.iter().find(|(key, _)| *key == resolved.key) {
             check.diag.state_of_two_versions(ident, first, link.number.value, ident);
+            unsound.insert(decl.ident.to_string());
         }
         keys.push((resolved.key.clone(), link.number.value));
         check.types(resolved, &decl.ident);
-        if check.diag.count() > before {
-            unsound.insert(decl.ident.to_string());
-        }
     }
     check.of_state = false;
     for ty in inputs.iter().flat_map(|input| [&input.ty, &input.output]) {
@@ -41,7 +40,8 @@ pub(super) fn check(parsed: &Parsed, line: &Line<'_>, inputs: &[Input], diag: &m
 }
 
 /// A state is one concrete type.
-fn state(decl: &TypeDecl, diag: &mut Diag) {
+fn state(decl: &TypeDecl, diag: &mut Diag) -> bool {
+    let before = diag.count();
     match decl.generics.params.first() {
         Some(GenericParam::Lifetime(lifetime)) => diag.state_lifetime(lifetime, &decl.ident),
         Some(parameter) => diag.state_generic(parameter, &decl.ident),
@@ -52,6 +52,7 @@ fn state(decl: &TypeDecl, diag: &mut Diag) {
         Kind::Alias(_) => diag.state_alias(&decl.ident, &decl.ident),
         _ => {}
     }
+    diag.count() == before
 }
 
 struct Check<'c> {
@@ -109,7 +110,7 @@ impl Check<'_> {
 
     fn attrs(&mut self, attrs: &[Attribute], decl: &TypeDecl) {
         encoding(attrs, &decl.ident.to_string(), self.diag);
-        for ty in fingerprint::encoded_as(attrs) {
+        for ty in fingerprint::stand_ins(attrs) {
             self.types(self.parsed.scope.resolve_in(&ty, decl), &decl.ident);
         }
     }
