@@ -351,8 +351,8 @@ impl Migration<'_> {
             Source::Moved(member) => located(field.member.span(), place(member)),
             Source::With { from, function } => {
                 let (place, function) = (place(from), of_state(written_on, function));
-                let argument = located(function.span(), mixed!((&#place)));
-                mixed!(#function #argument)
+                let [turn, old] = [mixed!(__hotswap::turn), mixed!(&#place)].map(|of| located(function.span(), of));
+                quote_spanned!(function.span()=> #turn(#function, #old))
             }
             Source::Value(value) => of_state(written_on, value),
             Source::Default => {
