@@ -28,9 +28,12 @@ impl Migrations {
         let Names { krate, any_state, .. } = cx.names;
         let ways: Vec<_> = cx.machine.edges.iter().map(|edge| Migration { cx, edge }).collect();
         let (helpers, entries) = (ways.iter().filter_map(Migration::function), ways.iter().map(Migration::entry));
+        // one that moves gives the whole state back when it fails
+        let moves = ways.iter().any(|way| matches!(way.edge.how, How::Written { moves: true, .. }));
+        let allow = moves.then(|| mixed!(#[allow(clippy::result_large_err)]));
         Self {
             helpers: mixed!(#(#helpers)*),
-            edges: mixed!(const EDGES: &'static [#krate::Edge<#any_state>] = &[#(#entries),*];),
+            edges: mixed!(#allow const EDGES: &'static [#krate::Edge<#any_state>] = &[#(#entries),*];),
             fused: fused(cx, &ways),
         }
     }

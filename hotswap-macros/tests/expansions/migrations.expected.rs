@@ -193,6 +193,7 @@ const _: () = {
             __hotswap::info(5u32, "Order4", "1-410098015b43981c", &[], &["Ask"]),
         ];
         const RETIRED: &'static [u32] = &[];
+        #[allow(clippy::result_large_err)]
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
             __hotswap::derived(
                 1u32,
