@@ -1,5 +1,7 @@
 //! The machines that several test files share.
 
+pub mod folder;
+
 pub use hotswap;
 
 use hotswap::machine;
