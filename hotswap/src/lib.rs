@@ -28,6 +28,8 @@ mod way;
 #[doc(hidden)]
 pub mod __private;
 pub mod snapshot;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use admin::{Admin, Population, Standing, Status, VersionStatus};
 pub use cell::Cell;
