@@ -14,7 +14,7 @@ fn steps() -> u64 {
 const KEYS: u64 = 500;
 
 #[test]
-fn every_input_is_counted_once_under_flips_without_end() {
+fn scenario_38_every_input_is_counted_once_under_flips_without_end() {
     let switch = Switch::builder().starting_at(1).build().expect("one to run");
     let fleet = switch.fleet::<u64>();
     for key in 0..KEYS {
