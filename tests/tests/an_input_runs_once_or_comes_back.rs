@@ -361,7 +361,7 @@ proptest! {
 }
 
 #[test]
-fn scenario_21_a_thousand_inputs_that_wait_on_a_lock_are_answered_once_and_in_order_by_the_version_that_then_runs() {
+fn scenario_21_a_thousand_waiting_inputs_are_answered_once_in_order_by_the_version_that_then_runs() {
     const CALLERS: u64 = 1000;
     let cell = log::Cell::new(V1::default());
     let (holder, waiting) = (cell.clone(), Arc::new(Barrier::new(1001)));
