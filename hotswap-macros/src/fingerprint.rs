@@ -333,6 +333,14 @@ mod tests {
                     "use self::a::*; struct V1(T); mod a { pub use super::b::*; } mod b { pub struct T(u16); }",
                 ),
                 (
+                    "const N: usize = size_of::<A>(); struct A(u8); struct V1([u8; N]);",
+                    "const N: usize = size_of::<A>(); struct A(u16); struct V1([u8; N]);",
+                ),
+                (
+                    "mod a { struct T(u8); fn a() {} } use a::a; struct V1(a::T);",
+                    "mod a { struct T(u16); fn a() {} } use a::a; struct V1(a::T);",
+                ),
+                (
                     "struct V1(inner::T); struct A(u8); mod inner { pub type T = A; struct A(u16); }",
                     "struct V1(inner::T); struct A(u8); mod inner { pub type T = super::A; struct A(u16); }",
                 ),

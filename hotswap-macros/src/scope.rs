@@ -182,6 +182,8 @@ impl Scope {
                     through.push(name.clone());
                     if self.is_type(&name) || self.consts.contains_key(&name) {
                         break;
+                    } else if self.modules.contains(&name) {
+                        within.push(path.remove(0));
                     } else if let Some(target) = self.uses.get(&name) {
                         // in `use serde;` and `use rand::rand;` the first name is a crate's
                         let of_a_crate = target.first() == Some(first);
@@ -189,8 +191,6 @@ impl Scope {
                         if of_a_crate {
                             break;
                         }
-                    } else if self.modules.contains(&name) {
-                        within.push(path.remove(0));
                     } else {
                         break;
                     }
@@ -255,7 +255,7 @@ impl Scope {
         self.dropping.iter().any(drops)
     }
 
-    /// `Option<T>`'s or `Result<T, ..>`'s arguments, if this is one by name or by an alias of the module.
+    /// `Option<T>`'s or `Result<T, ..>`'s arguments, if this is one by name, by a `use` or by an alias of the module.
     pub(crate) fn arguments(&self, ty: &Type, name: &str) -> Option<Vec<Type>> {
         let mut ty = bare(ty).clone();
         // as many turns as there can be aliases on the way; one of itself stops here
@@ -265,7 +265,8 @@ impl Scope {
             ty = resolve::substituted(target, &decl.generics, &path.path);
         }
         let Type::Path(TypePath { qself: None, path, .. }) = &ty else { return None };
-        let last = path.segments.last().filter(|last| last.ident == name)?;
+        let called = self.look_up(path, &[], &mut Vec::new()).err()?;
+        let last = path.segments.last().filter(|_| called.last().is_some_and(|called| called == name))?;
         let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Some(Vec::new()) };
         let types = arguments.args.iter().filter_map(|argument| match argument {
             GenericArgument::Type(ty) => Some(ty.clone()),

@@ -3,7 +3,7 @@
 //! Types go into the user's module, everything else into a `const _` block beside them, so that the user's tokens mean
 //! there what they meant where they were written. All other paths are absolute, and every local is hygienic.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::format_ident;
 use syn::visit::Visit;
 use syn::{Attribute, Item, ItemMod, Path};
@@ -174,12 +174,14 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Whether the user calls anything in the module deprecated; generated code uses it all the same.
+/// Whether anything in the module is deprecated, or is from elsewhere and allowed to be: generated code uses it too.
 fn has_deprecated(module: &ItemMod) -> bool {
     struct Find(bool);
     impl Visit<'_> for Find {
         fn visit_attribute(&mut self, attr: &Attribute) {
-            self.0 |= attr.path().is_ident("deprecated");
+            let list = attr.meta.require_list().map(|list| list.tokens.clone()).unwrap_or_default();
+            let allowed = list.into_iter().any(|token| matches!(token, TokenTree::Ident(name) if name == "deprecated"));
+            self.0 |= allowed || attr.path().is_ident("deprecated");
         }
     }
     let mut find = Find(false);

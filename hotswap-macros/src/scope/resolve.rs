@@ -219,7 +219,9 @@ impl VisitMut for Resolver<'_> {
                 return;
             }
             self.visit_path_mut(path);
-            if let Some(target) = self.path(path) {
+            // `T::Item` is the type checker's
+            let of_bound = path.segments.first().is_some_and(|first| self.bound.contains_key(&plain(&first.ident)));
+            if !of_bound && let Some(target) = self.path(path) {
                 *ty = target;
             }
             return;
@@ -284,6 +286,7 @@ impl VisitMut for Resolver<'_> {
         } else if let Some(value) = self.constant(path) {
             *expr = value;
         } else {
+            self.visit_path_mut(path);
             let (_, names) = self.scope.follow(names(path), &self.within, true, &mut self.found.through);
             self.leaf(&standard(names));
         }
