@@ -1,6 +1,7 @@
 #![doc = include_str!("../../README.md")]
 
 mod admin;
+mod blocks;
 mod cell;
 mod command;
 mod control;
