@@ -333,6 +333,22 @@ mod tests {
                     "use self::a::*; struct V1(T); mod a { pub use super::b::*; } mod b { pub struct T(u16); }",
                 ),
                 (
+                    "struct V1([u8; V1::N]); impl V1 { const N: usize = 4; }",
+                    "struct V1([u8; V1::N]); impl V1 { const N: usize = 8; }",
+                ),
+                (
+                    "struct V1([u8; Self::N]); impl V1 { const N: usize = Self::M * 2; const M: usize = 4; }",
+                    "struct V1([u8; Self::N]); impl V1 { const N: usize = Self::M * 2; const M: usize = 8; }",
+                ),
+                (
+                    "struct V1(a::A); mod a { struct A([u8; Self::N]); impl A { const N: usize = Self::M; const M: usize = 4; } }",
+                    "struct V1(a::A); mod a { struct A([u8; Self::N]); impl A { const N: usize = Self::M; const M: usize = 8; } }",
+                ),
+                (
+                    "struct V1(Maybe); type Maybe<T = A> = Option<T>; struct A(u8);",
+                    "struct V1(Maybe); type Maybe<T = A> = Option<T>; struct A(u16);",
+                ),
+                (
                     "const N: usize = size_of::<A>(); struct A(u8); struct V1([u8; N]);",
                     "const N: usize = size_of::<A>(); struct A(u16); struct V1([u8; N]);",
                 ),

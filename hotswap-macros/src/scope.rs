@@ -6,7 +6,8 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{
-    Attribute, Expr, GenericArgument, Generics, Ident, Item, Member, Path, PathArguments, Type, TypePath, UseTree,
+    Attribute, Expr, GenericArgument, Generics, Ident, ImplItem, Item, Member, Path, PathArguments, Type, TypePath,
+    UseTree,
 };
 
 use crate::parse::Marker;
@@ -45,11 +46,13 @@ pub(crate) struct TypeDecl {
     pub(crate) kind: Kind,
 }
 
-/// A constant of the module: it may be an array's length.
+/// A constant of the module or of a type of it: it may be an array's length.
 #[derive(Debug)]
 struct Constant {
     value: Expr,
     within: Vec<String>,
+    /// The type whose constant it is, as the `impl` names it.
+    of: Option<Type>,
 }
 
 /// What a type is made of.
@@ -103,16 +106,20 @@ impl Scope {
             Item::Mod(item) => drop(self.modules.insert(join(within, &item.ident))),
             Item::Const(item) => {
                 let name = join(within, &item.ident);
-                if self.consts.contains_key(&name) && has_cfg(&item.attrs) {
-                    self.twice.entry(name).or_insert_with(|| item.ident.clone());
-                } else {
-                    self.consts.insert(name, Constant { value: (*item.expr).clone(), within: within.to_vec() });
-                }
+                self.constant(name, &item.ident, &item.attrs, &item.expr, None, within);
             }
             Item::Impl(item) => {
                 let of = item.trait_.as_ref().and_then(|(path, _)| path.segments.last());
                 if of.is_some_and(|of| of.ident == "Drop") {
                     self.dropping.push(((*item.self_ty).clone(), within.to_vec()));
+                }
+                if let (None, Type::Path(of)) = (&item.trait_, &*item.self_ty) {
+                    for item in &item.items {
+                        if let ImplItem::Const(item) = item {
+                            let name = join(within, format!("{}::{}", names(&of.path).join("::"), plain(&item.ident)));
+                            self.constant(name, &item.ident, &item.attrs, &item.expr, Some(of), within);
+                        }
+                    }
                 }
             }
             _ => {}
@@ -128,6 +135,23 @@ impl Scope {
                 self.twice.entry(taken.key().clone()).or_insert(decl.ident);
             }
             Entry::Occupied(_) => {}
+        }
+    }
+
+    fn constant(
+        &mut self,
+        name: String,
+        ident: &Ident,
+        attrs: &[Attribute],
+        value: &Expr,
+        of: Option<&TypePath>,
+        within: &[String],
+    ) {
+        if self.consts.contains_key(&name) && has_cfg(attrs) {
+            self.twice.entry(name).or_insert_with(|| ident.clone());
+        } else {
+            let of = of.cloned().map(Type::Path);
+            self.consts.insert(name, Constant { value: value.clone(), within: within.to_vec(), of });
         }
     }
 

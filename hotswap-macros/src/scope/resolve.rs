@@ -73,8 +73,8 @@ fn own_names(decl: &TypeDecl) -> Bound {
     bound
 }
 
-/// What an alias's parameters stand for in `Alias<…>`: the arguments in order, then the defaults.
-fn arguments_of(generics: &Generics, path: &Path) -> Bound {
+/// What an alias's parameters stand for in `Alias<…>`: the arguments in order, then the defaults, made ready by `default`.
+fn arguments_of(generics: &Generics, path: &Path, mut default: impl FnMut(&mut GenericArgument)) -> Bound {
     let arguments = path.segments.last().map(|last| &last.arguments);
     let mut given: Vec<GenericArgument> = match arguments {
         Some(PathArguments::AngleBracketed(arguments)) => arguments.args.iter().cloned().collect(),
@@ -84,14 +84,19 @@ fn arguments_of(generics: &Generics, path: &Path) -> Bound {
     let mut given = given.into_iter();
     let mut bound = Bound::new();
     for param in &generics.params {
-        let (ident, default) = match param {
+        let (ident, otherwise) = match param {
             GenericParam::Lifetime(_) => continue,
             GenericParam::Type(param) => (&param.ident, param.default.clone().map(|(_, ty)| GenericArgument::Type(ty))),
             GenericParam::Const(param) => {
                 (&param.ident, param.default.clone().map(|(_, value)| GenericArgument::Const(value)))
             }
         };
-        if let Some(argument) = given.next().or(default) {
+        let argument = given.next().or_else(|| {
+            let mut argument = otherwise?;
+            default(&mut argument);
+            Some(argument)
+        });
+        if let Some(argument) = argument {
             bound.insert(plain(ident), argument);
         }
     }
@@ -113,7 +118,7 @@ pub(super) fn substituted(target: &Type, generics: &Generics, path: &Path) -> Ty
         }
     }
     let mut target = bare(target).clone();
-    Substitute(arguments_of(generics, path)).visit_type_mut(&mut target);
+    Substitute(arguments_of(generics, path, |_| {})).visit_type_mut(&mut target);
     target
 }
 
@@ -161,9 +166,9 @@ impl<'s> Resolver<'s> {
                 if let Some(TypeDecl { kind: Kind::Alias(target), generics, within, .. }) = scope.types.get(&name)
                     && !self.inside.contains(&name)
                 {
-                    let bound = arguments_of(generics, path);
-                    return Some(self.enter(name, within.clone(), bound, |inner| {
+                    return Some(self.enter(name, within.clone(), Bound::new(), |inner| {
                         let mut target = (**target).clone();
+                        inner.bound = arguments_of(generics, path, |default| inner.visit_generic_argument_mut(default));
                         inner.visit_type_mut(&mut target);
                         target
                     }));
@@ -196,12 +201,23 @@ impl<'s> Resolver<'s> {
     fn constant(&mut self, path: &Path) -> Option<Expr> {
         let scope = self.scope;
         let mut through = Vec::new();
-        let (within, rest) = scope.follow(names(path), &self.within, true, &mut through);
+        let (mut path, mut within) = (names(path), self.within.as_slice());
+        if path.len() > 1
+            && let Some(GenericArgument::Type(Type::Path(of))) = self.bound.get(&path[0])
+        {
+            // what is bound is spelt from the machine's module
+            path.splice(..1, names(&of.path));
+            within = &[];
+        }
+        let (within, rest) = scope.follow(path, within, true, &mut through);
         let name = super::join(&within, rest.join("::"));
         let constant = scope.consts.get(&name).filter(|_| !self.inside.contains(&name))?;
         self.found.through.append(&mut through);
+        self.found.through.push(name.clone());
         let mut value = constant.value.clone();
-        self.enter(name, constant.within.clone(), Bound::new(), |inner| inner.visit_expr_mut(&mut value));
+        let of = constant.of.as_ref().and_then(|of| scope.decl_in(of, &constant.within));
+        let bound = of.map(own_names).unwrap_or_default();
+        self.enter(name, constant.within.clone(), bound, |inner| inner.visit_expr_mut(&mut value));
         Some(if is_atom(&value) { value } else { parse_quote!((#value)) })
     }
 }
