@@ -66,7 +66,7 @@ pub(super) fn inputs(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Input
         steps.push(of_version);
     }
     let mut known = stepped(parsed, line, &steps, diag);
-    let drafts = drafts(parsed, &mut whole, diag);
+    let drafts = drafts(parsed, &known, &mut whole, diag);
     let adapters = sides(parsed, &mut known, drafts, &mut whole, diag);
     let mut search =
         Search { parsed, line, steps: &steps, known, adapters, ambiguous: Vec::new(), dropped: Vec::new() };
@@ -213,10 +213,10 @@ fn stepped(parsed: &Parsed, line: &Line<'_>, steps: &[Vec<Step<'_>>], diag: &mut
 }
 
 /// Reads the adapters, and what `extends` makes.
-fn drafts<'p>(parsed: &'p Parsed, whole: &mut bool, diag: &mut Diag) -> Vec<Draft<'p>> {
+fn drafts<'p>(parsed: &'p Parsed, known: &[Known], whole: &mut bool, diag: &mut Diag) -> Vec<Draft<'p>> {
     let mut drafts: Vec<Draft<'p>> = Vec::new();
     for function in &parsed.adapters {
-        match adapter(parsed, function, diag) {
+        match adapter(parsed, known, function, diag) {
             Some(draft) => drafts.push(draft),
             None => *whole = false,
         }
@@ -242,7 +242,7 @@ fn drafts<'p>(parsed: &'p Parsed, whole: &mut bool, diag: &mut Diag) -> Vec<Draf
 }
 
 /// Reads an adapter's signature.
-fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Option<Draft<'p>> {
+fn adapter<'p>(parsed: &Parsed, known: &[Known], function: &'p Function, diag: &mut Diag) -> Option<Draft<'p>> {
     let signature = &function.item.sig;
     let name = &signature.ident;
     let usage =
@@ -258,19 +258,33 @@ fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Opti
         diag.adapter_returns_nothing(name, name, &usage);
         return None;
     };
+    let side = function.marker.adapt.as_ref().and_then(|(_, side)| *side);
+    let taken = match bare(&from.ty) {
+        Type::Reference(reference) => &*reference.elem,
+        taken => taken,
+    };
+    // an `Option` that is itself an input or output is no sign of an adapter that may not fit
+    let key = |ty: &Type| parsed.scope.key(ty);
+    let between = |of: fn(&Known) -> &Type, to: &Type| {
+        [key(taken), key(to)].iter().all(|end| known.iter().any(|known| key(of(known)) == *end))
+    };
+    let of_inputs = |to: &Type| side != Some(Side::Output) && between(|known| &known.input.ty, to);
+    let of_outputs = |to: &Type| side != Some(Side::Input) && between(|known| &known.input.output, to);
+    let is_whole = side == Some(Side::Output) || of_inputs(to) || of_outputs(to);
     let optional = parsed.scope.arguments(to, "Option").filter(|arguments| arguments.len() == 1);
     let (from, to, partial) = match (bare(&from.ty), optional) {
-        (Type::Reference(reference), Some(to)) => ((*reference.elem).clone(), to[0].clone(), true),
-        (Type::Reference(reference), None) => {
-            diag.adapter_borrows(reference, name, show(&reference.elem), show(to));
+        (Type::Reference(_), Some(inner)) if !of_outputs(to) || of_inputs(inner[0]) => (taken, inner[0], true),
+        (Type::Reference(reference), _) => {
+            diag.adapter_borrows(reference, name, show(taken), show(to));
             return None;
         }
-        (from, Some(inner)) => {
-            diag.adapter_consumes(from, name, show(from), show(inner[0]));
+        (_, Some(inner)) if !is_whole => {
+            diag.adapter_consumes(taken, name, show(taken), show(inner[0]));
             return None;
         }
-        (from, None) => (from.clone(), (**to).clone(), false),
+        _ => (taken, &**to, false),
     };
+    let (from, to) = (from.clone(), to.clone());
     let (from_key, to_key) = (parsed.scope.key(&from), parsed.scope.key(&to));
     if from_key == to_key {
         diag.adapter_to_itself(name, name, show(&from));
@@ -280,7 +294,7 @@ fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Opti
         adapter: Adapter { from, to, partial, how: Adapt::Written(name.clone()), cfg: function.cfg.clone() },
         from: from_key,
         to: to_key,
-        side: function.marker.adapt.as_ref().and_then(|(_, side)| *side),
+        side,
         at: name,
         name: name.to_string(),
     })
