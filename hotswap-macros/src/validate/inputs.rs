@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use syn::{Attribute, FnArg, GenericParam, Ident, LitStr, Member, ReturnType, Safety, Signature, Type};
+use syn::{Attribute, FnArg, GenericParam, Ident, LitStr, Member, ReturnType, Safety, Signature, Type, TypeReference};
 
-use super::chain::{Line, Link, has, lacking};
+use super::chain::{Line, Link, has, lacking, runs_on};
+use super::is_state;
 use super::types::plain;
 use crate::diag::Diag;
 use crate::model::{Adapt, Adapter, Input, Shared, Way};
@@ -45,17 +46,60 @@ struct Known {
     open_output: bool,
 }
 
+/// What the functions that could not be read may take, so that it is not said to be untaken.
+#[derive(Default)]
+struct Lost {
+    /// The version, or none for any; the type's key, or none for any.
+    taken: Vec<(Option<u32>, Option<String>)>,
+    /// An adapter is among them.
+    adapter: bool,
+}
+
+impl Lost {
+    /// May stand for any type in a signature.
+    fn function(&mut self, parsed: &Parsed, number: Option<u32>, signature: &Signature) {
+        let types = signature.inputs.iter().filter_map(|parameter| match parameter {
+            FnArg::Typed(parameter) => Some(match bare(&parameter.ty) {
+                Type::Reference(reference) => &*reference.elem,
+                ty => ty,
+            }),
+            FnArg::Receiver(_) => None,
+        });
+        let keys: Vec<String> = types.map(|ty| parsed.scope.key(ty)).collect();
+        if keys.is_empty() {
+            self.taken.push((number, None));
+        }
+        self.taken.extend(keys.into_iter().map(|key| (number, Some(key))));
+    }
+
+    fn may_take(&self, number: u32, key: &str) -> bool {
+        self.taken.iter().any(|(version, taken)| {
+            version.is_none_or(|version| version == number) && taken.as_ref().is_none_or(|taken| taken == key)
+        })
+    }
+
+    fn may_name(&self, key: &str) -> bool {
+        self.taken.iter().any(|(_, taken)| taken.as_ref().is_none_or(|taken| taken == key))
+    }
+}
+
 /// Finds every input and how each version takes it.
 pub(super) fn inputs(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Inputs {
-    let mut whole = !parsed.incomplete;
+    let mut lost = Lost::default();
+    for signature in parsed.lost.iter().chain(line.strays.iter().map(|step| &step.item.sig)) {
+        lost.function(parsed, None, signature);
+    }
     let mut steps: Vec<Vec<Step<'_>>> = Vec::new();
     for link in &line.links {
         let mut of_version: Vec<Step<'_>> = Vec::new();
         for function in &link.steps {
-            let Some(step) = step(parsed, link, function, diag) else {
-                whole = false;
-                continue;
-            };
+            // a version that is nowhere in the line may be another's number written wrong
+            let number = link.state.map(|_| link.number.value);
+            let read = step(parsed, link, function, diag);
+            if read.is_none() || number.is_none() {
+                lost.function(parsed, number, &function.item.sig);
+            }
+            let Some(step) = read else { continue };
             if let Some(first) = of_version.iter().find(|first| first.key == step.key) {
                 let (first, second) = (&first.function.item.sig.ident, &function.item.sig.ident);
                 diag.step_twice(second, link.number.value, show(&step.input), first, second);
@@ -66,18 +110,24 @@ pub(super) fn inputs(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Input
         steps.push(of_version);
     }
     let mut known = stepped(parsed, line, &steps, diag);
-    let drafts = drafts(parsed, &known, &mut whole, diag);
-    let adapters = sides(parsed, &mut known, drafts, &mut whole, diag);
-    let mut search =
-        Search { parsed, line, steps: &steps, known, adapters, ambiguous: Vec::new(), dropped: Vec::new() };
+    let drafts = drafts(parsed, &known, &mut lost, diag);
+    let adapters = sides(parsed, &mut known, drafts, &mut lost, diag);
+    let mut search = Search {
+        parsed,
+        line,
+        steps: &steps,
+        lost: &lost,
+        known,
+        adapters,
+        ambiguous: Vec::new(),
+        dropped: Vec::new(),
+    };
     for version in 0..line.links.len() {
         search.version(version, diag);
-        if whole {
-            search.untaken(version, diag);
-        }
+        search.untaken(version, diag);
     }
     search.outputs(diag);
-    variants(parsed, &steps, &mut search.known, diag);
+    variants(parsed, &lost, &steps, &mut search.known, diag);
     Inputs {
         inputs: search.known.into_iter().map(|known| known.input).collect(),
         adapters: search.adapters.into_iter().map(|(_, draft)| draft.adapter).collect(),
@@ -102,23 +152,40 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
         return None;
     };
     let Type::Reference(reference) = bare(&first.ty) else {
-        diag.state_by_value(&first.ty, name, show(&first.ty));
+        let swapped = match bare(&second.ty) {
+            Type::Reference(second) => parsed.states.iter().any(|state| is_state(parsed, &state.ident, &second.elem)),
+            _ => false,
+        };
+        if swapped {
+            diag.step_swapped(&first.ty, name, show(&second.ty), show(&first.ty));
+        } else {
+            diag.state_by_value(&first.ty, name, show(&first.ty));
+        }
         return None;
     };
-    let given = parsed.scope.key(&reference.elem);
+    if !borrows_briefly(reference, "step", name, diag) {
+        return None;
+    }
     // a generic state has had its message, with or without its arguments here
     let generic = parsed.scope.decl(&reference.elem).filter(|decl| !decl.generics.params.is_empty());
     if let Some(state) = link.state
-        && parsed.scope.key(&syn::parse_quote!(#state)) != given
+        && !is_state(parsed, state, &reference.elem)
         && generic.is_none_or(|decl| decl.ident != *state)
     {
         let given = show(&reference.elem);
-        match parsed.states.iter().find(|other| other.ident == *given) {
+        match parsed.states.iter().find(|other| is_state(parsed, &other.ident, &reference.elem)) {
             Some(other) => {
                 diag.state_of_another_version(&reference.elem, name, number, &given, other.number.value, state);
             }
             None => diag.unknown_state(&reference.elem, name, number, &given, state),
         }
+        return None;
+    }
+    if let Type::Reference(reference) = bare(&second.ty)
+        && !matches!(&*reference.elem, Type::Path(path) if path.path.is_ident("str"))
+        && !matches!(&*reference.elem, Type::Slice(_))
+    {
+        diag.input_borrowed(reference, name, show(&reference.elem));
         return None;
     }
     let output = match &signature.output {
@@ -177,6 +244,15 @@ pub(super) fn plain_function(signature: &Signature, role: &str, usage: &str, dia
     diag.count() == before
 }
 
+/// What a function borrows it borrows while it runs: any lifetime, so none is named.
+pub(super) fn borrows_briefly(reference: &TypeReference, role: &str, name: &Ident, diag: &mut Diag) -> bool {
+    let Some(lifetime) = reference.lifetime.as_ref().filter(|lifetime| lifetime.ident != "_") else { return true };
+    let mut written = reference.clone();
+    written.lifetime = None;
+    diag.reference_lifetime(lifetime, role, name, show(&written));
+    false
+}
+
 /// Every type that some step takes, with the one output it has.
 fn stepped(parsed: &Parsed, line: &Line<'_>, steps: &[Vec<Step<'_>>], diag: &mut Diag) -> Vec<Known> {
     let mut known: Vec<Known> = Vec::new();
@@ -213,18 +289,23 @@ fn stepped(parsed: &Parsed, line: &Line<'_>, steps: &[Vec<Step<'_>>], diag: &mut
 }
 
 /// Reads the adapters, and what `extends` makes.
-fn drafts<'p>(parsed: &'p Parsed, known: &[Known], whole: &mut bool, diag: &mut Diag) -> Vec<Draft<'p>> {
+fn drafts<'p>(parsed: &'p Parsed, known: &[Known], lost: &mut Lost, diag: &mut Diag) -> Vec<Draft<'p>> {
     let mut drafts: Vec<Draft<'p>> = Vec::new();
     for function in &parsed.adapters {
-        match adapter(parsed, known, function, diag) {
-            Some(draft) => drafts.push(draft),
-            None => *whole = false,
+        if let Some(draft) = adapter(parsed, known, function, diag) {
+            drafts.push(draft);
+        } else {
+            lost.adapter = true;
+            lost.function(parsed, None, &function.item.sig);
         }
     }
     for extends in &parsed.extends {
-        match extended(parsed, extends, diag) {
-            Some(both) => drafts.extend(both),
-            None => *whole = false,
+        if let Some(both) = extended(parsed, extends, diag) {
+            drafts.extend(both);
+        } else {
+            lost.adapter = true;
+            let (of, ident) = (&extends.of, &extends.ident);
+            lost.taken.extend([of, &syn::parse_quote!(#ident)].map(|ty| (None, Some(parsed.scope.key(ty)))));
         }
     }
     let mut again = Vec::new();
@@ -260,6 +341,7 @@ fn adapter<'p>(parsed: &Parsed, known: &[Known], function: &'p Function, diag: &
     };
     let side = function.marker.adapt.as_ref().and_then(|(_, side)| *side);
     let taken = match bare(&from.ty) {
+        Type::Reference(reference) if !borrows_briefly(reference, "adapter", name, diag) => return None,
         Type::Reference(reference) => &*reference.elem,
         taken => taken,
     };
@@ -366,7 +448,7 @@ fn sides<'p>(
     parsed: &Parsed,
     known: &mut Vec<Known>,
     drafts: Vec<Draft<'p>>,
-    whole: &mut bool,
+    lost: &mut Lost,
     diag: &mut Diag,
 ) -> Vec<(Side, Draft<'p>)> {
     let inputs: Vec<String> = known.iter().map(|known| known.key.clone()).collect();
@@ -383,13 +465,14 @@ fn sides<'p>(
                 let (from, to) = (show(&draft.adapter.from), show(&draft.adapter.to));
                 if as_input == 0 {
                     // the step that would make it one may be what could not be read
-                    if *whole {
+                    if lost.taken.is_empty() && !parsed.incomplete {
                         diag.adapter_of_nothing(draft.at, &draft.name, &from, &to);
                     }
                 } else {
                     diag.adapter_of_both(draft.at, &draft.name, &from, &to);
                 }
-                *whole = false;
+                lost.adapter = true;
+                lost.taken.push((None, Some(draft.from)));
                 continue;
             }
         };
@@ -423,6 +506,7 @@ struct Search<'a, 'p> {
     parsed: &'p Parsed,
     line: &'a Line<'p>,
     steps: &'a [Vec<Step<'p>>],
+    lost: &'a Lost,
     known: Vec<Known>,
     adapters: Vec<(Side, Draft<'p>)>,
     /// Inputs with two ways, each reported once.
@@ -499,8 +583,9 @@ impl Search<'_, '_> {
         let mut dropped = Vec::new();
         for ty in &link.options.drops {
             let shown = show(ty);
-            let Some(input) = self.find(&self.parsed.scope.key(ty)) else {
-                if !self.parsed.incomplete {
+            let key = self.parsed.scope.key(ty);
+            let Some(input) = self.find(&key) else {
+                if !self.line.incomplete && !self.lost.may_name(&key) {
                     diag.drops_no_input(ty, number, &shown);
                 }
                 continue;
@@ -509,6 +594,7 @@ impl Search<'_, '_> {
                 diag.drops_a_step(ty, number, &shown, function);
             } else if let Some(previous) = link.previous
                 && let Way::Refused = self.known[input].input.ways[previous]
+                && !self.lost.may_name(&key)
             {
                 diag.drops_untaken(ty, number, &shown, self.line.links[previous].number.value);
             } else if dropped.contains(&input) {
@@ -525,6 +611,9 @@ impl Search<'_, '_> {
     fn untaken(&self, version: usize, diag: &mut Diag) {
         let link = &self.line.links[version];
         let (Some(previous), Some(state)) = (link.previous, link.state) else { return };
+        if link.options.unread("drops") {
+            return;
+        }
         let untaken: Vec<&Known> = self
             .known
             .iter()
@@ -534,6 +623,7 @@ impl Search<'_, '_> {
                     && matches!(known.input.ways[version], Way::Refused)
                     && !self.dropped[version].contains(input)
                     && !self.ambiguous.contains(input)
+                    && !self.lost.may_take(link.number.value, &known.key)
             })
             .map(|(_, known)| known)
             .collect();
@@ -542,18 +632,35 @@ impl Search<'_, '_> {
         if link.steps.is_empty() && !untaken.is_empty() {
             let inputs: Vec<String> = untaken.iter().map(|known| show(&known.input.ty)).collect();
             let taken: Vec<String> = inputs.iter().map(quoted).collect();
-            diag.no_steps_any_more(at, number, before, taken.join(", "), inputs.join(", "), state);
+            let unmarked = untaken.iter().map(|known| self.unmarked(known, state, number)).collect::<String>();
+            diag.no_steps_any_more(at, number, before, taken.join(", "), inputs.join(", "), state, unmarked);
             return;
         }
         for known in untaken {
             let input = show(&known.input.ty);
-            match self.late_partial(version, known) {
-                Some((draft, first)) => {
-                    diag.partial_after_first(draft.at, &draft.name, &first.name, number, &input);
-                }
-                None => diag.untaken(at, number, &input, before, state, show(&known.input.output)),
+            if let Some((draft, first)) = self.late_partial(version, known) {
+                diag.partial_after_first(draft.at, &draft.name, &first.name, number, &input);
+            } else {
+                let unmarked = self.unmarked(known, state, number);
+                diag.untaken(at, number, &input, before, state, show(&known.input.output), unmarked);
             }
         }
+    }
+
+    /// A function that could be the missing step, if only it had a marker.
+    fn unmarked(&self, known: &Known, state: &Ident, number: u32) -> String {
+        let takes = |function: &&Signature| {
+            let second = match function.inputs.iter().nth(1) {
+                Some(FnArg::Typed(second)) if function.inputs.len() == 2 => &second.ty,
+                _ => return false,
+            };
+            runs_on(function).is_some_and(|ty| is_state(self.parsed, state, ty))
+                && self.parsed.scope.key(second) == known.key
+        };
+        let found = self.parsed.unmarked.iter().find(takes);
+        found.map_or_else(String::new, |function| {
+            format!("mark `{}` with `#[machine(version = {number})]`; or ", function.ident)
+        })
     }
 
     /// An adapter of this input that leads to one which the version takes only partially, and that one's adapter.
@@ -588,10 +695,11 @@ impl Search<'_, '_> {
             }
         }
         for input in 0..self.known.len() {
-            if self.known[input].open_output && !self.parsed.incomplete {
+            if self.known[input].open_output && !self.line.incomplete {
                 let key = &self.known[input].key;
+                let leads = |draft: &Draft<'_>| draft.from == *key && !self.lost.may_name(&draft.to);
                 if let Some((_, draft)) =
-                    self.adapters.iter().find(|(side, draft)| *side == Side::Input && draft.from == *key)
+                    self.adapters.iter().find(|(side, draft)| *side == Side::Input && leads(draft))
                 {
                     let (from, to) = (show(&draft.adapter.from), show(&draft.adapter.to));
                     diag.adapter_to_nowhere(draft.at, &draft.name, &from, &to);
@@ -607,7 +715,8 @@ impl Search<'_, '_> {
                         *side == Side::Output && draft.from == have_key && draft.to == want_key
                     });
                     if back.is_none()
-                        && !self.parsed.incomplete
+                        && !self.lost.adapter
+                        && !self.line.incomplete
                         && !missing.contains(&(have_key.clone(), want_key.clone()))
                     {
                         let draft = &self.adapters[adapter].1;
@@ -642,11 +751,11 @@ impl Search<'_, '_> {
 }
 
 /// Names the variants of `AnyInput`: after the type, or as `input = "name"` says.
-fn variants(parsed: &Parsed, steps: &[Vec<Step<'_>>], known: &mut [Known], diag: &mut Diag) {
+fn variants(parsed: &Parsed, lost: &Lost, steps: &[Vec<Step<'_>>], known: &mut [Known], diag: &mut Diag) {
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
     for (ident, name) in &parsed.input_names {
         let key = parsed.scope.key(&syn::parse_quote!(#ident));
-        if !known.iter().any(|known| known.key == key) && !parsed.incomplete {
+        if !known.iter().any(|known| known.key == key) && !lost.may_name(&key) && !parsed.incomplete {
             diag.input_name_of_no_input(name, ident);
         }
     }
