@@ -32,9 +32,10 @@ impl Diag {
         self.errors.len()
     }
 
-    /// What `syn` says of tokens that it cannot read, and what to write instead.
-    pub(crate) fn syntax(&mut self, error: &Error, help: &str) {
-        self.errors.push(Error::new(error.span(), format!("{error}\n\nhelp: {help}")));
+    /// What `syn` says of tokens that it cannot read, the option that they were read for, and what to write instead.
+    pub(crate) fn syntax(&mut self, error: &Error, option: Option<&str>, help: &str) {
+        let option = option.map_or_else(String::new, |option| format!("`{option}` cannot be read: "));
+        self.errors.push(Error::new(error.span(), format!("{option}{error}\n\nhelp: {help}")));
     }
 
     /// All the messages, as `compile_error!`s.
@@ -185,7 +186,7 @@ messages! {
         "version {number} is retired",
         "saved states of the old version {number} may still exist, so choose a number that was never used; retired: {retired}";
     state_twice(state, number, first, before, from):
-        "`{state}` is the type `{first}`, which is the state of version {before}",
+        "`{state}` is the same type as `{first}`, the state of version {before}",
         "for version {number} to keep it, remove this marker and write `#[machine(version = {number}, migrates_from = {from})]` \
          on its first step; else give version {number} a type of its own";
     no_state[machine](number, help):
@@ -255,9 +256,9 @@ messages! {
     function_lifetime(role, name):
         "{role} `{name}` cannot have lifetime parameters",
         "remove them: only the state is borrowed, and inputs and outputs own what they hold";
-    reference_lifetime(role, name, written):
-        "{role} `{name}` borrows for a lifetime",
-        "remove it: `{written}`";
+    reference_lifetime(lifetime, role, name, written):
+        "{role} `{name}` borrows for `{lifetime}`",
+        "write `{written}`: it is borrowed while `{name}` runs, and no longer";
     function_generic(role, name):
         "{role} `{name}` cannot be generic",
         "write the types out: every state and input is one concrete type";
@@ -354,6 +355,9 @@ messages! {
     adapter_to_nowhere(name, from, to):
         "`{name}` takes `{from}` to `{to}`, which no version takes",
         "add a step for `{to}`, or adapt to an input that has one";
+    output_adapter_borrows(name, from, to):
+        "output adapter `{name}` borrows the output",
+        "take it by value: `fn {name}(new: {from}) -> {to}`";
     output_adapter_partial(name):
         "output adapter `{name}` must fit every output",
         "the step has run by then, so nothing can be given back: return the type itself, not an `Option`";

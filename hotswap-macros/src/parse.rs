@@ -244,10 +244,10 @@ fn module_options(args: TokenStream, ident: &Ident, diag: &mut Diag) -> Options 
         retired: Vec::new(),
     };
     let mut seen: Vec<Ident> = Vec::new();
-    let mut help = SEPARATED.to_owned();
+    let mut reading: Option<String> = None;
     let parser = syn::meta::parser(|meta| {
         let Some(name) = option_name(&meta, &mut seen, diag) else { return skip(meta.input) };
-        help = usage(&name.to_string());
+        reading = Some(name.to_string());
         match name.to_string().as_str() {
             "name" => match text(&meta, "name", diag)? {
                 Some(name) if name.value().trim().is_empty() => diag.name_empty(&name),
@@ -300,15 +300,16 @@ fn module_options(args: TokenStream, ident: &Ident, diag: &mut Diag) -> Options 
                 skip(meta.input)?;
             }
         }
-        SEPARATED.clone_into(&mut help);
+        reading = None;
         Ok(())
     });
     if let Err(error) = parser.parse2(args) {
-        diag.syntax(&error, &help);
+        diag.syntax(&error, reading.as_deref(), &usage(reading.as_deref().unwrap_or_default()));
     }
     options.retired.sort_unstable();
     if options.derive.eq && !options.derive.partial_eq {
         diag.eq_alone(ident);
+        options.derive.eq = false;
     }
     options
 }
@@ -551,7 +552,7 @@ impl Parsed {
 
 impl Marker {
     fn read(&mut self, attr: &Attribute, place: Place, seen: &mut Vec<Ident>, diag: &mut Diag) {
-        let mut help = SEPARATED.to_owned();
+        let mut reading: Option<String> = None;
         let result = match &attr.meta {
             Meta::Path(_) => Ok(()),
             Meta::List(_) => attr.parse_nested_meta(|meta| {
@@ -559,9 +560,9 @@ impl Marker {
                     self.unread.push(None);
                     return skip(meta.input);
                 };
-                help = usage(&name.to_string());
+                reading = Some(name.to_string());
                 self.option(&name, &meta, place, diag)?;
-                SEPARATED.clone_into(&mut help);
+                reading = None;
                 Ok(())
             }),
             Meta::NameValue(_) => {
@@ -572,7 +573,7 @@ impl Marker {
         };
         if let Err(error) = result {
             self.unread.push(None);
-            diag.syntax(&error, &help);
+            diag.syntax(&error, reading.as_deref(), &usage(reading.as_deref().unwrap_or_default()));
         }
     }
 
@@ -638,18 +639,19 @@ impl Marker {
             "migrate" => {
                 let (mut from, mut to) = (None, None);
                 if meta.input.peek(syn::token::Paren) {
+                    let before = diag.count();
                     meta.parse_nested_meta(|end| {
                         let value: Expr = end.value()?.parse()?;
                         if end.path.is_ident("from") {
                             from = read_number(&value, "from", diag);
                         } else if end.path.is_ident("to") {
                             to = read_number(&value, "to", diag);
-                        } else {
+                        } else if diag.count() == before {
                             diag.unknown_end(&end.path);
                         }
                         Ok(())
                     })?;
-                    if from.is_none() != to.is_none() {
+                    if from.is_none() != to.is_none() && diag.count() == before {
                         diag.half_an_edge(name);
                     }
                 }

@@ -249,7 +249,7 @@ pub(super) fn borrows_briefly(reference: &TypeReference, role: &str, name: &Iden
     let Some(lifetime) = reference.lifetime.as_ref().filter(|lifetime| lifetime.ident != "_") else { return true };
     let mut written = reference.clone();
     written.lifetime = None;
-    diag.reference_lifetime(lifetime, role, name, show(&written));
+    diag.reference_lifetime(lifetime, lifetime, role, name, show(&written));
     false
 }
 
@@ -356,7 +356,11 @@ fn adapter<'p>(parsed: &Parsed, known: &[Known], function: &'p Function, diag: &
     let optional = parsed.scope.arguments(to, "Option").filter(|arguments| arguments.len() == 1);
     let (from, to, partial) = match (bare(&from.ty), optional) {
         (Type::Reference(_), Some(inner)) if !of_outputs(to) || of_inputs(inner[0]) => (taken, inner[0], true),
-        (Type::Reference(reference), _) => {
+        (Type::Reference(reference), Some(_)) => {
+            diag.output_adapter_borrows(reference, name, show(taken), show(to));
+            return None;
+        }
+        (Type::Reference(reference), None) => {
             diag.adapter_borrows(reference, name, show(taken), show(to));
             return None;
         }
@@ -480,6 +484,7 @@ fn sides<'p>(
             // the half of `extends` that does not fit every output is of no use, which is no mistake
             if let Adapt::Written(_) = draft.adapter.how {
                 diag.output_adapter_partial(draft.at, &draft.name);
+                lost.adapter = true;
             }
             continue;
         }
