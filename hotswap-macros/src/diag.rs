@@ -293,9 +293,9 @@ messages! {
     two_outputs(input, first_output, first, output, name):
         "`{input}` has two output types: `{first_output}` in `{first}` and `{output}` in `{name}`",
         "callers get one type whatever version answers: return `{first_output}` here, or take a new input type and adapt";
-    untaken[machine](number, input, before, state, output, unmarked):
+    untaken[machine](number, input, before, state, output, hint):
         "version {number} of machine `{machine}` does not take `{input}`, which version {before} takes",
-        "{unmarked}add `#[machine(version = {number})] fn name(state: &mut {state}, input: {input}) -> {output}`, \
+        "{hint}add `#[machine(version = {number})] fn name(state: &mut {state}, input: {input}) -> {output}`, \
          adapt it with `#[machine(adapt)] fn name(old: {input}) -> …`, or say `drops({input})` on version {number}";
     no_steps_any_more(number, before, taken, inputs, state, unmarked):
         "version {number} has no steps, and version {before} takes {taken}",
@@ -361,9 +361,9 @@ messages! {
     output_adapter_partial(name):
         "output adapter `{name}` must fit every output",
         "the step has run by then, so nothing can be given back: return the type itself, not an `Option`";
-    output_adapter_missing(name, input, want, have):
+    output_adapter_missing(name, input, want, have, other_way):
         "`{name}` adapts input `{input}`, but not the output `{have}` back to `{want}`",
-        "callers of `{input}` expect `{want}`: add `#[machine(adapt)] fn name(new: {have}) -> {want}`";
+        "callers of `{input}` expect `{want}`: {other_way}add `#[machine(adapt)] fn name(new: {have}) -> {want}`";
     two_ways(number, input, first, second):
         "version {number} could take `{input}` in two ways: by `{first}` or by `{second}`",
         "remove one adapter, or give version {number} a step for `{input}`";
@@ -456,10 +456,14 @@ messages! {
     value_without_reversible(number):
         "this value has no effect: the way down from version {number} is not derived",
         "add `reversible` to version {number}, or name the field alone";
-    no_source(name, new, old):
-        "field `{name}` of `{new}` has no source in `{old}`",
+    no_source(name, in_new, in_old, new, old):
+        "field `{name}` of `{in_new}` has no source in `{in_old}`",
         "`#[machine(added = …)]` gives it a value, `#[machine(from = …)]` renames a field, \
          or write `#[machine(migrate)] fn up(old: &{old}) -> {new}`";
+    renamed(name, in_new, in_old, from, path, number):
+        "field `{name}` of `{in_new}` has no source in `{in_old}`, of which `{from}` goes nowhere",
+        "say `#[machine(from = {from})]` on it if it is the same, renamed; else give it a value, `#[machine(added = …)]`, \
+         and say `removes({path})` on version {number}";
     source_unknown(from, old, known):
         "`{old}` has no field `{from}`",
         "`from` names a field of the state before; those of `{old}` are {known}";
@@ -551,4 +555,56 @@ messages! {
     frozen_not_a_fingerprint(state, number, now):
         "this is not a fingerprint, so nothing pins `{state}`",
         "version {number} is now `frozen = \"{now}\"`";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use proc_macro2::TokenTree;
+    use syn::{Item, LitStr};
+
+    /// The names and facts of all messages, as they stand above.
+    fn messages() -> Vec<(String, String)> {
+        let file = syn::parse_file(include_str!("diag.rs")).expect("this file parses");
+        let lists = file.items.into_iter().filter_map(|item| match item {
+            Item::Macro(item) if item.mac.path.is_ident("messages") => Some(item.mac.tokens),
+            _ => None,
+        });
+        let mut messages = Vec::new();
+        for list in lists {
+            let tokens: Vec<TokenTree> = list.into_iter().collect();
+            for message in tokens.split(|token| matches!(token, TokenTree::Punct(end) if end.as_char() == ';')) {
+                let fact = message.iter().find(|token| matches!(token, TokenTree::Literal(_)));
+                let fact = fact.map(|fact| syn::parse2::<LitStr>(fact.clone().into()).expect("a fact is a string"));
+                messages.extend(message.first().zip(fact).map(|(name, fact)| (name.to_string(), fact.value())));
+            }
+        }
+        messages
+    }
+
+    /// Whether a line is this fact, whatever stands in its place holders.
+    fn says(line: &str, fact: &str) -> bool {
+        let mut rest = line;
+        fact.split('{').all(|part| {
+            let text = part.split_once('}').map_or(part, |(_, text)| text);
+            rest.find(text).map(|at| rest = &rest[at + text.len()..]).is_some()
+        })
+    }
+
+    #[test]
+    fn every_message_has_a_case() {
+        let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ui-tests/cases");
+        let entries = |path: &Path| fs::read_dir(path).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let files =
+            entries(&cases).filter(|path| path.is_dir()).flat_map(|folder| entries(&folder).collect::<Vec<_>>());
+        let said = files.filter(|path| path.extension().is_some_and(|extension| extension == "stderr"));
+        let said: String = said.map(|path| fs::read_to_string(path).expect("a text")).collect();
+        let unsaid = |fact: &str| !said.lines().any(|line| says(line, fact));
+        let messages = messages();
+        assert!(messages.len() > 140, "only {} messages were found", messages.len());
+        let missing: Vec<_> = messages.iter().filter(|(_, fact)| unsaid(fact)).map(|(name, _)| name).collect();
+        assert!(missing.is_empty(), "no case of ui-tests says: {missing:?}");
+    }
 }

@@ -120,8 +120,10 @@ fn key(parsed: &Parsed, state: &Ident) -> String {
 /// The state that a step says it runs on, as it is written.
 pub(super) fn runs_on(step: &Signature) -> Option<&Type> {
     let Some(FnArg::Typed(first)) = step.inputs.first() else { return None };
-    let Type::Reference(reference) = bare(&first.ty) else { return None };
-    Some(&reference.elem)
+    match bare(&first.ty) {
+        Type::Reference(reference) => Some(&reference.elem),
+        by_value => Some(by_value),
+    }
 }
 
 /// How to write a step, or which function without a marker may be one.
@@ -208,7 +210,10 @@ fn neighbours(parsed: &Parsed, line: &mut Line<'_>, diag: &mut Diag) {
         } else if !line.incomplete {
             let known: Vec<String> = numbers.iter().filter(|known| **known < number).map(ToString::to_string).collect();
             let instead = match known.as_slice() {
-                [] => format!("or remove `migrates_from` if version {number} is the first"),
+                [] => format!(
+                    "or remove `migrates_from` if version {number} is the first; if version {from_number} was released \
+                     and its code is gone, reserve its number with `#[machine(retired({from_number}))]` on the module"
+                ),
                 known => format!("or migrate from one of: {}", known.join(", ")),
             };
             diag.gap(&from.lit, number, from_number, &instead);

@@ -93,8 +93,10 @@ pub(super) fn inputs(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Input
     for link in &line.links {
         let mut of_version: Vec<Step<'_>> = Vec::new();
         for function in &link.steps {
-            // a version that is nowhere in the line may be another's number written wrong
-            let number = link.state.map(|_| link.number.value);
+            // where version and state disagree, it may be another version's step
+            let runs_on = runs_on(&function.item.sig);
+            let agrees = |state: &&Ident| runs_on.is_some_and(|ty| is_state(parsed, state, ty));
+            let number = link.state.filter(agrees).map(|_| link.number.value);
             let read = step(parsed, link, function, diag);
             if read.is_none() || number.is_none() {
                 lost.function(parsed, number, &function.item.sig);
@@ -122,14 +124,18 @@ pub(super) fn inputs(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Input
         ambiguous: Vec::new(),
         dropped: Vec::new(),
     };
+    let mut confused = Vec::new();
     for version in 0..line.links.len() {
         search.version(version, diag);
-        search.untaken(version, diag);
+        let mut of_version = search.untaken(version, diag);
+        confused.append(&mut of_version);
     }
     search.outputs(diag);
-    variants(parsed, &lost, &steps, &mut search.known, diag);
+    variants(parsed, &lost, &steps, &confused, &mut search.known, diag);
+    // by its way from the root of the crate it may be an input that is known already, and a stub cannot be made twice
+    let again = |known: &Known| confused.contains(&known.key) && known.key.starts_with("crate");
     Inputs {
-        inputs: search.known.into_iter().map(|known| known.input).collect(),
+        inputs: search.known.into_iter().filter(|known| !again(known)).map(|known| known.input).collect(),
         adapters: search.adapters.into_iter().map(|(_, draft)| draft.adapter).collect(),
     }
 }
@@ -613,11 +619,15 @@ impl Search<'_, '_> {
     }
 
     /// What the predecessor takes, this version takes or drops.
-    fn untaken(&self, version: usize, diag: &mut Diag) {
+    ///
+    /// Gives the types of which it said that others of their name are taken or not.
+    fn untaken(&self, version: usize, diag: &mut Diag) -> Vec<String> {
         let link = &self.line.links[version];
-        let (Some(previous), Some(state)) = (link.previous, link.state) else { return };
-        if link.options.unread("drops") {
-            return;
+        let (Some(previous), Some(state)) = (link.previous, link.state) else { return Vec::new() };
+        // what is dropped by a name that is none may be what is not taken
+        let unknown = |ty: &Type| self.find(&self.parsed.scope.key(ty)).is_none();
+        if link.options.unread("drops") || link.options.drops.iter().any(unknown) {
+            return Vec::new();
         }
         let untaken: Vec<&Known> = self
             .known
@@ -639,17 +649,48 @@ impl Search<'_, '_> {
             let taken: Vec<String> = inputs.iter().map(quoted).collect();
             let unmarked = untaken.iter().map(|known| self.unmarked(known, state, number)).collect::<String>();
             diag.no_steps_any_more(at, number, before, taken.join(", "), inputs.join(", "), state, unmarked);
-            return;
+            return Vec::new();
         }
+        let mut confused = Vec::new();
         for known in untaken {
             let input = show(&known.input.ty);
             if let Some((draft, first)) = self.late_partial(version, known) {
                 diag.partial_after_first(draft.at, &draft.name, &first.name, number, &input);
             } else {
-                let unmarked = self.unmarked(known, state, number);
-                diag.untaken(at, number, &input, before, state, show(&known.input.output), unmarked);
+                let hint = match self.namesake(version, known) {
+                    Some(other) => {
+                        confused.extend([known.key.clone(), other.key.clone()]);
+                        format!(
+                            "it takes `{}`: if that is the same type, write it the same way; ",
+                            show(&other.input.ty)
+                        )
+                    }
+                    None => self.hint(version, known, state, number),
+                };
+                diag.untaken(at, number, &input, before, state, show(&known.input.output), hint);
             }
         }
+        confused
+    }
+
+    fn takes(&self, version: usize, key: &str) -> bool {
+        self.find(key).is_some_and(|input| !matches!(self.known[input].input.ways[version], Way::Refused))
+    }
+
+    /// An input of the same name that this version takes.
+    fn namesake(&self, version: usize, known: &Known) -> Option<&Known> {
+        let name = own_name(&known.input.ty)?;
+        let same = |other: &&Known| own_name(&other.input.ty).is_some_and(|other| other == name);
+        self.known.iter().filter(same).find(|other| other.key != known.key && self.takes(version, &other.key))
+    }
+
+    /// What may have been meant to take an input.
+    fn hint(&self, version: usize, known: &Known, state: &Ident, number: u32) -> String {
+        let back = |draft: &&Draft<'_>| draft.to == known.key && self.takes(version, &draft.from);
+        if let Some(draft) = self.adapters.iter().map(|(_, draft)| draft).find(back) {
+            return format!("`{}` adapts the other way; ", draft.name);
+        }
+        self.unmarked(known, state, number)
     }
 
     /// A function that could be the missing step, if only it had a marker.
@@ -726,7 +767,12 @@ impl Search<'_, '_> {
                     {
                         let draft = &self.adapters[adapter].1;
                         let input = show(&self.known[input].input.ty);
-                        diag.output_adapter_missing(draft.at, &draft.name, &input, show(want), show(have));
+                        let other_way = self
+                            .adapters
+                            .iter()
+                            .find(|(_, draft)| draft.from == want_key && draft.to == have_key)
+                            .map_or_else(String::new, |(_, draft)| format!("`{}` adapts the other way; ", draft.name));
+                        diag.output_adapter_missing(draft.at, &draft.name, &input, show(want), show(have), other_way);
                         missing.push((have_key, want_key));
                     }
                 }
@@ -756,7 +802,14 @@ impl Search<'_, '_> {
 }
 
 /// Names the variants of `AnyInput`: after the type, or as `input = "name"` says.
-fn variants(parsed: &Parsed, lost: &Lost, steps: &[Vec<Step<'_>>], known: &mut [Known], diag: &mut Diag) {
+fn variants(
+    parsed: &Parsed,
+    lost: &Lost,
+    steps: &[Vec<Step<'_>>],
+    confused: &[String],
+    known: &mut [Known],
+    diag: &mut Diag,
+) {
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
     for (ident, name) in &parsed.input_names {
         let key = parsed.scope.key(&syn::parse_quote!(#ident));
@@ -794,7 +847,9 @@ fn variants(parsed: &Parsed, lost: &Lost, steps: &[Vec<Step<'_>>], known: &mut [
         };
         let Some(variant) = variant else { continue };
         let shown = show(&known.input.ty);
-        if let Some(other) = taken.insert(variant.to_string(), shown.clone()) {
+        if let Some(other) = taken.insert(variant.to_string(), shown.clone())
+            && (name.is_some() || !confused.contains(&known.key))
+        {
             let at: &dyn quote::ToTokens = name.map_or(&known.input.ty as &dyn quote::ToTokens, |name| name);
             diag.input_name_taken(at, &other, &shown, &variant);
         }

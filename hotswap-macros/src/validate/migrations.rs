@@ -318,6 +318,18 @@ impl<'p> Pair<'p> {
         self.old.iter().find(|old| field.marker.added.is_none() && old.member == *wanted)
     }
 
+    /// Whether nothing at all says where a new field comes from.
+    fn is_new(&self, field: &FieldDecl) -> bool {
+        let marker = &field.marker;
+        let told = marker.added.is_some() || marker.from.is_some() || marker.unread("added") || marker.unread("from");
+        !told && self.source(field).is_none()
+    }
+
+    /// What `removes` calls an old field.
+    fn path(&self, field: &str) -> String {
+        self.variants.map_or_else(|| field.to_owned(), |(variant, _)| format!("{variant}.{field}"))
+    }
+
     /// The new fields that come from an old one.
     fn takers(&self, old: &FieldDecl) -> Vec<&'p FieldDecl> {
         self.new.iter().filter(|new| self.source(new).is_some_and(|from| from.member == old.member)).collect()
@@ -462,6 +474,16 @@ impl<'p> Ends<'p> {
         &self.link.options.removes
     }
 
+    /// The old field that an entry of `removes(…)` names.
+    fn removable(&self, removed: &Removed) -> Option<&'p FieldDecl> {
+        let fields = match (&self.old.kind, &removed.variant) {
+            (Kind::Struct(fields), None) => fields,
+            (Kind::Enum(variants), Some(name)) => &variants.iter().find(|variant| variant.ident == *name)?.fields,
+            _ => return None,
+        };
+        fields.iter().find(|field| field.member == removed.member)
+    }
+
     /// `removes(…)` names fields that the old state has, each once.
     fn removed_exist(&self, diag: &mut Diag) {
         for (index, removed) in self.removes().iter().enumerate() {
@@ -472,18 +494,16 @@ impl<'p> Ends<'p> {
                 diag.removes_a_variant(&removed.member, &variant.ident, old, self.old_number, self.new_number, new);
                 continue;
             }
-            let old: &[FieldDecl] = match (&self.old.kind, &removed.variant) {
-                (Kind::Struct(fields), None) => fields,
-                (Kind::Enum(variants), Some(variant)) => {
-                    variants.iter().find(|old| old.ident == *variant).map_or(&[], |old| &old.fields)
-                }
-                _ => &[],
-            };
             let name = member_name(&removed.member);
-            if !old.iter().any(|field| field.member == removed.member) {
-                let in_enum = matches!(self.old.kind, Kind::Enum(_));
-                let help = match (in_enum, &removed.variant) {
-                    (true, None) => format!("in an enum a field is named with its variant: `removes(Variant.{name})`"),
+            if self.removable(removed).is_none() {
+                let help = match &self.old.kind {
+                    Kind::Enum(variants) if removed.variant.is_none() => {
+                        let has =
+                            |variant: &&VariantDecl| variant.fields.iter().any(|field| field.member == removed.member);
+                        let variant =
+                            variants.iter().find(has).map_or("Variant".to_owned(), |has| has.ident.to_string());
+                        format!("in an enum a field is named with its variant: `removes({variant}.{name})`")
+                    }
                     _ => format!("the fields of `{}` are {}", self.old.ident, names(fields_of(self.old).into_iter())),
                 };
                 diag.removes_unknown(&removed.member, self.new_number, &name, &self.old.ident, &help);
@@ -512,9 +532,7 @@ impl<'p> Ends<'p> {
                         diag.source_unknown(from, member_name(from), &self.old.ident, &known);
                     }
                     // where the way up is written, that is where it comes from
-                    None if up && !marker.unread("added") && !marker.unread("from") => {
-                        diag.no_source(field.at(), member_name(&field.member), &self.new.ident, &self.old.ident);
-                    }
+                    None if up && pair.is_new(field) => self.no_source(field, pair, diag),
                     None => {}
                 }
                 continue;
@@ -535,14 +553,17 @@ impl<'p> Ends<'p> {
 
     /// Whether every old field goes somewhere, and on a way down comes back from one place.
     fn ways(&self, pair: &Pair<'_>, up: bool, down: bool, diag: &mut Diag) {
-        let unread = self.link.options.unread("removes") || pair.misses();
+        let unread = self.link.options.unread("removes")
+            || self.removes().iter().any(|removed| self.removable(removed).is_none())
+            || pair.misses();
         for old in pair.old {
             let name = member_name(&old.member);
             let takers = pair.takers(old);
             let moved: Vec<_> = takers.iter().filter(|field| field.marker.with.is_none()).collect();
             let back: Vec<_> = takers.iter().filter(|field| puts_back(field)).collect();
             match (takers.as_slice(), self.removed(pair, old)) {
-                ([], None) if !unread => self.dropped(old, pair, diag),
+                ([], None) if unread || up && self.is_renamed(old, pair) => {}
+                ([], None) => self.dropped(old, pair, diag),
                 ([], Some(Removed { member, value: None, .. })) if down => {
                     diag.removed_without_value(member, self.new_number, &name);
                 }
@@ -586,13 +607,35 @@ impl<'p> Ends<'p> {
         diag.type_changed(&field.ty, &name, &was, &is, &self.old.ident, &self.new.ident, ways);
     }
 
-    fn dropped(&self, old: &FieldDecl, pair: &Pair<'_>, diag: &mut Diag) {
-        let (name, state) = (member_name(&old.member), &self.old.ident);
-        let (path, of) = match pair.variants {
-            Some((variant, _)) => (format!("{variant}.{name}"), format!("{state}::{variant}")),
-            None => (name.clone(), state.to_string()),
+    fn no_source(&self, field: &FieldDecl, pair: &Pair<'_>, diag: &mut Diag) {
+        let (name, number) = (member_name(&field.member), self.new_number);
+        let (old, new) = (&self.old.ident, &self.new.ident);
+        let in_old = within(old, pair.variants.map(|(old, _)| old));
+        let in_new = within(new, pair.variants.map(|(_, new)| new));
+        match pair.old.iter().find(|old| self.is_renamed(old, pair)) {
+            Some(from) => {
+                let from = member_name(&from.member);
+                diag.renamed(field.at(), name, in_new, in_old, &from, pair.path(&from), number);
+            }
+            None => diag.no_source(field.at(), name, in_new, in_old, new, old),
+        }
+    }
+
+    /// Whether an old field looks like the one new one without a source: the only one that goes nowhere, of its type.
+    fn is_renamed(&self, old: &FieldDecl, pair: &Pair<'_>) -> bool {
+        let lost = |old: &&FieldDecl| pair.takers(old).is_empty() && self.removed(pair, old).is_none();
+        let mut lost = pair.old.iter().filter(lost);
+        let mut new = pair.new.iter().filter(|field| pair.is_new(field));
+        let (Some(from), None, Some(to), None) = (lost.next(), lost.next(), new.next(), new.next()) else {
+            return false;
         };
-        diag.dropped_field(old.at(), &name, &of, &self.new.ident, &path, self.new_number);
+        from.member == old.member && self.key(self.old, &from.ty) == self.key(self.new, &to.ty)
+    }
+
+    fn dropped(&self, old: &FieldDecl, pair: &Pair<'_>, diag: &mut Diag) {
+        let name = member_name(&old.member);
+        let of = within(&self.old.ident, pair.variants.map(|(old, _)| old));
+        diag.dropped_field(old.at(), &name, &of, &self.new.ident, pair.path(&name), self.new_number);
     }
 
     /// Where the old fields come from on the way down.
@@ -666,6 +709,11 @@ fn is_pure(value: &Expr) -> bool {
         Expr::Paren(paren) => is_pure(&paren.expr),
         _ => false,
     }
+}
+
+/// A state, or a variant of it.
+fn within(state: &Ident, variant: Option<&Ident>) -> String {
+    variant.map_or_else(|| state.to_string(), |variant| format!("{state}::{variant}"))
 }
 
 fn member_name(member: &Member) -> String {

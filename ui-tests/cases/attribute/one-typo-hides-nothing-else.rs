@@ -1,4 +1,4 @@
-// errors: 2
+// errors: 3
 use hotswap::machine;
 
 #[machine]
@@ -35,6 +35,17 @@ mod counter {
 
     #[machine(version = 2)]
     pub fn tick_v2(state: &mut V2, _: Tick) {
+        state.count += 1;
+    }
+
+    #[machine(version = 4, migrates_from = 3)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V4 {
+        pub count: i64,
+    }
+
+    #[machine(version = 4)]
+    pub fn tick_v4(state: &mut V4, _: Tick) {
         state.count += 1;
     }
 }
