@@ -293,9 +293,9 @@ messages! {
     two_outputs(input, first_output, first, output, name):
         "`{input}` has two output types: `{first_output}` in `{first}` and `{output}` in `{name}`",
         "callers get one type whatever version answers: return `{first_output}` here, or take a new input type and adapt";
-    untaken[machine](number, input, before, state, output, hint):
+    untaken[machine](number, input, before, state, returns, hint):
         "version {number} of machine `{machine}` does not take `{input}`, which version {before} takes",
-        "{hint}add `#[machine(version = {number})] fn name(state: &mut {state}, input: {input}) -> {output}`, \
+        "{hint}add `#[machine(version = {number})] fn name(state: &mut {state}, input: {input}){returns}`, \
          adapt it with `#[machine(adapt)] fn name(old: {input}) -> …`, or say `drops({input})` on version {number}";
     no_steps_any_more(number, before, taken, inputs, state, unmarked):
         "version {number} has no steps, and version {before} takes {taken}",

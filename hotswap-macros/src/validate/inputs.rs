@@ -667,7 +667,11 @@ impl Search<'_, '_> {
                     }
                     None => self.hint(version, known, state, number),
                 };
-                diag.untaken(at, number, &input, before, state, show(&known.input.output), hint);
+                let returns = match &known.input.output {
+                    Type::Tuple(unit) if unit.elems.is_empty() => String::new(),
+                    output => format!(" -> {}", show(output)),
+                };
+                diag.untaken(at, number, &input, before, state, returns, hint);
             }
         }
         confused

@@ -20,7 +20,7 @@ mod counter {
     pub struct Tick;
 
     #[machine(version = 1)]
-    pub use super::states::{Old, V1};
+    pub use super::states::*;
 
     #[machine(version = 1)]
     pub fn tick(state: &mut V1, _: Tick) {
