@@ -4,24 +4,26 @@
 //! There it does not wait: what would be waited for moves when it is touched, or when the next waiting call or a
 //! `Sweeper` sweeps.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::Plan;
+use crate::command::{Command, Halt, losses, losses_on_the_way_back, roll_back, run, said, way};
 use crate::control::{Asked, Audit, Events, HeldBack, Kind, Outcome};
-use crate::error::{AdminError, Loss};
-use crate::ledger::{Census, POISONED, Place, epoch_of};
+use crate::error::AdminError;
+use crate::ledger::Place;
 use crate::machine::{Machine, NameOf, runnable};
 use crate::observe::Statistics;
-use crate::options::{CommitOptions, Expect, RollbackOptions, UpgradeOptions, Wait};
+use crate::options::{CommitOptions, RollbackOptions, UpgradeOptions, Wait};
 use crate::roster::{Patience, Shared, Visit};
 use crate::slot::{Home, Slot};
-use crate::switch::{Next, Phase, Release, Terms};
+use crate::switch::{Phase, Terms};
+use crate::sync;
 use crate::way::{contain, encode};
-use crate::{Plan, sweep, sync};
 
 /// The handle by which a switch is commanded. A clone commands the same switch.
 ///
@@ -182,28 +184,6 @@ impl fmt::Display for VersionStatus {
         write!(f, "{:<4} {:<10} {} live", self.number, self.standing, self.live)?;
         if self.can_retire { f.write_str(", can be retired") } else { Ok(()) }
     }
-}
-
-/// Why a flip did not happen: refused, or nothing to do.
-enum Halt {
-    Refused(AdminError),
-    Nothing,
-}
-
-impl From<AdminError> for Halt {
-    fn from(error: AdminError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-/// A command on its way.
-struct Command<'a> {
-    asked: Asked,
-    id: Option<&'a str>,
-    expect: Option<Expect>,
-    wait: Wait,
-    reason: &'a str,
-    terms: Terms,
 }
 
 impl<M: Machine> Admin<M> {
@@ -388,7 +368,7 @@ impl<M: Machine> Admin<M> {
             }
             let count = census.held_back();
             if count > 0 && !options.leave_held_back {
-                return Err(AdminError::HeldBack { count, named }.into());
+                return Err(AdminError::HeldBack { count, named: named.clone() }.into());
             }
             Ok(last.version)
         })
@@ -650,222 +630,4 @@ impl<M: Machine> fmt::Debug for Admin<M> {
 /// Inside a step nothing waits for an instance: its holder might be waiting for this one.
 fn patience() -> Patience {
     if sync::inside() { Patience::None } else { Patience::Forever }
-}
-
-/// The terms of an upgrade, in words: they are part of what its id stands for.
-fn said(terms: Terms) -> String {
-    let mut said = String::new();
-    if terms.keep_previous {
-        said.push_str(", keeping previous states");
-    }
-    if terms.accept_loss {
-        said.push_str(", accepting losses");
-    }
-    if let Some(n) = terms.rollback_after {
-        let _ = write!(said, ", rolled back after failures: {n}");
-    }
-    said
-}
-
-type Edges<M> = Vec<&'static crate::machine::Edge<<M as Machine>::AnyState>>;
-
-fn way<M: Machine>(shared: &Shared<M>, from: u32, to: u32) -> Result<Edges<M>, AdminError> {
-    shared.line.edges(from, to).map_err(|missing| AdminError::NoWay { from, to, missing })
-}
-
-/// What the instances that are live would lose on their ways to `to`.
-fn losses<M: Machine>(shared: &Shared<M>, census: &Census, to: u32) -> Vec<Loss> {
-    let mut losses: Vec<Loss> = Vec::new();
-    for (count, n) in census.counts.iter().filter(|(count, _)| count.stamp & POISONED == 0) {
-        for what in shared.line.losses(count.version, to) {
-            add_loss(&mut losses, what, *n);
-        }
-    }
-    losses
-}
-
-fn add_loss(losses: &mut Vec<Loss>, what: &str, instances: u64) {
-    match losses.iter_mut().find(|loss| loss.what == what) {
-        Some(loss) => loss.instances += instances,
-        None => losses.push(Loss { what: what.to_owned(), instances }),
-    }
-}
-
-/// What a rollback from `to` would lose, if everyone got there.
-fn losses_on_the_way_back<M: Machine>(
-    shared: &Shared<M>,
-    last: &Release,
-    to: u32,
-    terms: Terms,
-    live: u64,
-) -> Vec<Loss> {
-    let mut losses = Vec::new();
-    match shared.line.edges(to, last.permanent) {
-        Ok(edges) => edges.iter().filter_map(|edge| edge.loses).for_each(|what| add_loss(&mut losses, what, live)),
-        Err(_) if terms.keep_previous || (last.probation.is_some() && last.terms.keep_previous) => {
-            add_loss(&mut losses, WORK_SINCE, live);
-        }
-        Err(_) => {}
-    }
-    losses
-}
-
-const WORK_SINCE: &str = "work done since the upgrade";
-
-/// Decides a rollback: where to, and whether what it loses was accepted.
-fn roll_back<M: Machine>(shared: &Shared<M>, last: &Release, census: &Census, accept_loss: bool) -> Result<u32, Halt> {
-    let Some(since) = last.probation else {
-        return Err(AdminError::NothingToRollBack { permanent: last.permanent }.into());
-    };
-    let to = last.permanent;
-    let mut losses = losses(shared, census, to);
-    if last.terms.keep_previous {
-        let restored = census.sum(|count| {
-            let in_probation = epoch_of(count.stamp) >= since;
-            let no_way = count.stamp & POISONED != 0 || shared.line.edges(count.version, to).is_err();
-            in_probation && no_way
-        });
-        if restored > 0 {
-            add_loss(&mut losses, WORK_SINCE, restored);
-        }
-    }
-    if losses.is_empty() || accept_loss { Ok(to) } else { Err(AdminError::LossNotAccepted { to, losses }.into()) }
-}
-
-/// Rolls back because failures reached the operator's threshold; what it loses was accepted at the upgrade.
-pub(crate) fn alarm<M: Machine>(shared: &Shared<M>, epoch: u64) {
-    let failures = shared.core.release().terms.rollback_after.unwrap_or_default();
-    let command = Command {
-        asked: Asked { kind: Kind::Rollback, to: 0, what: "rollback by threshold".to_owned() },
-        id: None,
-        expect: Some(Expect { boot: Some(shared.core.boot), epoch }),
-        wait: Wait::No,
-        reason: &format!("failures in probation: {failures}"),
-        terms: Terms::default(),
-    };
-    // refused only if another command came first, which is in the audit
-    let _ = run(shared, &command, |last, census| roll_back(shared, last, census, true));
-}
-
-/// One command: known by its id, or refused, or a flip and then the wait for it.
-fn run<M: Machine>(
-    shared: &Shared<M>,
-    command: &Command<'_>,
-    decide: impl FnOnce(&Release, &Census) -> Result<u32, Halt>,
-) -> Result<Outcome, AdminError> {
-    let core = &shared.core;
-    let kind = command.asked.kind;
-    let mut control = core.control();
-    if let Some(id) = command.id
-        && let Some(was) = control.was_asked(id)
-    {
-        if *was != command.asked {
-            let error = AdminError::IdReused { id: id.to_owned(), was: was.what.clone() };
-            return refuse(shared, &mut control, command, error);
-        }
-        drop(control);
-        return Ok(attach(shared, id, command.wait));
-    }
-    if let Some(pending) = control.pending().filter(|_| kind != Kind::Rollback) {
-        let error = AdminError::Pending { id: pending.to_string() };
-        return refuse(shared, &mut control, command, error);
-    }
-    let next_id = |last: &Release| -> Arc<str> {
-        match (command.id, kind) {
-            (Some(id), _) => Arc::from(id),
-            (None, Kind::Retry) => Arc::clone(&last.id),
-            (None, _) => Arc::from(format!("{:016x}-{}", core.boot, last.epoch + 1)),
-        }
-    };
-    let flipped = core.flip(&mut control, |last, census| {
-        if let Some(expect) = command.expect {
-            expect.check(core.boot, last.epoch)?;
-        }
-        let version = decide(last, census)?;
-        let terms = if kind == Kind::Retry { last.terms } else { command.terms };
-        Ok(Next { kind, version, id: next_id(last), reason: Arc::from(command.reason), terms })
-    });
-    let release = match flipped {
-        Ok(release) => release,
-        Err(Halt::Nothing) => return Ok(nothing_done(&core.release(), command)),
-        Err(Halt::Refused(error)) => return refuse(shared, &mut control, command, error),
-    };
-    if kind != Kind::Retry {
-        control.asked(command.asked.clone());
-    }
-    let waits = command.wait != Wait::No && !sync::inside();
-    if waits {
-        control.begin(Arc::clone(&release.id));
-    }
-    drop(control);
-    shared.roster.ring();
-    let _running = waits.then(|| Running { shared, id: &release.id });
-    tracing::info!(
-        target: "hotswap", switch = core.label, epoch = release.epoch, version = release.version,
-        id = &*release.id, reason = command.reason, "{kind}"
-    );
-    Ok(attach(shared, &release.id, command.wait))
-}
-
-/// A command that waits; it ends when this is dropped, whatever happens.
-struct Running<'a, M: Machine> {
-    shared: &'a Shared<M>,
-    id: &'a str,
-}
-
-impl<M: Machine> Drop for Running<'_, M> {
-    fn drop(&mut self) {
-        self.shared.core.control().end(self.id);
-    }
-}
-
-fn refuse<M: Machine>(
-    shared: &Shared<M>,
-    control: &mut crate::control::Control,
-    command: &Command<'_>,
-    error: AdminError,
-) -> Result<Outcome, AdminError> {
-    control.refused(shared.core.epoch(), command.asked.what.clone(), error.to_string());
-    Err(error)
-}
-
-/// Waits for a command's epoch as told, and gives its outcome as it stands then.
-fn attach<M: Machine>(shared: &Shared<M>, id: &str, wait: Wait) -> Outcome {
-    let outcome = || {
-        let control = shared.core.control();
-        control.outcome(id, &shared.core.ledger.census())
-    };
-    let end = match wait {
-        Wait::No => None,
-        _ if sync::inside() => None,
-        Wait::Reached => Some(None),
-        Wait::For(limit) => Some(Instant::now().checked_add(limit)),
-    };
-    if let (Some(end), Some(outcome)) = (end, outcome())
-        && !outcome.settled
-    {
-        sweep::to_the_end(shared, end);
-    }
-    // it was there a moment ago, and 4,095 others would have to come first
-    outcome().unwrap_or_else(|| unreachable!("the outcome of `{id}` is kept"))
-}
-
-fn nothing_done(release: &Release, command: &Command<'_>) -> Outcome {
-    Outcome {
-        id: command.id.map_or_else(|| release.id.to_string(), str::to_owned),
-        kind: command.asked.kind,
-        from: release.version,
-        to: release.version,
-        epoch: release.epoch,
-        reason: command.reason.to_owned(),
-        done: false,
-        live: 0,
-        moved: 0,
-        held_back: 0,
-        gone: 0,
-        not_reached: 0,
-        settled: true,
-        superseded_by: None,
-        held: Vec::new(),
-    }
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Census, Place};
-use crate::switch::{Next, Phase, Release};
+use crate::switch::{Lasting, Next, Phase, Release, Terms};
 
 const OUTCOMES_KEPT: usize = 4096;
 const HELD_NAMED: usize = 1000;
@@ -19,7 +19,7 @@ const AUDIT_KEPT: usize = 1024;
 const EVENTS_BUFFERED: usize = 1024;
 
 /// What a command does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The program started.
@@ -34,20 +34,27 @@ pub enum Kind {
     Retry,
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Kind {
+    /// In one word.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
             Self::Start => "start",
             Self::Upgrade => "upgrade",
             Self::Commit => "commit",
             Self::Rollback => "rollback",
             Self::Retry => "retry",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
 /// An instance that still runs its version because its migration failed, or that a panic poisoned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldBack {
     /// Its key in a fleet, or its cell's name; owned instances are counted, never named.
     pub who: String,
@@ -63,7 +70,7 @@ pub struct HeldBack {
 
 /// What came of a command. It accounts for every instance that was live at the flip:
 /// `moved + held_back + gone + not_reached == live`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The command's id: the one that was given, or `boot-epoch`.
     pub id: String,
@@ -95,6 +102,29 @@ pub struct Outcome {
     pub superseded_by: Option<String>,
     /// The first 1,000 of the held back that have a name.
     pub held: Vec<HeldBack>,
+}
+
+impl Outcome {
+    /// The outcome of a flip as it begins: nobody has been reached.
+    pub(crate) fn begun(next: &Next, from: u32, epoch: u64, live: u64) -> Self {
+        Self {
+            id: next.id.to_string(),
+            kind: next.kind,
+            from,
+            to: next.version,
+            epoch,
+            reason: next.reason.to_string(),
+            done: true,
+            live,
+            moved: 0,
+            held_back: 0,
+            gone: 0,
+            not_reached: live,
+            settled: live == 0,
+            superseded_by: None,
+            held: Vec::new(),
+        }
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -261,23 +291,24 @@ impl Ring {
 }
 
 /// What a command asked for, to tell the same one from another under its id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Asked {
     pub(crate) kind: Kind,
     pub(crate) to: u32,
     pub(crate) what: String,
 }
 
-#[derive(Debug)]
-struct Record {
-    outcome: Outcome,
-    asked: Asked,
+/// A command: what came of it, and what it asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Command {
+    pub(crate) outcome: Outcome,
+    pub(crate) asked: Asked,
 }
 
 /// The records of one switch.
 #[derive(Debug)]
 pub(crate) struct Control {
-    records: VecDeque<Record>,
+    records: VecDeque<Command>,
     held: Vec<HeldBack>,
     ran: Vec<u32>,
     pending: Option<Arc<str>>,
@@ -289,13 +320,33 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    pub(crate) fn new(version: u32) -> Self {
+    /// The records of a run that goes on where `before` and its `commands` ended; none of either at the very first.
+    pub(crate) fn new(before: &Lasting, release: &Release, boot: u64, commands: Vec<Command>) -> Self {
         let mut changes = Ring::default();
-        changes.push(1, format!("start at version {version}"), String::new());
+        let undone = before.probation.map(|_| format!("version {} was not committed", before.version));
+        let why = undone.unwrap_or_default();
+        changes.push(release.epoch, format!("start at version {}", release.version), why.clone());
+        let mut records = VecDeque::from(commands);
+        if before.epoch > 0 {
+            let id = format!("{boot:016x}-{}", release.epoch);
+            if let Some(last) = records.back_mut() {
+                last.outcome.superseded_by = Some(id.clone());
+            }
+            let start = Next {
+                kind: Kind::Start,
+                version: release.version,
+                id: Arc::from(id),
+                reason: Arc::from(why),
+                terms: Terms::default(),
+            };
+            let asked = Asked { kind: Kind::Start, to: release.version, what: "start".to_owned() };
+            let outcome = Outcome::begun(&start, before.version, release.epoch, 0);
+            records.push_back(Command { outcome, asked });
+        }
         Self {
-            records: VecDeque::new(),
+            records,
             held: Vec::new(),
-            ran: vec![version],
+            ran: vec![release.version],
             pending: None,
             changes,
             refusals: Ring::default(),
@@ -326,23 +377,7 @@ impl Control {
             }
         }
         self.held.retain(|held| held.poisoned);
-        let outcome = Outcome {
-            id: id.clone(),
-            kind: next.kind,
-            from: last.version,
-            to: next.version,
-            epoch: release.epoch,
-            reason: next.reason.to_string(),
-            done: true,
-            live: census.live(),
-            moved: 0,
-            held_back: 0,
-            gone: 0,
-            not_reached: census.live(),
-            settled: census.live() == 0,
-            superseded_by: None,
-            held: Vec::new(),
-        };
+        let outcome = Outcome::begun(next, last.version, release.epoch, census.live());
         let asked = Asked { kind: next.kind, to: next.version, what: String::new() };
         if let Some(record) = self.records.back_mut().filter(|record| record.outcome.id == id) {
             // a retry goes on with its command's outcome
@@ -352,7 +387,7 @@ impl Control {
             if self.records.len() == OUTCOMES_KEPT {
                 self.records.pop_front();
             }
-            self.records.push_back(Record { outcome, asked });
+            self.records.push_back(Command { outcome, asked });
         }
         if !self.ran.contains(&next.version) {
             self.ran.push(next.version);
@@ -407,6 +442,15 @@ impl Control {
         let replaced = usize::from(live.is_some());
         let sealed = self.records.iter().take(self.records.len() - replaced).map(|record| record.outcome.clone());
         sealed.chain(live).collect()
+    }
+
+    /// The commands that are kept, the oldest first, with the present one's numbers of this census.
+    pub(crate) fn commands(&self, census: &Census) -> Vec<Command> {
+        let mut commands: Vec<_> = self.records.iter().cloned().collect();
+        if let (Some(last), Some(live)) = (commands.last_mut(), self.live_outcome(census)) {
+            last.outcome = live;
+        }
+        commands
     }
 
     pub(crate) fn was_asked(&self, id: &str) -> Option<&Asked> {

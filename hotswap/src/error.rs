@@ -187,6 +187,12 @@ pub enum AdminError {
         /// What it was used for.
         was: String,
     },
+    /// The store cannot be written, so what was asked for would not survive a restart.
+    #[error("the store cannot be written, and nothing was done: {reason}")]
+    NotStored {
+        /// What the file system said.
+        reason: String,
+    },
     /// The switch is not in probation: there is nothing to commit.
     #[error("nothing to commit: version {permanent} is permanent")]
     NothingToCommit {

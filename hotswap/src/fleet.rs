@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
@@ -23,6 +24,9 @@ use crate::way::{contain, drop_contained};
 
 /// How many locks a fleet's keys are spread over.
 const SHARDS: usize = 64;
+
+/// So many free places a shard may keep, however few live in it.
+const FEW: usize = 64;
 
 /// What a fleet's keys must be: hashed to find an instance, displayed and parsed where a person names one.
 pub trait Key: Hash + Eq + Clone + Send + Sync + Display + FromStr + Serialize + DeserializeOwned + 'static {}
@@ -121,6 +125,19 @@ impl<M: Machine, K: Key> Shard<M, K> {
         Some((slot, FleetHome { key, at, aside: &mut self.aside }))
     }
 
+    /// Looks at up to `at_most` instances from slot `from` on; gives the slot to go on from.
+    fn look(&mut self, from: usize, at_most: usize, look: &mut Look<'_, M, K>) -> Option<usize> {
+        let end = self.entries.len().min(from.saturating_add(at_most));
+        for at in from..end {
+            let Some((slot, mut home)) = u32::try_from(at).ok().and_then(|at| self.at(at)) else { continue };
+            let key = home.key;
+            if look(key, slot, &mut home).is_break() {
+                return Some(at + 1);
+            }
+        }
+        (end < self.entries.len()).then_some(end)
+    }
+
     fn put(&mut self, hash: u64, hasher: &DefaultHashBuilder, key: K, slot: Slot<M>) -> u32 {
         let entry = Some(Entry { key, slot });
         let at = if let Some(at) = self.free.pop() {
@@ -147,7 +164,27 @@ impl<M: Machine, K: Key> Shard<M, K> {
         let state = slot.leave(shared, &mut home);
         home.clear_aside();
         drop_contained(key);
+        // now and then, so that it costs each removal next to nothing; and when many have gone to the last
+        let emptied = self.index.is_empty() && self.entries.len() > FEW;
+        if emptied || self.free.len().is_power_of_two() {
+            self.trim();
+        }
         state
+    }
+
+    /// Lets go of the free places at the end, and of all memory once nobody is left.
+    fn trim(&mut self) {
+        let last = self.entries.iter().rposition(Option::is_some);
+        self.entries.truncate(last.map_or(0, |last| last + 1));
+        let left = self.entries.len();
+        self.free.retain(|at| (*at as usize) < left);
+        if left * 4 < self.entries.capacity() {
+            self.entries.shrink_to(left * 2);
+            self.free.shrink_to(left);
+        }
+        if self.index.is_empty() {
+            self.index = HashTable::new();
+        }
     }
 }
 
@@ -391,7 +428,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     /// Looks at up to `at_most` instances from `cursor` on, and gives the cursor to go on from; start with 0.
     ///
     /// A scan in several calls sees each key that is present throughout exactly once. States are shown as they are,
-    /// of whatever version; instances whose state is lost are passed over.
+    /// of whatever version; instances whose state is lost are passed over. A call may show none and still not be the last:
+    /// where many have been removed it stops after a while, so that others wait for no more than their share.
     ///
     /// # Errors
     ///
@@ -405,13 +443,15 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let (mut part, mut from) =
             (usize::try_from(cursor >> 32).unwrap_or(usize::MAX), (cursor & 0xffff_ffff) as usize);
         let mut left = at_most;
+        let mut places = at_most.saturating_mul(4).max(1024);
         while let Some(shard) = self.0.shards.get(part) {
             let shard = shard.lock().map_err(|Busy| Reentered)?;
             for (at, entry) in shard.entries.iter().enumerate().skip(from) {
-                let Some(entry) = entry else { continue };
-                if left == 0 {
+                if left == 0 || places == 0 {
                     return Ok(Some((part as u64) << 32 | at as u64));
                 }
+                places -= 1;
+                let Some(entry) = entry else { continue };
                 if let Some(state) = entry.slot.state() {
                     look(&entry.key, state);
                 }
@@ -450,7 +490,108 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     }
 }
 
+/// What became of an instance that was put in.
+pub(crate) struct Put {
+    pub(crate) held_back: bool,
+    pub(crate) replaced: bool,
+}
+
+/// What looks at each instance of a walk.
+pub(crate) type Look<'a, M, K> = dyn FnMut(&K, &mut Slot<M>, &mut dyn Home) -> ControlFlow<()> + 'a;
+
+/// For saving and restoring.
+impl<M: Machine, K: Key> Fleet<M, K> {
+    pub(crate) fn shared(&self) -> &Shared<M> {
+        &self.0.shared
+    }
+
+    /// Puts in an instance, held back if it cannot be moved, in place of one that has its key.
+    pub(crate) fn put_in(&self, key: K, state: M::AnyState, low: u32) -> Result<Put, Reentered> {
+        let inner = &*self.0;
+        let hash = inner.hasher.hash_one(&key);
+        let mut shard = inner.shard(hash).map_err(|Busy| Reentered)?;
+        let present = shard.find(hash, &key);
+        let mut home = Newcomer { key: &key, aside: None };
+        let slot = Slot::enter_or_hold(&inner.shared, state, low, &mut home);
+        let aside = home.aside;
+        let (held_back, old) =
+            (slot.is_held_back(&inner.shared), present.and_then(|at| inner.take(&mut shard, hash, at)));
+        let at = inner.put(&mut shard, hash, key, slot);
+        if let Some(aside) = aside {
+            shard.aside.insert(at, aside);
+        }
+        drop(shard);
+        drop_contained(old);
+        Ok(Put { held_back, replaced: present.is_some() })
+    }
+
+    /// A walk through all instances, a slice at a time. A paused one holds every lock until it ends.
+    pub(crate) fn walk(&self, paused: bool) -> Walk<'_, M, K> {
+        Walk { shards: &self.0.shards, held: paused.then(|| self.0.hold()), part: 0, at: 0 }
+    }
+}
+
+/// Where a walk has come to.
+pub(crate) struct Walk<'a, M: Machine, K: Key> {
+    shards: &'a [CachePadded<Lock<Shard<M, K>>>],
+    held: Option<Vec<Guard<'a, Shard<M, K>>>>,
+    part: usize,
+    at: usize,
+}
+
+impl<M: Machine, K: Key> Walk<'_, M, K> {
+    /// Looks at up to `at_most` instances under one lock; whether there are more.
+    pub(crate) fn slice(&mut self, at_most: usize, look: &mut Look<'_, M, K>) -> Result<bool, Reentered> {
+        let mut locked;
+        let shard = if let Some(held) = &mut self.held {
+            &mut held[self.part]
+        } else {
+            locked = self.shards[self.part].lock().map_err(|Busy| Reentered)?;
+            &mut locked
+        };
+        (self.part, self.at) = shard.look(self.at, at_most, look).map_or((self.part + 1, 0), |at| (self.part, at));
+        Ok(self.part < self.shards.len())
+    }
+}
+
+/// An instance that is not in its shard yet.
+struct Newcomer<'a, K> {
+    key: &'a K,
+    aside: Option<Box<Aside>>,
+}
+
+impl<K: Display> Home for Newcomer<'_, K> {
+    fn place(&self) -> Place {
+        Place::Fleet
+    }
+    fn who(&self) -> Option<String> {
+        Some(self.key.to_string())
+    }
+    fn aside(&self) -> Option<&Aside> {
+        self.aside.as_deref()
+    }
+    fn aside_mut(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
+    }
+    fn clear_aside(&mut self) {
+        self.aside = None;
+    }
+}
+
 impl<M: Machine, K: Key> Inner<M, K> {
+    /// Every shard, held. Backs off where a step waits for a shard that is held here already.
+    fn hold(&self) -> Vec<Guard<'_, Shard<M, K>>> {
+        loop {
+            let patience = Patience::Until(Instant::now() + Duration::from_millis(10));
+            let held: Vec<_> = self.shards.iter().map_while(|shard| shard.lock_within(patience).ok()).collect();
+            if held.len() == self.shards.len() {
+                return held;
+            }
+            drop(held);
+            std::thread::yield_now();
+        }
+    }
+
     /// One turn at a key, with an input that comes back where there is none.
     #[inline]
     fn turn<Q, I, R>(
@@ -496,9 +637,9 @@ impl<M: Machine, K: Key> Inner<M, K> {
 
     /// Ends all instances of a shard; their states are for the caller to drop, after the lock.
     fn empty(&self, shard: &mut Shard<M, K>, gone: &mut Vec<M::AnyState>) {
-        shard.index.clear();
-        shard.free.clear();
-        for (at, entry) in shard.entries.drain(..).enumerate() {
+        shard.index = HashTable::new();
+        shard.free = Vec::new();
+        for (at, entry) in std::mem::take(&mut shard.entries).into_iter().enumerate() {
             let Some(Entry { key, mut slot }) = entry else {
                 continue;
             };
@@ -507,7 +648,7 @@ impl<M: Machine, K: Key> Inner<M, K> {
             gone.extend(slot.leave(&self.shared, &mut FleetHome { key: &key, at, aside: &mut shard.aside }));
             drop_contained(key);
         }
-        shard.aside.clear();
+        shard.aside = HashMap::new();
     }
 }
 

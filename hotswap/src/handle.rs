@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::admin::{Admin, alarm};
+use crate::admin::Admin;
 use crate::cell::Cell;
+use crate::command::{alarm, store_now};
 use crate::error::{EnterError, StepError, SwitchError};
 use crate::fleet::{Fleet, Key};
 use crate::ledger::Place;
@@ -15,7 +17,9 @@ use crate::machine::{Accepts, Machine, NameOf, runnable};
 use crate::registry;
 use crate::roster::Shared;
 use crate::slot::{Aside, Home, Slot};
+use crate::store::{OpenError, Record, Store};
 use crate::sweep::Sweeper;
+use crate::switch::{Core, Lasting};
 
 /// Says which version of a machine is meant to run; many instances follow it. A clone is the same switch.
 ///
@@ -61,8 +65,52 @@ impl<M: Machine> Switch<M> {
         SwitchBuilder { label: None, version: None, machine: PhantomData }
     }
 
+    /// The switch whose permanent version, epoch and outcomes are in the file at `path`, made if it is not there.
+    ///
+    /// A commit is in the file before it answers. A restart comes up at the permanent version: one in the middle of a
+    /// probation undoes it, and [`Fleet::restore`] brings saved states down by the declared way, or from the file kept since
+    /// before the upgrade. The outcome of kind [`Kind::Start`](crate::Kind::Start) says what was undone.
+    ///
+    /// Commands wait for the disk, on the calling thread. Beside the file stand `.lock`, which keeps other programs out, and
+    /// for a moment `.new`.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or written, is open elsewhere, is damaged or another machine's, or its permanent version
+    /// is not one that this program can run.
+    ///
+    /// # Examples
+    ///
+    /// With the counter of the [front page](crate):
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let path = std::env::temp_dir().join(format!("hotswap-doc-open-{}", std::process::id()));
+    /// use counter::{Switch, Version};
+    ///
+    /// let switch = Switch::builder().starting_at(Version::V1).open(&path)?;
+    /// switch.admin().upgrade(Version::V2, "count ticks too")?;
+    /// drop(switch); // the program ends before anybody committed
+    ///
+    /// let switch = Switch::open(&path)?;
+    /// assert_eq!(switch.version(), 1);
+    /// switch.admin().upgrade(Version::V2, "count ticks too")?;
+    /// switch.admin().commit()?;
+    /// drop(switch);
+    ///
+    /// assert_eq!(Switch::open(&path)?.version(), 2);
+    /// # std::fs::remove_file(&path)?;
+    /// # std::fs::remove_file(path.with_extension("lock"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::builder().open(path)
+    }
+
     fn at(version: u32) -> Self {
-        Self(registry::claim_numbered(M::IDENTITY.name, |label| Shared::new(label.to_owned(), version, alarm)))
+        Self(registry::claim_numbered(M::IDENTITY.name, |label| fresh(label, version)))
     }
 
     /// One instance that threads share.
@@ -147,6 +195,11 @@ impl<M: Machine> fmt::Debug for Switch<M> {
     }
 }
 
+/// A switch that runs for the first time, and nowhere but in memory.
+fn fresh<M: Machine>(label: &str, version: u32) -> Shared<M> {
+    Shared::new(Core::new(label.to_owned(), &Lasting::new(version), Vec::new()), None, alarm)
+}
+
 /// The newest version that has steps.
 fn newest<M: Machine>() -> u32 {
     M::VERSIONS.iter().rev().find(|version| !version.decode_only()).map_or(0, |version| version.number)
@@ -179,10 +232,34 @@ impl<M: Machine> SwitchBuilder<M> {
         };
         match self.label {
             None => Ok(Switch::at(version)),
-            Some(label) => registry::claim(&label, || Shared::new(label.clone(), version, alarm))
-                .map(Switch)
-                .ok_or(SwitchError::LabelTaken(label)),
+            Some(label) => {
+                registry::claim(&label, || fresh(&label, version)).map(Switch).ok_or(SwitchError::LabelTaken(label))
+            }
         }
+    }
+
+    /// As [`Switch::open`]. The label and the version to start at are for a file that is not there yet; after that its own
+    /// count, and another label is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`Switch::open`]; and when the label is taken, or not the file's.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Switch<M>, OpenError> {
+        let version = match self.version {
+            Some(asked) => runnable::<M>(asked).map_err(OpenError::Version)?,
+            None => newest::<M>(),
+        };
+        let label = self.label.clone().unwrap_or_else(|| M::IDENTITY.name.to_owned());
+        let (store, record) = Store::open::<M>(path.as_ref(), || Record::new(label, version))?;
+        if let Some(asked) = self.label.filter(|asked| *asked != record.label) {
+            return Err(OpenError::OtherLabel { stored: record.label, asked });
+        }
+        let Record { label, release, commands, .. } = record;
+        let shared =
+            registry::claim(&label, || Shared::new(Core::new(label.clone(), &release, commands), Some(store), alarm));
+        let switch = Switch(shared.ok_or_else(|| OpenError::LabelTaken(label.clone()))?);
+        store_now(&switch.0).map_err(|source| OpenError::Io { path: path.as_ref().to_owned(), source })?;
+        Ok(switch)
     }
 }
 

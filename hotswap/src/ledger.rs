@@ -4,7 +4,7 @@
 //! negative (made on one thread, dropped on another): only their sum means something, and a census holds every stripe.
 
 use crossbeam_utils::CachePadded;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::sync::{Mutex, MutexGuard, token};
 
@@ -13,15 +13,24 @@ pub(crate) const POISONED: u64 = 1 << 63;
 /// In a stamp: the release of this epoch could not move the instance.
 pub(crate) const HELD: u64 = 1 << 61;
 
+/// In a stamp, with `HELD`: the instance was held back when it was made, so the account of this epoch is not its.
+pub(crate) const ENTERED: u64 = 1 << 60;
+
 /// The epoch in a stamp.
 pub(crate) const fn epoch_of(stamp: u64) -> u64 {
-    stamp & !(POISONED | HELD)
+    stamp & !(POISONED | HELD | ENTERED)
 }
+
+/// Whether an instance of this stamp is held back at `epoch`.
+pub(crate) const fn is_held(stamp: u64, epoch: u64) -> bool {
+    stamp & HELD != 0 && epoch_of(stamp) == epoch
+}
+
 /// The version under which an instance is counted whose state a panic in a moving migration lost.
 pub(crate) const LOST: u32 = 0;
 
 /// Where an instance lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {
     /// In a `Cell`.
@@ -73,7 +82,7 @@ impl Stripe {
 
     fn standing(&self, count: Count) -> Standing {
         let at_present = epoch_of(count.stamp) == self.epoch;
-        if at_present && count.stamp & HELD == 0 {
+        if at_present && (count.stamp & HELD == 0 || count.stamp & ENTERED != 0) {
             // a poisoned one too, if it had arrived before
             Standing::Arrived
         } else if at_present || count.stamp & POISONED != 0 {
@@ -113,7 +122,7 @@ impl Census {
 
     /// Instances that the present release could not move, and poisoned ones.
     pub(crate) fn held_back(&self) -> u64 {
-        self.sum(|count| count.stamp & POISONED != 0 || count.stamp == self.epoch | HELD)
+        self.sum(|count| count.stamp & POISONED != 0 || is_held(count.stamp, self.epoch))
     }
 
     pub(crate) fn of_version(&self, version: u32) -> u64 {
@@ -144,7 +153,7 @@ impl Ledger {
     /// Counts a new instance, unless the epoch it was made for has passed.
     pub(crate) fn enter(&self, count: Count) -> bool {
         let mut stripe = self.mine();
-        let stands = stripe.epoch == count.stamp;
+        let stands = stripe.epoch == epoch_of(count.stamp);
         if stands {
             stripe.add(count, 1);
         }
@@ -164,7 +173,7 @@ impl Ledger {
             }
             Standing::Arrived => {}
         }
-        standing == Standing::Held || count.stamp & POISONED != 0
+        count.stamp & POISONED != 0 || is_held(count.stamp, stripe.epoch)
     }
 
     /// Counts an instance under its new version and stamp.

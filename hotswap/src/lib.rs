@@ -1,10 +1,15 @@
 #![doc = include_str!("../../README.md")]
 
 mod admin;
+mod blocks;
 mod cell;
+mod command;
 mod control;
 mod error;
+mod fault;
+mod file;
 mod fleet;
+mod frame;
 mod handle;
 mod ledger;
 mod lock;
@@ -13,7 +18,9 @@ mod observe;
 mod options;
 mod registry;
 mod roster;
+mod save;
 mod slot;
+mod store;
 mod sweep;
 mod switch;
 mod sync;
@@ -21,6 +28,9 @@ mod way;
 
 #[doc(hidden)]
 pub mod __private;
+pub mod snapshot;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use admin::{Admin, Population, Standing, Status, VersionStatus};
 pub use cell::Cell;
@@ -35,5 +45,7 @@ pub use machine::{Accepts, Edge, How, Identity, Loaded, Machine, NameOf, Stepped
 pub use observe::Statistics;
 pub use options::{CommitOptions, Expect, Plan, PlanFailure, RollbackOptions, UpgradeOptions, Wait};
 pub use registry::{Live, machines, switch, switches};
+pub use save::{Progress, RestoreError, Restored, SaveError, Saved};
+pub use store::OpenError;
 pub use sweep::{Sweeper, Swept};
 pub use switch::Phase;

@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::machine::Machine;
 use crate::observe::Observer;
 use crate::slot::{Home, Slot};
+use crate::store::Store;
 use crate::switch::Core;
 use crate::sync::{AtomicU64, Bell, Mutex};
 use crate::way::Line;
@@ -20,6 +21,7 @@ const GROUP: usize = 64;
 /// What every handle of one switch shares.
 pub(crate) struct Shared<M: Machine> {
     pub(crate) core: Core,
+    pub(crate) store: Option<Store>,
     pub(crate) line: Line<M>,
     pub(crate) roster: Roster<M>,
     pub(crate) observer: Observer,
@@ -28,14 +30,8 @@ pub(crate) struct Shared<M: Machine> {
 }
 
 impl<M: Machine> Shared<M> {
-    pub(crate) fn new(label: String, version: u32, alarm: fn(&Self, u64)) -> Self {
-        Self {
-            core: Core::new(label, version),
-            line: Line::new(),
-            roster: Roster::default(),
-            observer: Observer::default(),
-            alarm,
-        }
+    pub(crate) fn new(core: Core, store: Option<Store>, alarm: fn(&Self, u64)) -> Self {
+        Self { core, store, line: Line::new(), roster: Roster::default(), observer: Observer::default(), alarm }
     }
 
     /// Counts a failed step; the one that reaches the threshold rolls back.

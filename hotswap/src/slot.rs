@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::__private::OutputSerializable as _;
 use crate::control::HeldBack;
 use crate::error::{EnterError, NotEntered, StepError, Why};
-use crate::ledger::{Count, HELD, LOST, POISONED, Place, epoch_of};
+use crate::ledger::{Count, ENTERED, HELD, LOST, POISONED, Place, epoch_of, is_held};
 use crate::machine::{Accepts, Machine};
 use crate::roster::Shared;
 use crate::switch::Release;
@@ -95,6 +95,40 @@ impl<M: Machine> Slot<M> {
         }
     }
 
+    /// As [`Slot::enter`], by way of version `low` if that is lower; what cannot be moved enters held back, as it is.
+    pub(crate) fn enter_or_hold(shared: &Shared<M>, state: M::AnyState, low: u32, home: &mut dyn Home) -> Self {
+        let from = M::version_of(&state);
+        let mut slot = Self { state: Some(state), stamp: GONE };
+        loop {
+            let release = shared.core.release();
+            let edges = shared.line.edges_by(from, low, release.version);
+            let given = slot.state.as_ref().filter(|_| edges.as_ref().is_ok_and(|edges| !edges.is_empty()));
+            let given = given.and_then(|state| encode::<M>(state).ok());
+            let travelled = edges
+                .map_err(|reason| Stuck { reason, lost: false })
+                .and_then(|edges| travel::<M>(&mut slot.state, &edges));
+            let held = match &travelled {
+                Ok(()) => 0,
+                Err(stuck) => HELD | ENTERED | if stuck.lost { POISONED } else { 0 },
+            };
+            slot.stamp = release.epoch | held;
+            let count = slot.count(home.place());
+            if shared.core.ledger.enter(count) {
+                if let Err(Stuck { reason, lost }) = travelled {
+                    let aside = home.aside_mut();
+                    aside.reason = Some(reason.as_str().into());
+                    aside.debt = (low < from).then_some(Debt { low, since: release.epoch });
+                    tell_held(shared, home, count, &reason, lost);
+                }
+                return slot;
+            }
+            // the switch flipped meanwhile: again, as it was given
+            if let Some(Ok(given)) = given.map(|given| decode::<M>(&given)) {
+                drop_contained(slot.state.replace(given));
+            }
+        }
+    }
+
     /// Ends a live instance and gives its state back; a second time it does nothing.
     pub(crate) fn leave(&mut self, shared: &Shared<M>, home: &mut dyn Home) -> Option<M::AnyState> {
         if self.stamp == GONE {
@@ -128,7 +162,7 @@ impl<M: Machine> Slot<M> {
 
     /// Whether the present release could not move it, or a step poisoned it.
     pub(crate) fn is_held_back(&self, shared: &Shared<M>) -> bool {
-        self.poisoned() || self.stamp == shared.core.epoch() | HELD
+        self.poisoned() || is_held(self.stamp, shared.core.epoch())
     }
 
     /// Why it is held back, if it is.
@@ -259,7 +293,7 @@ impl<M: Machine> Slot<M> {
     #[inline(never)]
     pub(crate) fn arrive(&mut self, shared: &Shared<M>, home: &mut dyn Home) -> bool {
         let release = shared.core.current();
-        if self.stamp & !HELD == release.epoch {
+        if self.stamp & !(HELD | ENTERED) == release.epoch {
             return true;
         }
         let before = self.count(home.place());

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crossbeam_utils::CachePadded;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::control::{Control, Kind};
+use crate::control::{Command, Control, Kind};
 use crate::ledger::{Census, Ledger};
 use crate::sync::{AtomicU64, Current, Mutex};
 
@@ -61,20 +61,62 @@ pub(crate) struct Terms {
     pub(crate) rollback_after: Option<u64>,
 }
 
-impl Release {
-    fn first(version: u32) -> Self {
+/// What of a release survives a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lasting {
+    pub(crate) epoch: u64,
+    pub(crate) version: u32,
+    pub(crate) permanent: u32,
+    pub(crate) probation: Option<u64>,
+    committed: u64,
+    rolled_back: u64,
+    undone: Vec<u64>,
+}
+
+impl Lasting {
+    /// Before the first release.
+    pub(crate) fn new(version: u32) -> Self {
         Self {
-            epoch: 1,
+            epoch: 0,
             version,
             permanent: version,
             probation: None,
             committed: 0,
             rolled_back: 0,
+            undone: Vec::new(),
+        }
+    }
+}
+
+impl Release {
+    /// The first release of this run: at the permanent version, for a probation does not survive a restart.
+    pub(crate) fn first(before: &Lasting) -> Self {
+        let mut undone = before.undone.clone();
+        extend_undone(&mut undone, before.probation);
+        Self {
+            epoch: before.epoch + 1,
+            version: before.permanent,
+            permanent: before.permanent,
+            probation: None,
+            committed: before.committed,
+            rolled_back: before.rolled_back,
             id: Arc::from("start"),
             terms: Terms::default(),
             failures: AtomicU64::new(0),
-            low: vec![(1, version)],
-            undone: Vec::new(),
+            low: vec![(before.epoch + 1, before.permanent)],
+            undone,
+        }
+    }
+
+    pub(crate) fn lasting(&self) -> Lasting {
+        Lasting {
+            epoch: self.epoch,
+            version: self.version,
+            permanent: self.permanent,
+            probation: self.probation,
+            committed: self.committed,
+            rolled_back: self.rolled_back,
+            undone: self.undone.clone(),
         }
     }
 
@@ -90,6 +132,11 @@ impl Release {
     pub(crate) fn was_undone(&self, probation: u64) -> bool {
         self.undone.contains(&probation)
     }
+}
+
+fn extend_undone(undone: &mut Vec<u64>, probation: Option<u64>) {
+    undone.extend(probation);
+    undone.drain(..undone.len().saturating_sub(UNDONE_KEPT));
 }
 
 /// What the next release is to be; the switch adds the rest.
@@ -116,12 +163,12 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(label: String, version: u32) -> Self {
-        let release = Release::first(version);
+    pub(crate) fn new(label: String, before: &Lasting, commands: Vec<Command>) -> Self {
+        let release = Release::first(before);
         Self {
             word: CachePadded::new(AtomicU64::new(release.epoch)),
             ledger: Ledger::new(release.epoch),
-            control: Mutex::new(Control::new(version)),
+            control: Mutex::new(Control::new(before, &release, boot(), commands)),
             release: Current::new(Arc::new(release)),
             label,
             boot: boot(),
@@ -206,7 +253,7 @@ impl Core {
 }
 
 impl Release {
-    fn followed_by(&self, next: &Next) -> Self {
+    pub(crate) fn followed_by(&self, next: &Next) -> Self {
         let epoch = self.epoch + 1;
         let mut low: Vec<_> = self.low.iter().copied().filter(|(_, version)| *version < next.version).collect();
         low.push((epoch, next.version));
@@ -216,8 +263,7 @@ impl Release {
             Kind::Retry => (self.permanent, self.probation),
             Kind::Commit => (next.version, None),
             Kind::Rollback => {
-                undone.extend(self.probation);
-                undone.drain(..undone.len().saturating_sub(UNDONE_KEPT));
+                extend_undone(&mut undone, self.probation);
                 (self.permanent, None)
             }
         };
@@ -264,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_lowest_version_since_a_stamp_is_exact_for_every_stamp() {
-        let core = Core::new("t".into(), 3);
+        let core = Core::new("t".into(), &Lasting::new(3), Vec::new());
         let versions = [3, 5, 1, 4, 2, 6, 2, 7];
         let mut all = vec![(1, 3)];
         for version in versions {
@@ -279,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_probation_lasts_from_leaving_the_permanent_version_to_its_end() {
-        let core = Core::new("t".into(), 1);
+        let core = Core::new("t".into(), &Lasting::new(1), Vec::new());
         assert_eq!(core.release().phase(), Phase::Permanent);
         let begun = flip_to(&core, Kind::Upgrade, 2).probation;
         assert_eq!(begun, Some(2));
@@ -292,8 +338,19 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_is_at_the_permanent_version_and_remembers_what_it_undid() {
+        let core = Core::new("t".into(), &Lasting::new(1), Vec::new());
+        flip_to(&core, Kind::Upgrade, 2);
+        flip_to(&core, Kind::Commit, 2);
+        let before = flip_to(&core, Kind::Upgrade, 3).lasting();
+        let release = Release::first(&before);
+        assert_eq!((release.version, release.epoch, release.phase()), (2, 5, Phase::Permanent));
+        assert!(release.was_undone(4) && !release.was_undone(2));
+    }
+
+    #[test]
     fn observing_changes_the_word_and_not_the_epoch() {
-        let core = Core::new("t".into(), 1);
+        let core = Core::new("t".into(), &Lasting::new(1), Vec::new());
         core.observe(|| true);
         assert_ne!(core.word(), core.release().epoch);
         flip_to(&core, Kind::Upgrade, 2);

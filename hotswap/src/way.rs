@@ -63,7 +63,12 @@ impl<M: Machine> Line<M> {
 
     /// What a way loses, in its authors' words.
     pub(crate) fn losses(&self, from: u32, to: u32) -> Vec<&'static str> {
-        self.edges(from, to).unwrap_or_default().iter().filter_map(|edge| edge.loses).collect()
+        self.losses_by(from, u32::MAX, to)
+    }
+
+    /// The same for a way by `low`.
+    pub(crate) fn losses_by(&self, from: u32, low: u32, to: u32) -> Vec<&'static str> {
+        self.edges_by(from, low, to).unwrap_or_default().iter().filter_map(|edge| edge.loses).collect()
     }
 }
 

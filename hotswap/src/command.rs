@@ -1,0 +1,341 @@
+//! One command of a switch: known by its id, or refused, or a flip, and the wait for what it moves.
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::control::{self, Asked, Control, Kind, Outcome};
+use crate::error::{AdminError, Loss};
+use crate::ledger::{Census, POISONED, epoch_of};
+use crate::machine::Machine;
+use crate::options::{Expect, Wait};
+use crate::roster::Shared;
+use crate::store::Store;
+use crate::switch::{Next, Release, Terms};
+use crate::{fault, sweep, sync};
+
+/// Why a flip did not happen: refused, or nothing to do.
+pub(crate) enum Halt {
+    Refused(AdminError),
+    Nothing,
+}
+
+impl From<AdminError> for Halt {
+    fn from(error: AdminError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// A command on its way.
+pub(crate) struct Command<'a> {
+    pub(crate) asked: Asked,
+    pub(crate) id: Option<&'a str>,
+    pub(crate) expect: Option<Expect>,
+    pub(crate) wait: Wait,
+    pub(crate) reason: &'a str,
+    pub(crate) terms: Terms,
+}
+
+/// The terms of an upgrade, in words: they are part of what its id stands for.
+pub(crate) fn said(terms: Terms) -> String {
+    let mut said = String::new();
+    if terms.keep_previous {
+        said.push_str(", keeping previous states");
+    }
+    if terms.accept_loss {
+        said.push_str(", accepting losses");
+    }
+    if let Some(n) = terms.rollback_after {
+        let _ = write!(said, ", rolled back after failures: {n}");
+    }
+    said
+}
+
+pub(crate) type Edges<M> = Vec<&'static crate::machine::Edge<<M as Machine>::AnyState>>;
+
+pub(crate) fn way<M: Machine>(shared: &Shared<M>, from: u32, to: u32) -> Result<Edges<M>, AdminError> {
+    shared.line.edges(from, to).map_err(|missing| AdminError::NoWay { from, to, missing })
+}
+
+/// What the instances that are live would lose on their ways to `to`.
+pub(crate) fn losses<M: Machine>(shared: &Shared<M>, census: &Census, to: u32) -> Vec<Loss> {
+    let mut losses: Vec<Loss> = Vec::new();
+    for (count, n) in census.counts.iter().filter(|(count, _)| count.stamp & POISONED == 0) {
+        for what in shared.line.losses(count.version, to) {
+            add_loss(&mut losses, what, *n);
+        }
+    }
+    losses
+}
+
+fn add_loss(losses: &mut Vec<Loss>, what: &str, instances: u64) {
+    match losses.iter_mut().find(|loss| loss.what == what) {
+        Some(loss) => loss.instances += instances,
+        None => losses.push(Loss { what: what.to_owned(), instances }),
+    }
+}
+
+/// What a rollback from `to` would lose, if everyone got there.
+pub(crate) fn losses_on_the_way_back<M: Machine>(
+    shared: &Shared<M>,
+    last: &Release,
+    to: u32,
+    terms: Terms,
+    live: u64,
+) -> Vec<Loss> {
+    let mut losses = Vec::new();
+    match shared.line.edges(to, last.permanent) {
+        Ok(edges) => edges.iter().filter_map(|edge| edge.loses).for_each(|what| add_loss(&mut losses, what, live)),
+        Err(_) if terms.keep_previous || (last.probation.is_some() && last.terms.keep_previous) => {
+            add_loss(&mut losses, WORK_SINCE, live);
+        }
+        Err(_) => {}
+    }
+    losses
+}
+
+const WORK_SINCE: &str = "work done since the upgrade";
+
+/// Decides a rollback: where to, and whether what it loses was accepted.
+pub(crate) fn roll_back<M: Machine>(
+    shared: &Shared<M>,
+    last: &Release,
+    census: &Census,
+    accept_loss: bool,
+) -> Result<u32, Halt> {
+    let Some(since) = last.probation else {
+        return Err(AdminError::NothingToRollBack { permanent: last.permanent }.into());
+    };
+    let to = last.permanent;
+    let mut losses = losses(shared, census, to);
+    if last.terms.keep_previous {
+        let restored = census.sum(|count| {
+            let in_probation = epoch_of(count.stamp) >= since;
+            let no_way = count.stamp & POISONED != 0 || shared.line.edges(count.version, to).is_err();
+            in_probation && no_way
+        });
+        if restored > 0 {
+            add_loss(&mut losses, WORK_SINCE, restored);
+        }
+    }
+    if losses.is_empty() || accept_loss { Ok(to) } else { Err(AdminError::LossNotAccepted { to, losses }.into()) }
+}
+
+/// Rolls back because failures reached the operator's threshold; what it loses was accepted at the upgrade.
+pub(crate) fn alarm<M: Machine>(shared: &Shared<M>, epoch: u64) {
+    let failures = shared.core.release().terms.rollback_after.unwrap_or_default();
+    let command = Command {
+        asked: Asked { kind: Kind::Rollback, to: 0, what: "rollback by threshold".to_owned() },
+        id: None,
+        expect: Some(Expect { boot: Some(shared.core.boot), epoch }),
+        wait: Wait::No,
+        reason: &format!("failures in probation: {failures}"),
+        terms: Terms::default(),
+    };
+    // refused only if another command came first, which is in the audit
+    let _ = run(shared, &command, |last, census| roll_back(shared, last, census, true));
+}
+
+/// One command: known by its id, or refused, or a flip and then the wait for it.
+pub(crate) fn run<M: Machine>(
+    shared: &Shared<M>,
+    command: &Command<'_>,
+    decide: impl Fn(&Release, &Census) -> Result<u32, Halt>,
+) -> Result<Outcome, AdminError> {
+    let next = |last: &Release, census: &Census| {
+        if let Some(expect) = command.expect {
+            expect.check(shared.core.boot, last.epoch)?;
+        }
+        Ok(command.next(shared.core.boot, last, decide(last, census)?))
+    };
+    let (release, begun) = match flip(shared, command, next) {
+        Ok(flipped) => flipped,
+        Err(Stop::Known(outcome)) => return Ok(attach(shared, *outcome, command.wait)),
+        Err(Stop::Halt(Halt::Nothing)) => return Ok(nothing_done(&shared.core.release(), command)),
+        Err(Stop::Halt(Halt::Refused(error))) => {
+            let mut control = shared.core.control();
+            control.refused(shared.core.epoch(), command.asked.what.clone(), error.to_string());
+            return Err(error);
+        }
+    };
+    shared.roster.ring();
+    let _running = command.waits().then(|| Running { shared, id: &release.id });
+    tracing::info!(
+        target: "hotswap", switch = shared.core.label, epoch = release.epoch, version = release.version,
+        id = &*release.id, reason = command.reason, "{}", command.asked.kind
+    );
+    let outcome = attach(shared, begun, command.wait);
+    if let Some(store) = shared.store.as_ref().filter(|_| command.waits()) {
+        // its numbers have changed since the flip
+        let _turn = store.turn();
+        store_behind(shared);
+    }
+    Ok(outcome)
+}
+
+/// Why there was no flip.
+enum Stop {
+    /// The id was used before, for the same: what came of that.
+    Known(Box<Outcome>),
+    Halt(Halt),
+}
+
+/// The flip of one command, and what the store has to say of it before and after.
+fn flip<M: Machine>(
+    shared: &Shared<M>,
+    command: &Command<'_>,
+    next: impl Fn(&Release, &Census) -> Result<Next, Halt>,
+) -> Result<(Arc<Release>, Outcome), Stop> {
+    let core = &shared.core;
+    // one command at a time: between the store's word and the flip no other may come
+    let turn = shared.store.as_ref().map(Store::turn);
+    if turn.is_some() {
+        let (last, census) = core.look();
+        command.known(shared, &core.control())?;
+        let next = next(&last, &census)?;
+        // an upgrade, so that states saved in a probation are known to be of one; a commit, so that it lasts
+        if matches!(next.kind, Kind::Upgrade | Kind::Commit) {
+            fault::point(next.kind.name(), "decided");
+            store_ahead(shared, &last, &next, &command.asked)
+                .map_err(|error| Halt::Refused(AdminError::NotStored { reason: error.to_string() }))?;
+            fault::point(next.kind.name(), "stored");
+        }
+    }
+    let mut control = core.control();
+    command.known(shared, &control)?;
+    let flipped = core.flip(&mut control, next).map(|release| {
+        if command.asked.kind != Kind::Retry {
+            control.asked(command.asked.clone());
+        }
+        if command.waits() {
+            control.begin(Arc::clone(&release.id));
+        }
+        let begun = control.outcome(&release.id, &core.ledger.census()).expect("a flip opens its account");
+        (release, begun)
+    });
+    drop(control);
+    if turn.is_some() {
+        fault::point(command.asked.kind.name(), "flipped");
+        // or if it was refused at last: then the store forgets it again
+        store_behind(shared);
+    }
+    Ok(flipped?)
+}
+
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+/// Writes what the store would say after `next`.
+fn store_ahead<M: Machine>(shared: &Shared<M>, last: &Release, next: &Next, asked: &Asked) -> io::Result<()> {
+    let Some(store) = &shared.store else { return Ok(()) };
+    let census = shared.core.ledger.census();
+    let mut commands = shared.core.control().commands(&census);
+    let release = last.followed_by(next);
+    let outcome = Outcome::begun(next, last.version, release.epoch, census.live());
+    commands.push(control::Command { outcome, asked: asked.clone() });
+    store.write::<M>(&store.record(&shared.core.label, release.lasting(), commands))
+}
+
+/// Writes what is so now.
+pub(crate) fn store_now<M: Machine>(shared: &Shared<M>) -> io::Result<()> {
+    let Some(store) = &shared.store else { return Ok(()) };
+    let (release, census) = shared.core.look();
+    let commands = shared.core.control().commands(&census);
+    store.write::<M>(&store.record(&shared.core.label, release.lasting(), commands))
+}
+
+/// The same, for what is done already: a failure is told in the audit and to `tracing`.
+fn store_behind<M: Machine>(shared: &Shared<M>) {
+    if let Err(error) = store_now(shared) {
+        tracing::error!(target: "hotswap", switch = shared.core.label, %error, "the store cannot be written");
+        let mut control = shared.core.control();
+        control.refused(shared.core.epoch(), "write the store".to_owned(), error.to_string());
+    }
+}
+
+impl Command<'_> {
+    /// Whether its id was used before, or another command runs.
+    fn known<M: Machine>(&self, shared: &Shared<M>, control: &Control) -> Result<(), Stop> {
+        if let Some(id) = self.id
+            && let Some(was) = control.was_asked(id)
+        {
+            if *was != self.asked {
+                return Err(Halt::Refused(AdminError::IdReused { id: id.to_owned(), was: was.what.clone() }).into());
+            }
+            let outcome = control.outcome(id, &shared.core.ledger.census());
+            return outcome.map_or(Ok(()), |outcome| Err(Stop::Known(Box::new(outcome))));
+        }
+        match control.pending().filter(|_| self.asked.kind != Kind::Rollback) {
+            Some(pending) => Err(Halt::Refused(AdminError::Pending { id: pending.to_string() }).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The release that it asks for, after `last`.
+    fn next(&self, boot: u64, last: &Release, version: u32) -> Next {
+        let kind = self.asked.kind;
+        let id = match (self.id, kind) {
+            (Some(id), _) => Arc::from(id),
+            (None, Kind::Retry) => Arc::clone(&last.id),
+            (None, _) => Arc::from(format!("{boot:016x}-{}", last.epoch + 1)),
+        };
+        let terms = if kind == Kind::Retry { last.terms } else { self.terms };
+        Next { kind, version, id, reason: Arc::from(self.reason), terms }
+    }
+
+    fn waits(&self) -> bool {
+        self.wait != Wait::No && !sync::inside()
+    }
+}
+
+/// A command that waits; it ends when this is dropped, whatever happens.
+struct Running<'a, M: Machine> {
+    shared: &'a Shared<M>,
+    id: &'a str,
+}
+
+impl<M: Machine> Drop for Running<'_, M> {
+    fn drop(&mut self) {
+        self.shared.core.control().end(self.id);
+    }
+}
+
+/// Waits for a command as told, and gives its outcome as it stands then.
+fn attach<M: Machine>(shared: &Shared<M>, known: Outcome, wait: Wait) -> Outcome {
+    let end = match wait {
+        Wait::No => None,
+        _ if sync::inside() => None,
+        Wait::Reached => Some(None),
+        Wait::For(limit) => Some(Instant::now().checked_add(limit)),
+    };
+    if let Some(end) = end.filter(|_| !known.settled && known.superseded_by.is_none()) {
+        sweep::to_the_end(shared, end);
+    }
+    let control = shared.core.control();
+    // it may be kept no longer, when thousands of commands have come since
+    control.outcome(&known.id, &shared.core.ledger.census()).unwrap_or(known)
+}
+
+fn nothing_done(release: &Release, command: &Command<'_>) -> Outcome {
+    Outcome {
+        id: command.id.map_or_else(|| release.id.to_string(), str::to_owned),
+        kind: command.asked.kind,
+        from: release.version,
+        to: release.version,
+        epoch: release.epoch,
+        reason: command.reason.to_owned(),
+        done: false,
+        live: 0,
+        moved: 0,
+        held_back: 0,
+        gone: 0,
+        not_reached: 0,
+        settled: true,
+        superseded_by: None,
+        held: Vec::new(),
+    }
+}

@@ -1,0 +1,431 @@
+//! All instances of a fleet to a file and back, a block at a time: memory holds one block, however many there are.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::blocks::{Mark, Reader, Records, Unsavable, Writer};
+use crate::error::Loss;
+use crate::fault;
+use crate::file::{self, beside};
+use crate::fleet::{Fleet, Key};
+use crate::frame::{Holds, ReadError, SnapshotError};
+use crate::machine::Machine;
+use crate::slot::{Home, Slot};
+use crate::snapshot::{self, Codec, Postcard};
+use crate::store::Store;
+use crate::switch::Release;
+use crate::sync;
+use crate::way::drop_contained;
+
+/// So many instances are encoded under one lock.
+const SLICE: usize = 64;
+/// How often a save begins again when the switch flips meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Saved {
+    /// Instances in the file.
+    pub instances: u64,
+    /// Instances that are not: poisoned by a panic, or their state lost to one.
+    pub left_out: u64,
+    /// The file's length in bytes.
+    pub bytes: u64,
+}
+
+/// What became of the instances in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// Instances that are in the fleet now.
+    pub instances: u64,
+    /// Those whose version was another, and which were migrated.
+    pub moved: u64,
+    /// Those that could not be: they serve on at their version, held back and named.
+    pub held_back: u64,
+    /// Those whose state is older: there is no way down from an upgrade that was not committed, so they come from the
+    /// file kept since before it.
+    pub from_before: u64,
+    /// Instances of the fleet that had the same key, and are gone.
+    pub replaced: u64,
+    /// What was lost on the ways that were taken.
+    pub losses: Vec<Loss>,
+}
+
+/// How far saving or restoring has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Instances done.
+    pub done: u64,
+    /// Instances in all; when saving under traffic, as many as there were at the start.
+    pub of: u64,
+}
+
+/// Why nothing was saved. The file is as it was before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// The file could not be written.
+    #[error("{path} cannot be written: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Someone else is saving to this file.
+    #[error("{path} is being saved already")]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A state cannot be encoded, or not be read back from what it is encoded to.
+    #[error("the state of `{who}` cannot be saved: {reason}")]
+    State {
+        /// The instance's key.
+        who: String,
+        /// What its `Serialize` or `Deserialize` said.
+        reason: String,
+    },
+    /// The switch flipped in the middle of every attempt.
+    #[error("the switch flipped while its states were saved, {ATTEMPTS} times")]
+    Unsteady,
+    /// The call came from inside a step or migration.
+    #[error("called from inside a step")]
+    Reentered,
+}
+
+/// Why nothing was restored. The fleet is as it was before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The file could not be read.
+    #[error("{path} cannot be read: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not one that this program can use.
+    #[error("{path}: {error}")]
+    Snapshot {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: SnapshotError,
+    },
+    /// The call came from inside a step or migration.
+    #[error("called from inside a step")]
+    Reentered,
+}
+
+impl<M: Machine, K: Key> Fleet<M, K> {
+    /// Writes every instance to a file, under traffic: each is whole, each key that is present throughout is in it
+    /// exactly once. The states are those of one moment each, not all of the same.
+    ///
+    /// The file is written beside, synced and renamed, and the folder synced; at every moment the path has the old
+    /// content or the new. Instances keep their versions; [`Fleet::restore`] takes them to the one that runs then.
+    /// A poisoned instance is left out.
+    ///
+    /// Beside the file stands `.new` while it is written and, during a probation of a switch with a store, `.before`: what was
+    /// saved before the upgrade. Back them up together.
+    ///
+    /// It does file operations on the calling thread; in an async program that is a thread for blocking work.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written, or a state not be encoded and read back. The file is as it was then.
+    ///
+    /// # Examples
+    ///
+    /// With the counter of the [front page](crate):
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let path = std::env::temp_dir().join(format!("hotswap-doc-{}", std::process::id()));
+    /// use counter::{Get, Switch, V1, Version};
+    ///
+    /// let visits = Switch::builder().starting_at(Version::V1).build()?.fleet::<String>();
+    /// visits.insert("door".to_owned(), V1 { count: 7 })?;
+    /// assert_eq!(visits.save(&path)?.instances, 1);
+    ///
+    /// // a later program, at a later version
+    /// let visits = Switch::builder().starting_at(Version::V2).build()?.fleet::<String>();
+    /// let restored = visits.restore(&path)?;
+    /// assert_eq!((restored.instances, restored.moved), (1, 1));
+    /// assert_eq!(visits.step("door", Get)?, 7);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<Saved, SaveError> {
+        self.save_to(path.as_ref(), false, &mut |_| {})
+    }
+
+    /// As [`Fleet::save`], and tells how far it has come, now and then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::save`].
+    pub fn save_telling(&self, path: impl AsRef<Path>, mut tell: impl FnMut(Progress)) -> Result<Saved, SaveError> {
+        self.save_to(path.as_ref(), false, &mut tell)
+    }
+
+    /// As [`Fleet::save`], of one moment: every step of the fleet waits until the states are written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::save`].
+    pub fn save_paused(&self, path: impl AsRef<Path>) -> Result<Saved, SaveError> {
+        self.save_to(path.as_ref(), true, &mut |_| {})
+    }
+
+    /// Puts every instance of a file into the fleet, each brought to the version that runs, or held back at its own.
+    ///
+    /// The whole file is checked first; then instances are put in, one after another, and replace those of the same key.
+    /// Where the file was written in a probation that a restart has undone, each instance takes the declared way down;
+    /// where there is none it comes from the file that was kept since before the upgrade, beside this one.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or is damaged, another machine's, or of a version or shape that this program does not
+    /// have. The fleet is as it was then.
+    pub fn restore(&self, path: impl AsRef<Path>) -> Result<Restored, RestoreError> {
+        self.restore_from(path.as_ref(), &mut |_| {})
+    }
+
+    /// As [`Fleet::restore`], and tells how far it has come, now and then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::restore`].
+    pub fn restore_telling(
+        &self,
+        path: impl AsRef<Path>,
+        mut tell: impl FnMut(Progress),
+    ) -> Result<Restored, RestoreError> {
+        self.restore_from(path.as_ref(), &mut tell)
+    }
+
+    fn save_to(&self, path: &Path, paused: bool, tell: &mut dyn FnMut(Progress)) -> Result<Saved, SaveError> {
+        if sync::inside() {
+            return Err(SaveError::Reentered);
+        }
+        let mut saved = Err(SaveError::Unsteady);
+        for _ in 0..ATTEMPTS {
+            let release = self.shared().core.release();
+            saved = self.save_at(path, paused, &release, tell).map_err(|error| error.at(path));
+            if !matches!(saved, Err(SaveError::Unsteady)) {
+                break;
+            }
+        }
+        saved
+    }
+
+    fn save_at(
+        &self,
+        path: &Path,
+        paused: bool,
+        release: &Release,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<Saved, Failed> {
+        let shared = self.shared();
+        let mark = Mark {
+            shapes: M::VERSIONS.iter().map(|info| (info.number, info.fingerprint.to_owned())).collect(),
+            store: shared.store.as_ref().map(Store::id),
+            probation: release.probation,
+        };
+        let steady = || mark.store.is_none() || shared.core.epoch() == release.epoch;
+        let saved = file::replace(
+            path,
+            "save",
+            |to| {
+                let header = snapshot::header_of::<M>(Holds::Fleet, Postcard::NAME, release.version);
+                let mut writer = Writer::new(to, &header, &mark)?;
+                let saved = self.write(&mut writer, paused, tell)?;
+                if steady() { Ok(saved) } else { Err(Failed::Save(SaveError::Unsteady)) }
+            },
+            || keep_from_before::<M>(path, &mark),
+        )?;
+        if mark.probation.is_none() {
+            // what a restart would have needed until now; that it stays is no failure
+            let _ = fs::remove_file(beside(path, BEFORE));
+        }
+        Ok(saved)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>, paused: bool, tell: &mut dyn FnMut(Progress)) -> Result<Saved, Failed> {
+        let of = self.len() as u64;
+        let mut saved = Saved::default();
+        let mut records = Records::default();
+        let mut walk = self.walk(paused);
+        loop {
+            let mut look = |key: &K, slot: &mut Slot<M>, home: &mut dyn Home| {
+                let shared = self.shared();
+                if slot.stale(shared) {
+                    slot.arrive(shared, home);
+                }
+                match slot.state().filter(|_| !slot.poisoned()) {
+                    Some(state) => records.add(key, state),
+                    None => saved.left_out += 1,
+                }
+                if records.full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let more = walk.slice(SLICE, &mut look).map_err(|_| SaveError::Reentered)?;
+            // outside the lock: the user's own code reads back what it wrote
+            records.check::<M, K>()?;
+            if records.full() || !more {
+                saved.instances += u64::from(records.count);
+                records.write(writer)?;
+                fault::point("save", "block");
+                tell(Progress { done: saved.instances, of: of.max(saved.instances) });
+            }
+            if !more {
+                saved.bytes = writer.end(saved.instances)?;
+                return Ok(saved);
+            }
+        }
+    }
+
+    fn restore_from(&self, path: &Path, tell: &mut dyn FnMut(Progress)) -> Result<Restored, RestoreError> {
+        if sync::inside() {
+            return Err(RestoreError::Reentered);
+        }
+        self.read(path, tell).map_err(|error| match error {
+            ReadError::Io(source) => RestoreError::Io { path: path.to_owned(), source },
+            ReadError::Snapshot(error) => RestoreError::Snapshot { path: path.to_owned(), error },
+        })
+    }
+
+    fn read(&self, path: &Path, tell: &mut dyn FnMut(Progress)) -> Result<Restored, ReadError> {
+        let shared = self.shared();
+        let release = shared.core.release();
+        let mut file = Reader::<M>::open(path)?;
+        let low = if file.mark.was_undone(shared.store.as_ref().map(Store::id), &release) {
+            release.permanent
+        } else {
+            u32::MAX
+        };
+        let no_way = |version| low != u32::MAX && shared.line.edges_by(version, low, release.version).is_err();
+
+        // everything is read once before anything is put in: a file that is not wholly in order changes nothing
+        let mut versions: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut stranded = HashSet::new();
+        while let Some((key, state)) = file.next::<K>()? {
+            let version = M::version_of(&state);
+            *versions.entry(version).or_default() += 1;
+            drop_contained(state);
+            if no_way(version) {
+                stranded.insert(key);
+            }
+        }
+        let mut before = if stranded.is_empty() { None } else { Reader::<M>::open_if_there(&beside(path, BEFORE))? };
+        if let Some(before) = &mut before {
+            while before.next::<K>()?.map(drop_contained).is_some() {}
+        }
+
+        let mut restored = Restored::default();
+        for (version, instances) in versions {
+            for what in shared.line.losses_by(version, low, release.version) {
+                restored.losses.push(Loss { what: what.to_owned(), instances });
+            }
+        }
+        let of = file.instances;
+        let mut put = |restored: &mut Restored, key: K, state: M::AnyState| {
+            let stays = M::version_of(&state) == release.version;
+            let put = self.put_in(key, state, low).map_err(|_| io::Error::from(io::ErrorKind::Deadlock))?;
+            restored.instances += 1;
+            restored.moved += u64::from(!put.held_back && !stays);
+            restored.held_back += u64::from(put.held_back);
+            restored.replaced += u64::from(put.replaced);
+            if restored.instances.is_multiple_of(TOLD_EVERY) || restored.instances == of {
+                tell(Progress { done: restored.instances, of });
+            }
+            Ok::<_, ReadError>(())
+        };
+        if let Some(before) = &mut before {
+            before.rewind()?;
+            while let Some((key, state)) = before.next::<K>()? {
+                if stranded.remove(&key) {
+                    put(&mut restored, key, state)?;
+                    restored.from_before += 1;
+                } else {
+                    drop_contained((key, state));
+                }
+            }
+        }
+        file.rewind()?;
+        while let Some((key, state)) = file.next::<K>()? {
+            if no_way(M::version_of(&state)) && !stranded.contains(&key) {
+                drop_contained((key, state));
+            } else {
+                put(&mut restored, key, state)?;
+            }
+        }
+        if restored.from_before > 0 {
+            restored.losses.push(Loss { what: SINCE.to_owned(), instances: restored.from_before });
+        }
+        Ok(restored)
+    }
+}
+
+/// How many instances are put in between two reports of progress.
+const TOLD_EVERY: u64 = 1024;
+const BEFORE: &str = ".before";
+const SINCE: &str = "work done since the upgrade";
+
+/// Keeps the file from before the probation that this one is written in, for a restart that finds no way down.
+fn keep_from_before<M: Machine>(path: &Path, mark: &Mark) -> io::Result<()> {
+    if mark.probation.is_none() || mark.store.is_none() {
+        return Ok(());
+    }
+    match Reader::<M>::open(path) {
+        Ok(old) if (old.mark.store, old.mark.probation) == (mark.store, mark.probation) => Ok(()),
+        Ok(_) => file::keep_as(path, &beside(path, BEFORE)),
+        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(ReadError::Io(error)) => Err(error),
+        // what is no file of ours would be no help
+        Err(ReadError::Snapshot(_)) => Ok(()),
+    }
+}
+
+/// Why a save stopped, before it is said of which file.
+enum Failed {
+    Io(io::Error),
+    Save(SaveError),
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<SaveError> for Failed {
+    fn from(error: SaveError) -> Self {
+        Self::Save(error)
+    }
+}
+
+impl From<Unsavable> for Failed {
+    fn from(Unsavable { who, reason }: Unsavable) -> Self {
+        Self::Save(SaveError::State { who, reason })
+    }
+}
+
+impl Failed {
+    fn at(self, path: &Path) -> SaveError {
+        let path = path.to_owned();
+        match self {
+            Self::Save(error) => error,
+            Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock => SaveError::Busy { path },
+            Self::Io(source) => SaveError::Io { path, source },
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One state as bytes that outlive the program: encoded under its version, checked and migrated when they are read.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::frame::{self, exactly};
+pub use crate::frame::{Header, Holds, SnapshotError};
+use crate::machine::{Machine, NameOf, known};
+use crate::way::{Line, contain, travel};
+
+/// How a value becomes bytes. [`Postcard`] is small and fast, [`Json`] can be read by people.
+///
+/// A codec must give back what it was given, and takes all of the bytes or fails.
+pub trait Codec {
+    /// Stands in the header; 1 to 64 bytes, never changed once used.
+    const NAME: &'static str;
+
+    /// Encodes a value.
+    ///
+    /// # Errors
+    ///
+    /// What the value's `Serialize` said.
+    fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, String>;
+
+    /// Decodes a value from all of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// Why these bytes are not one.
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String>;
+}
+
+/// The default codec: [postcard](https://postcard.jamesmunns.com/wire-format).
+#[derive(Debug, Clone, Copy)]
+pub struct Postcard;
+
+impl Codec for Postcard {
+    const NAME: &'static str = "postcard";
+
+    fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
+        postcard::to_allocvec(value).map_err(|error| error.to_string())
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+        exactly(bytes)
+    }
+}
+
+/// JSON, to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Json;
+
+impl Codec for Json {
+    const NAME: &'static str = "json";
+
+    fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
+        serde_json::to_vec(value).map_err(|error| error.to_string())
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    }
+}
+
+/// Encodes a state under its version, by [`Postcard`].
+///
+/// # Errors
+///
+/// When the state cannot be encoded.
+///
+/// # Examples
+///
+/// With the counter of the [front page](crate):
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use counter::{AnyState, Machine, V1, V2, Version};
+/// use hotswap::snapshot;
+///
+/// let bytes = snapshot::encode::<Machine>(&V1 { count: 7 }.into())?;
+/// let state = V2::try_from(snapshot::decode::<Machine>(&bytes, Version::V2)?).map_err(|_| "version 2")?;
+/// assert_eq!((state.count, state.ticks), (7, 0));
+/// # Ok(())
+/// # }
+/// ```
+pub fn encode<M: Machine>(state: &M::AnyState) -> Result<Vec<u8>, SnapshotError> {
+    encode_by::<M, Postcard>(state)
+}
+
+/// As [`encode`], by another codec.
+///
+/// # Errors
+///
+/// When the state cannot be encoded.
+pub fn encode_by<M: Machine, C: Codec>(state: &M::AnyState) -> Result<Vec<u8>, SnapshotError> {
+    let body = contain(|| C::encode(state)).and_then(|body| body).map_err(SnapshotError::Unencodable)?;
+    frame::seal(header_of::<M>(Holds::State, C::NAME, M::version_of(state)), &body)
+}
+
+/// Decodes a state of any version that is not retired, by [`Postcard`] or [`Json`], and migrates it to version `to`.
+///
+/// # Errors
+///
+/// When the bytes are not a whole snapshot of this machine's, the version's shape has changed since, or no migration
+/// leads to `to`.
+pub fn decode<M: Machine>(bytes: &[u8], to: impl NameOf<M>) -> Result<M::AnyState, SnapshotError> {
+    let (header, body) = frame::open(bytes)?;
+    let decode = match header.codec.as_str() {
+        Postcard::NAME => Postcard::decode,
+        Json::NAME => Json::decode,
+        _ => return Err(SnapshotError::Codec { found: header.codec, known: "`postcard` and `json`".to_owned() }),
+    };
+    read::<M>(&header, body, decode, to.number())
+}
+
+/// As [`decode`], of what another codec encoded.
+///
+/// # Errors
+///
+/// As [`decode`]; and when it was not this codec that encoded it.
+pub fn decode_by<M: Machine, C: Codec>(bytes: &[u8], to: impl NameOf<M>) -> Result<M::AnyState, SnapshotError> {
+    let (header, body) = frame::open(bytes)?;
+    if header.codec != C::NAME {
+        return Err(SnapshotError::Codec { found: header.codec, known: format!("`{}`", C::NAME) });
+    }
+    read::<M>(&header, body, C::decode, to.number())
+}
+
+/// What is known of a snapshot without the machine that wrote it: of a state, an input, or the beginning of a file.
+///
+/// # Errors
+///
+/// When the bytes do not begin with a whole header.
+pub fn header(bytes: &[u8]) -> Result<Header, SnapshotError> {
+    let mut rest = bytes;
+    frame::read_head(&mut rest).map(|(header, _)| header).map_err(|error| match error {
+        frame::ReadError::Snapshot(error) => error,
+        frame::ReadError::Io(_) => SnapshotError::Truncated,
+    })
+}
+
+/// The header for something of `version`.
+pub(crate) fn header_of<M: Machine>(holds: Holds, codec: &str, version: u32) -> Header {
+    let info = M::VERSIONS.iter().find(|info| info.number == version);
+    Header {
+        holds,
+        codec: codec.to_owned(),
+        machine: M::IDENTITY.name.to_owned(),
+        version,
+        fingerprint: info.map_or_else(String::new, |info| info.fingerprint.to_owned()),
+        length: 0,
+    }
+}
+
+/// Whether a header is of this machine's and holds what is expected.
+pub(crate) fn check<M: Machine>(header: &Header, expected: Holds) -> Result<(), SnapshotError> {
+    if header.machine != M::IDENTITY.name {
+        let expected = M::IDENTITY.name.to_owned();
+        return Err(SnapshotError::WrongMachine { found: header.machine.clone(), expected });
+    }
+    if header.holds != expected {
+        return Err(SnapshotError::Holds { found: header.holds, expected });
+    }
+    Ok(())
+}
+
+/// Whether states of `version` with this fingerprint can be read here.
+pub(crate) fn check_shape<M: Machine>(version: u32, fingerprint: &str) -> Result<(), SnapshotError> {
+    let info = known::<M>(version).map_err(SnapshotError::Version)?;
+    if info.fingerprint != fingerprint {
+        let (found, expected) = (fingerprint.to_owned(), info.fingerprint.to_owned());
+        return Err(SnapshotError::ChangedShape { version, found, expected });
+    }
+    Ok(())
+}
+
+fn read<M: Machine>(
+    header: &Header,
+    body: &[u8],
+    decode: fn(&[u8]) -> Result<M::AnyState, String>,
+    to: u32,
+) -> Result<M::AnyState, SnapshotError> {
+    check::<M>(header, Holds::State)?;
+    check_shape::<M>(header.version, &header.fingerprint)?;
+    known::<M>(to).map_err(SnapshotError::Version)?;
+    let state = contain(|| decode(body)).and_then(|state| state).map_err(SnapshotError::Undecodable)?;
+    let from = M::version_of(&state);
+    if from != header.version {
+        let what = format!("its header says version {}, its body version {from}", header.version);
+        return Err(SnapshotError::Undecodable(what));
+    }
+    let stuck = |reason| SnapshotError::NotMigrated { from, to, reason };
+    let mut slot = Some(state);
+    let edges = Line::<M>::new().edges(from, to).map_err(stuck)?;
+    travel::<M>(&mut slot, &edges).map_err(|error| stuck(error.reason))?;
+    slot.ok_or_else(|| stuck("a migration left no state".to_owned()))
+}

@@ -1,0 +1,163 @@
+//! What of a switch survives a restart, in a file: the permanent version, the epoch, the last outcomes.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::control::Command;
+use crate::error::VersionError;
+use crate::file::{self, beside};
+use crate::frame::{self, Holds};
+use crate::machine::{Machine, runnable};
+use crate::snapshot::{self, Codec, Json, SnapshotError};
+use crate::switch::Lasting;
+
+/// So many outcomes are kept in the file.
+const COMMANDS_KEPT: usize = 256;
+
+/// The file of one switch, taken by this program alone.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    id: u64,
+    /// One command at a time: it may wait for the disk, which nothing under the control lock does.
+    turn: Mutex<()>,
+    /// Locked while the program runs.
+    _taken: File,
+}
+
+/// A switch that could not be opened from its store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The store could not be read or written.
+    #[error("the store {path} cannot be used: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another switch, of this program or another, has the store open.
+    #[error("the store {path} is open elsewhere")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is damaged, not a store, another machine's, or the permanent version has another shape now.
+    #[error("the store {path}: {error}")]
+    Snapshot {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: SnapshotError,
+    },
+    /// The permanent version, or the one to start at, is not one of the machine's, or has no steps.
+    #[error("{0}")]
+    Version(VersionError),
+    /// Another live switch of the process has this label.
+    #[error("a switch labelled `{0}` is live already")]
+    LabelTaken(String),
+    /// The store is that of a switch with another label.
+    #[error("the store is of the switch labelled `{stored}`, not of `{asked}`")]
+    OtherLabel {
+        /// The label in the store.
+        stored: String,
+        /// The label asked for.
+        asked: String,
+    },
+}
+
+/// What is in the file.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Tells this store from others, in the files saved under it.
+    store: u64,
+    pub(crate) label: String,
+    pub(crate) release: Lasting,
+    pub(crate) commands: Vec<Command>,
+}
+
+impl Store {
+    /// Takes the file, made if it is not there, and gives what it says.
+    pub(crate) fn open<M: Machine>(path: &Path, fresh: impl FnOnce() -> Record) -> Result<(Self, Record), OpenError> {
+        let failed = |source| OpenError::Io { path: path.to_owned(), source };
+        let taken = take(path).map_err(|error| match error {
+            Some(error) => failed(error),
+            None => OpenError::InUse { path: path.to_owned() },
+        })?;
+        let (record, new) = match fs::read(path) {
+            Ok(bytes) => (read::<M>(path, &bytes)?, false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (fresh(), true),
+            Err(error) => return Err(failed(error)),
+        };
+        runnable::<M>(record.release.permanent).map_err(OpenError::Version)?;
+        let store = Self { path: path.to_owned(), id: record.store, turn: Mutex::new(()), _taken: taken };
+        if new {
+            store.write::<M>(&record).map_err(failed)?;
+        }
+        Ok((store, record))
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn record(&self, label: &str, release: Lasting, mut commands: Vec<Command>) -> Record {
+        commands.drain(..commands.len().saturating_sub(COMMANDS_KEPT));
+        Record { store: self.id, label: label.to_owned(), release, commands }
+    }
+
+    /// Replaces what the file says; on an error it says what it said before.
+    pub(crate) fn write<M: Machine>(&self, record: &Record) -> io::Result<()> {
+        let body = Json::encode(record).map_err(io::Error::other)?;
+        let header = snapshot::header_of::<M>(Holds::Switch, Json::NAME, record.release.permanent);
+        let bytes = frame::seal(header, &body).map_err(io::Error::other)?;
+        file::replace(&self.path, "store", |to| to.write_all(&bytes), || Ok(()))
+    }
+}
+
+impl Record {
+    /// Of a switch that runs for the first time.
+    pub(crate) fn new(label: String, version: u32) -> Self {
+        let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
+        let store = RandomState::new().hash_one((now, std::process::id()));
+        Self { store, label, release: Lasting::new(version), commands: Vec::new() }
+    }
+}
+
+/// Locks the file beside, which is never replaced; `None` when another has it.
+fn take(path: &Path) -> Result<File, Option<io::Error>> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(beside(path, ".lock")).map_err(Some)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(None),
+        Err(TryLockError::Error(error)) => Err(Some(error)),
+    }
+}
+
+fn read<M: Machine>(path: &Path, bytes: &[u8]) -> Result<Record, OpenError> {
+    let read = || -> Result<Record, SnapshotError> {
+        let (header, body) = frame::open(bytes)?;
+        snapshot::check::<M>(&header, Holds::Switch)?;
+        if header.codec != Json::NAME {
+            let known = format!("`{}`", Json::NAME);
+            return Err(SnapshotError::Codec { found: header.codec, known });
+        }
+        snapshot::check_shape::<M>(header.version, &header.fingerprint)?;
+        Json::decode(body).map_err(SnapshotError::Undecodable)
+    };
+    read().map_err(|error| match error {
+        SnapshotError::Version(error) => OpenError::Version(error),
+        error => OpenError::Snapshot { path: path.to_owned(), error },
+    })
+}

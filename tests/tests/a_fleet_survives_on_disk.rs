@@ -1,0 +1,238 @@
+//! What a fleet saves, a later one restores: each instance whole, at the version that runs then, or held back and named.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use hotswap::snapshot::SnapshotError;
+use hotswap::{Progress, RestoreError, SaveError};
+use hotswap_tests::folder::Folder;
+use hotswap_tests::tally::{self, Add, AnyState, Boom, Get, Mood, Prepare, Switch, V1, V2};
+
+fn switch(at: u32) -> Switch {
+    Switch::builder().starting_at(at).build().expect("one to run")
+}
+
+fn fleet(at: u32) -> tally::Fleet<u64> {
+    switch(at).fleet()
+}
+
+fn sums(fleet: &tally::Fleet<u64>) -> BTreeMap<u64, u64> {
+    let mut keys = Vec::new();
+    fleet.for_each(|key, _| keys.push(*key)).expect("outside");
+    keys.into_iter().map(|key| (key, fleet.step(&key, Get).expect("serves"))).collect()
+}
+
+fn states(fleet: &tally::Fleet<u64>) -> BTreeMap<u64, AnyState> {
+    let mut states = BTreeMap::new();
+    fleet.for_each(|key, state| drop(states.insert(*key, state.clone()))).expect("outside");
+    states
+}
+
+#[test]
+fn at_the_same_version_and_at_a_later_one() {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let old = fleet(1);
+    for key in 0..10_000 {
+        old.insert(key, V1 { sum: key * 3, mood: Mood::Willing }).expect("enters");
+    }
+    let mut told = Vec::new();
+    let saved = old.save_telling(&path, |progress| told.push(progress)).expect("a writable folder");
+    assert_eq!((saved.instances, saved.left_out, saved.bytes), (10_000, 0, fs::metadata(&path).expect("there").len()));
+    assert_eq!(told.last(), Some(&Progress { done: 10_000, of: 10_000 }));
+
+    let same = fleet(1);
+    let restored = same.restore(&path).expect("its own file");
+    assert_eq!((restored.instances, restored.moved, restored.held_back, restored.replaced), (10_000, 0, 0, 0));
+    assert_eq!(states(&same), states(&old));
+
+    let newer = fleet(5);
+    let mut told = Vec::new();
+    let restored = newer.restore_telling(&path, |progress| told.push(progress.done)).expect("its own file");
+    assert_eq!((restored.instances, restored.moved, restored.held_back), (10_000, 10_000, 0));
+    assert_eq!((told.len(), told.last()), (10, Some(&10_000)));
+    assert_eq!(sums(&newer), (0..10_000).map(|key| (key, key * 3)).collect());
+}
+
+#[test]
+fn instances_of_several_versions_keep_theirs_and_a_poisoned_one_is_left_out() {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let switch = switch(2);
+    let fleet = switch.fleet::<u64>();
+    for key in 0..5 {
+        fleet.insert(key, V2 { sum: key, ..V2::default() }).expect("enters");
+    }
+    fleet.step(&1, Prepare(Mood::Unwilling)).expect("taken");
+    switch.admin().upgrade(3, "").expect("not refused");
+    hotswap_tests::quietly(|| {
+        let step = std::panic::AssertUnwindSafe(|| fleet.step(&4, Boom));
+        std::panic::catch_unwind(step).expect_err("it panics");
+    });
+    let saved = fleet.save(&path).expect("a writable folder");
+    assert_eq!((saved.instances, saved.left_out), (4, 1));
+
+    let later = self::switch(3);
+    let again = later.fleet::<u64>();
+    let restored = again.restore(&path).expect("its own file");
+    assert_eq!((restored.instances, restored.moved, restored.held_back), (4, 0, 1));
+    let held = later.admin().held_back();
+    assert_eq!((held.len(), held[0].who.as_str(), held[0].version, held[0].reason.as_str()), (1, "1", 2, "unwilling"));
+    assert_eq!(later.admin().status().held_back, 1);
+    // it serves on, and its cause can be mended
+    again.step(&1, Prepare(Mood::Willing)).expect("version 2 serves on");
+    assert_eq!(later.admin().retry().expect("not refused").held_back, 0);
+    assert_eq!(sums(&again), (0..4).map(|key| (key, key)).collect());
+}
+
+#[test]
+fn the_account_adds_up_with_instances_that_entered_held_back() {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let old = fleet(2);
+    for key in 0..10 {
+        let mood = if key % 2 == 0 { Mood::Willing } else { Mood::Unwilling };
+        old.insert(key, V2 { sum: key, mood, additions: 0 }).expect("enters");
+    }
+    old.save(&path).expect("a writable folder");
+    let switch = switch(3);
+    let fleet = switch.fleet::<u64>();
+    let check = |held_back: u64| {
+        let status = switch.admin().status();
+        assert_eq!((status.live, status.held_back, status.not_reached), (fleet.len() as u64, held_back, 0));
+        for outcome in switch.admin().outcomes() {
+            let sum = outcome.moved + outcome.held_back + outcome.gone + outcome.not_reached;
+            assert_eq!(sum, outcome.live, "{outcome:?}");
+        }
+    };
+    fleet.restore(&path).expect("its own file");
+    check(5);
+    fleet.remove(&1).expect("outside");
+    check(4);
+    assert_eq!(switch.admin().upgrade(4, "").expect("not refused").held_back, 4);
+    check(4);
+    fleet.step(&3, Prepare(Mood::Willing)).expect("version 2 serves on");
+    switch.admin().retry().expect("not refused");
+    check(3);
+}
+
+#[test]
+fn under_traffic_each_key_is_there_once_and_each_state_whole() {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let switch = switch(1);
+    let fleet = switch.fleet::<u64>();
+    for key in 0..2000 {
+        fleet.insert(key, V1::default()).expect("enters");
+    }
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (traffic, over, admin) = (fleet.clone(), &over, switch.admin());
+        scope.spawn(move || {
+            for key in (0..2000).cycle() {
+                traffic.step(&key, Add(1)).expect("taken by every version");
+                traffic.insert(100_000 + key, V1::default()).expect("enters");
+                traffic.remove(&(100_000 + key)).expect("outside");
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        for round in 0..10_u32 {
+            admin.upgrade(round % 2 + 1, "").expect("not refused");
+            if round % 3 == 0 { fleet.save_paused(&path) } else { fleet.save(&path) }.expect("a writable folder");
+            let again = self::fleet(3);
+            let restored = again.restore(&path).expect("its own file");
+            assert_eq!((restored.held_back, restored.replaced), (0, 0));
+            let mut keys: Vec<u64> = states(&again).into_keys().collect();
+            keys.retain(|key| *key < 100_000);
+            assert_eq!(keys, (0..2000).collect::<Vec<_>>());
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_paused_save_is_of_one_moment() {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let fleet = fleet(1);
+    for key in 0..1000 {
+        fleet.insert(key, V1::default()).expect("enters");
+    }
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (traffic, over) = (fleet.clone(), &over);
+        scope.spawn(move || {
+            // one input to each key in turn: at any moment the sums are n + 1 up to some key, and n from there on
+            for key in (0..1000).cycle() {
+                traffic.step(&key, Add(1)).expect("taken");
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        for _ in 0..10 {
+            fleet.save_paused(&path).expect("a writable folder");
+            let again = self::fleet(1);
+            again.restore(&path).expect("its own file");
+            let sums: Vec<u64> = sums(&again).into_values().collect();
+            assert!(sums.is_sorted_by(|a, b| a >= b) && sums[0] - sums[999] <= 1, "{sums:?}");
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+fn named(error: &RestoreError) -> &SnapshotError {
+    let RestoreError::Snapshot { error, .. } = error else { panic!("{error:?}") };
+    error
+}
+
+#[test]
+fn scenario_35_a_damaged_file_changes_nothing() {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let old = fleet(1);
+    for key in 0..50_000 {
+        old.insert(key, V1 { sum: key, mood: Mood::Willing }).expect("enters");
+    }
+    old.save(&path).expect("a writable folder");
+    let bytes = fs::read(&path).expect("there");
+    let present = fleet(2);
+    present.insert(7, V1 { sum: 1, mood: Mood::Willing }).expect("enters");
+    let refused = |bytes: &[u8]| {
+        let damaged: PathBuf = folder.path("damaged");
+        fs::write(&damaged, bytes).expect("a writable folder");
+        let error = present.restore(&damaged).expect_err("damaged");
+        assert_eq!((present.len(), present.step(&7, Get).expect("serves")), (1, 1));
+        named(&error).clone()
+    };
+    for at in [200, bytes.len() / 2, bytes.len() - 1] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        assert_eq!(refused(&damaged), SnapshotError::Damaged { part: "a block" });
+        assert_eq!(refused(&bytes[..at]), SnapshotError::Truncated);
+    }
+    assert_eq!(refused(&[bytes.as_slice(), b"x"].concat()), SnapshotError::TooLong { extra: 1 });
+    assert_eq!(refused(b"something else"), SnapshotError::NotOurs);
+    let missing = present.restore(folder.path("missing")).expect_err("there is none");
+    assert!(matches!(missing, RestoreError::Io { .. }));
+}
+
+#[test]
+fn what_cannot_be_written_leaves_the_old_file() {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let fleet = fleet(1);
+    fleet.insert(1, V1 { sum: 1, mood: Mood::Willing }).expect("enters");
+    fleet.save(&path).expect("a writable folder");
+    let before = fs::read(&path).expect("there");
+    // a folder stands where the new file is to be written
+    fs::create_dir(folder.path("fleet.new")).expect("a writable folder");
+    fleet.step(&1, Add(1)).expect("taken");
+    assert!(matches!(fleet.save(&path), Err(SaveError::Io { .. })));
+    assert_eq!(fs::read(&path).expect("there"), before);
+}

@@ -1,0 +1,294 @@
+//! What a switch with a store was committed to is what it comes up at, and what was undone is undone in its files too.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hotswap::snapshot::SnapshotError;
+use hotswap::{AdminError, Kind, Loss, OpenError, Phase, RollbackOptions, UpgradeOptions, VersionError};
+use hotswap_tests::folder::Folder;
+use hotswap_tests::marks;
+use hotswap_tests::tally::{self, Add, Get, Mood, Prepare, Switch, V1};
+
+fn open(path: &Path) -> Switch {
+    Switch::builder().label("restarted").starting_at(1).open(path).expect("a store of its own")
+}
+
+/// A label is free once the switch before is gone; tests run side by side, so each has its own.
+fn named(path: &Path, label: &str) -> Switch {
+    Switch::builder().label(label).starting_at(1).open(path).expect("a store of its own")
+}
+
+fn lossy() -> UpgradeOptions {
+    UpgradeOptions::default().accept_loss(true)
+}
+
+#[test]
+fn scenario_06_the_first_version_after_a_fresh_start() {
+    let folder = Folder::new();
+    let switch = named(&folder.path("switch"), "fresh");
+    let standing: Vec<_> = switch.admin().versions().iter().map(|version| version.standing.to_string()).collect();
+    assert_eq!(standing, ["permanent", "available", "available", "available", "available"]);
+    assert_eq!(switch.admin().outcomes(), []);
+}
+
+#[test]
+fn scenario_01_an_upgrade_without_commit_falls_back() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    let switch = open(&path);
+    let upgraded = switch.admin().upgrade(2, "try it").expect("not refused");
+    let epoch = switch.admin().status().epoch;
+    drop(switch);
+
+    let switch = Switch::open(&path).expect("its own store");
+    let status = switch.admin().status();
+    assert_eq!((status.version, status.permanent, status.phase), (1, 1, Phase::Permanent));
+    assert_eq!((status.label.as_str(), status.epoch), ("restarted", epoch + 1));
+    let outcomes = switch.admin().outcomes();
+    let start = outcomes.last().expect("the start is told");
+    assert_eq!(
+        (start.kind, start.from, start.to, start.reason.as_str()),
+        (Kind::Start, 2, 1, "version 2 was not committed")
+    );
+    let kept = switch.admin().outcome(&upgraded.id).expect("outcomes survive");
+    assert_eq!((kept.reason.as_str(), kept.superseded_by.as_ref()), ("try it", Some(&start.id)));
+    let refused = switch.admin().rollback("").expect_err("undone already");
+    assert_eq!(refused, AdminError::NothingToRollBack { permanent: 1 });
+}
+
+#[test]
+fn scenario_02_a_committed_upgrade_stays() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    let switch = named(&path, "committed");
+    let options = UpgradeOptions::default().id("to-2");
+    switch.admin().upgrade_with(2, "try it", &options).expect("not refused");
+    switch.admin().commit().expect("in probation");
+    drop(switch);
+
+    let switch = Switch::open(&path).expect("its own store");
+    let status = switch.admin().status();
+    assert_eq!((status.version, status.permanent, status.phase), (2, 2, Phase::Permanent));
+    let kinds: Vec<_> = switch.admin().outcomes().iter().map(|outcome| outcome.kind).collect();
+    assert_eq!(kinds, [Kind::Upgrade, Kind::Commit, Kind::Start]);
+    // the id is still known: asked for again, nothing is done
+    let again = switch.admin().upgrade_with(2, "try it", &options).expect("the same again");
+    assert_eq!((again.id.as_str(), again.kind, again.epoch), ("to-2", Kind::Upgrade, 2));
+    let other = switch.admin().upgrade_with(3, "", &options).expect_err("another command");
+    assert!(matches!(other, AdminError::IdReused { .. }), "{other:?}");
+}
+
+#[test]
+fn a_rollback_survives() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    let switch = named(&path, "back");
+    switch.admin().upgrade(3, "").expect("not refused");
+    switch.admin().rollback_with("", &RollbackOptions::default().accept_loss(true)).expect("in probation");
+    let epoch = switch.admin().status().epoch;
+    drop(switch);
+    let status = Switch::open(&path).expect("its own store").admin().status();
+    assert_eq!((status.version, status.epoch), (1, epoch + 1));
+}
+
+#[test]
+fn states_of_an_undone_probation_come_down_by_the_declared_way() {
+    let folder = Folder::new();
+    let (path, file) = (folder.path("switch"), folder.path("fleet"));
+    let switch = named(&path, "down");
+    let fleet = switch.fleet::<u64>();
+    for key in 0..10 {
+        fleet.insert(key, V1::default()).expect("enters");
+    }
+    switch.admin().upgrade_with(3, "", &lossy()).expect("not refused");
+    for key in 0..10 {
+        fleet.step(&key, Add(key)).expect("taken");
+    }
+    fleet.step(&4, Prepare(Mood::Unwilling)).expect("taken");
+    fleet.save(&file).expect("a writable folder");
+    drop((fleet, switch));
+
+    let switch = Switch::open(&path).expect("its own store");
+    let fleet = switch.fleet::<u64>();
+    let restored = fleet.restore(&file).expect("its own file");
+    // the work done since is kept; what the way loses is named; the one that cannot come down serves on
+    assert_eq!((restored.instances, restored.moved, restored.held_back, restored.from_before), (10, 9, 1, 0));
+    assert_eq!(restored.losses, [Loss { what: "what was seen".into(), instances: 10 }]);
+    for key in 0..10 {
+        assert_eq!(fleet.step(&key, Get).expect("serves"), key);
+    }
+    let held = switch.admin().held_back();
+    assert_eq!((held.len(), held[0].who.as_str(), held[0].version), (1, "4", 3));
+}
+
+fn marked(switch: &marks::Switch, file: &Path) -> marks::Fleet<u64> {
+    let fleet = switch.fleet::<u64>();
+    for key in 0..3 {
+        fleet.insert(key, marks::V1 { marks: vec![key] }).expect("enters");
+    }
+    fleet.save(file).expect("a writable folder");
+    fleet
+}
+
+fn marks_of(fleet: &marks::Fleet<u64>, key: u64) -> Vec<u64> {
+    fleet.step(&key, marks::Marks).expect("serves")
+}
+
+#[test]
+fn where_there_is_no_way_down_they_come_from_the_file_from_before() {
+    let folder = Folder::new();
+    let (path, file) = (folder.path("switch"), folder.path("fleet"));
+    let switch = marks::Switch::builder().label("before").starting_at(1).open(&path).expect("a store of its own");
+    let fleet = marked(&switch, &file);
+    switch.admin().upgrade(2, "").expect("not refused");
+    for key in 0..3 {
+        fleet.step(&key, marks::Mark(99)).expect("taken");
+    }
+    fleet.insert(7, marks::V2 { marks: vec![7] }).expect("enters");
+    // twice: the second must not take the first for the file from before
+    fleet.save(&file).expect("a writable folder");
+    fleet.save(&file).expect("a writable folder");
+    drop((fleet, switch));
+
+    let switch = marks::Switch::open(&path).expect("its own store");
+    let fleet = switch.fleet::<u64>();
+    let restored = fleet.restore(&file).expect("its own file");
+    assert_eq!((restored.instances, restored.from_before, restored.held_back), (4, 3, 1));
+    assert_eq!(restored.losses, [Loss { what: "work done since the upgrade".into(), instances: 3 }]);
+    assert_eq!((0..3).map(|key| marks_of(&fleet, key)).collect::<Vec<_>>(), [[0], [1], [2]]);
+    // made in the probation: held back and named, never deleted
+    let held = switch.admin().held_back();
+    assert_eq!((held.len(), held[0].who.as_str(), held[0].version), (1, "7", 2));
+    assert_eq!(marks_of(&fleet, 7), [7]);
+
+    // what is saved now is of no probation, and the file from before has had its day
+    let saved = fleet.save(&file).expect("a writable folder");
+    assert_eq!((saved.instances, folder.path("fleet.before").exists()), (4, false));
+}
+
+#[test]
+fn a_file_of_a_committed_probation_is_taken_as_it_is() {
+    let folder = Folder::new();
+    let (path, file) = (folder.path("switch"), folder.path("fleet"));
+    let switch = marks::Switch::builder().label("taken").starting_at(1).open(&path).expect("a store of its own");
+    let fleet = marked(&switch, &file);
+    switch.admin().upgrade(2, "").expect("not refused");
+    fleet.step(&1, marks::Mark(99)).expect("taken");
+    fleet.save(&file).expect("a writable folder");
+    switch.admin().commit().expect("in probation");
+    drop((fleet, switch));
+
+    let switch = marks::Switch::open(&path).expect("its own store");
+    let fleet = switch.fleet::<u64>();
+    let restored = fleet.restore(&file).expect("its own file");
+    assert_eq!((restored.instances, restored.moved, restored.from_before), (3, 0, 0));
+    assert_eq!(marks_of(&fleet, 1), [1, 99]);
+}
+
+#[test]
+fn a_file_of_a_probation_that_was_rolled_back_is_undone_too() {
+    let folder = Folder::new();
+    let (path, file) = (folder.path("switch"), folder.path("fleet"));
+    let switch = marks::Switch::builder().label("undone").starting_at(1).open(&path).expect("a store of its own");
+    let fleet = marked(&switch, &file);
+    switch.admin().upgrade(2, "").expect("not refused");
+    fleet.step(&1, marks::Mark(99)).expect("taken");
+    fleet.save(&file).expect("a writable folder");
+    switch.admin().rollback("").expect("in probation");
+    drop((fleet, switch));
+
+    // also where version 2 runs again: what the undone probation wrote does not come up with it
+    let switch = marks::Switch::open(&path).expect("its own store");
+    switch.admin().upgrade(2, "").expect("not refused");
+    let fleet = switch.fleet::<u64>();
+    let restored = fleet.restore(&file).expect("its own file");
+    assert_eq!((restored.instances, restored.from_before, restored.held_back), (3, 3, 0));
+    assert_eq!((marks_of(&fleet, 1), switch.admin().status().held_back), (vec![1], 0));
+}
+
+#[test]
+fn one_program_has_a_store_at_a_time() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    let switch = named(&path, "single");
+    let second = Switch::builder().label("second").open(&path).expect_err("open already");
+    assert!(matches!(second, OpenError::InUse { .. }), "{second:?}");
+    drop(switch);
+    let other = Switch::builder().label("second").open(&path).expect_err("another's store");
+    let OpenError::OtherLabel { stored, asked } = other else { panic!("{other:?}") };
+    assert_eq!((stored.as_str(), asked.as_str()), ("single", "second"));
+    let taken = Switch::builder().label("single").build().expect("free again");
+    assert!(matches!(Switch::open(&path), Err(OpenError::LabelTaken(label)) if label == "single"));
+    drop(taken);
+    Switch::open(&path).expect("free again");
+}
+
+#[test]
+fn a_store_that_cannot_be_used_is_refused_by_name() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    drop(named(&path, "damaged"));
+    let bytes = fs::read(&path).expect("there");
+    let refused = |bytes: &[u8]| {
+        fs::write(&path, bytes).expect("a writable folder");
+        let error = Switch::open(&path).expect_err("damaged");
+        assert_eq!(fs::read(&path).expect("there"), bytes);
+        let OpenError::Snapshot { error, .. } = error else { panic!("{error:?}") };
+        error
+    };
+    let mut damaged = bytes.clone();
+    *damaged.last_mut().expect("not empty") ^= 1;
+    assert_eq!(refused(&damaged), SnapshotError::Damaged { part: "its body" });
+    assert_eq!(refused(&bytes[..bytes.len() - 1]), SnapshotError::Truncated);
+    assert_eq!(refused(b""), SnapshotError::Truncated);
+    let stranger = marks::Switch::open(&path).expect_err("empty");
+    assert!(matches!(stranger, OpenError::Snapshot { error: SnapshotError::Truncated, .. }));
+    fs::write(&path, &bytes).expect("a writable folder");
+    let stranger = marks::Switch::open(&path).expect_err("another machine's");
+    assert!(matches!(stranger, OpenError::Snapshot { error: SnapshotError::WrongMachine { .. }, .. }));
+    let nowhere = Switch::builder().starting_at(9).open(folder.path("other")).expect_err("no such version");
+    assert!(matches!(nowhere, OpenError::Version(VersionError::Unknown { asked: 9, .. })));
+}
+
+#[test]
+fn a_commit_that_cannot_be_stored_is_refused_and_a_rollback_is_not() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    let switch = named(&path, "full");
+    switch.admin().upgrade(2, "").expect("not refused");
+    // a folder stands where the new file is to be written
+    let in_the_way: PathBuf = folder.path("switch.new");
+    fs::create_dir(&in_the_way).expect("a writable folder");
+    let refused = switch.admin().commit().expect_err("it would not last");
+    assert!(matches!(refused, AdminError::NotStored { .. }), "{refused:?}");
+    assert_eq!(switch.admin().status().phase, Phase::Probation);
+    let refused = switch.admin().upgrade_with(3, "", &lossy()).expect_err("its files could not be told apart");
+    assert!(matches!(refused, AdminError::NotStored { .. }), "{refused:?}");
+    switch.admin().rollback("").expect("nothing may stand in the way of a rollback");
+    assert_eq!(switch.version(), 1);
+    let told = switch.admin().audit().refusals;
+    assert_eq!(told.last().map(|entry| entry.what.as_str()), Some("write the store"));
+    fs::remove_dir(&in_the_way).expect("a writable folder");
+    switch.admin().upgrade(2, "").expect("room again");
+    switch.admin().commit().expect("room again");
+    drop(switch);
+    assert_eq!(Switch::open(&path).expect("its own store").version(), 2);
+}
+
+#[test]
+fn the_machines_type_is_that_of_the_store() {
+    // a `tally` fleet and a `tally` store agree on which probation a file is of; another store's mark means nothing
+    let folder = Folder::new();
+    let file = folder.path("fleet");
+    let one = named(&folder.path("one"), "one");
+    let fleet: tally::Fleet<u64> = one.fleet();
+    fleet.insert(1, V1 { sum: 5, mood: Mood::Willing }).expect("enters");
+    one.admin().upgrade(2, "").expect("not refused");
+    fleet.save(&file).expect("a writable folder");
+
+    let two = named(&folder.path("two"), "two");
+    let again = two.fleet::<u64>();
+    let restored = again.restore(&file).expect("a tally's file");
+    assert_eq!((restored.instances, restored.moved, restored.losses), (1, 1, Vec::new()));
+    assert_eq!(again.step(&1, Get).expect("serves"), 5);
+}
