@@ -562,7 +562,10 @@ impl Marker {
                 };
                 reading = Some(name.to_string());
                 self.option(&name, &meta, place, diag)?;
-                reading = None;
+                // before a word it is only the comma that is missing
+                if meta.input.is_empty() || meta.input.peek(Token![,]) || meta.input.peek(Ident::peek_any) {
+                    reading = None;
+                }
                 Ok(())
             }),
             Meta::NameValue(_) => {
@@ -583,7 +586,7 @@ impl Marker {
             let elsewhere = Place::ALL.into_iter().find(|place| place.options().contains(&option.as_str()));
             match elsewhere {
                 Some(right) => diag.misplaced_option(name, name, place.noun(), format!("a {}", right.noun())),
-                None if MODULE_OPTIONS.contains(&option.as_str()) => {
+                None if MODULE_OPTIONS.contains(&option.as_str()) && guess(&option, place.options()).is_none() => {
                     diag.misplaced_option(name, name, place.noun(), "the module");
                 }
                 None => {
@@ -746,6 +749,7 @@ fn usage(option: &str) -> String {
         "derive" => "`derive(Debug, Clone)`",
         "rename" => "`rename(Cell = MyCell)`",
         "retired" => "`retired(1, 2)`",
+        "reversible" | "boxed" | "moves" => return format!("write `{option}` alone; {SEPARATED}"),
         _ => return SEPARATED.to_owned(),
     };
     format!("write {written}")
@@ -767,6 +771,13 @@ fn read_number(value: &Expr, option: &str, diag: &mut Diag) -> Option<Number> {
 
 /// The known option that is spelt most like this one, if one is like it.
 fn guess(unknown: &str, known: &[&'static str]) -> Option<&'static str> {
+    /// What serde or habit calls them.
+    const ALSO: [(&str, &str); 4] = [("rename", "from"), ("alias", "from"), ("default", "added"), ("map", "with")];
+    let also = ALSO.iter().find(|(also, _)| *also == unknown).map(|(_, name)| *name);
+    let called = |name: &&&str| also == Some(**name) || unknown.len() > 3 && name.starts_with(unknown);
+    if let Some(name) = known.iter().find(called) {
+        return Some(name);
+    }
     let (distance, name) = known.iter().map(|name| (distance(unknown, name), *name)).min()?;
     (distance <= 1 + unknown.len() / 3).then_some(name)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use syn::ext::IdentExt;
 use syn::{Attribute, FnArg, GenericParam, Ident, LitStr, Member, ReturnType, Safety, Signature, Type, TypeReference};
 
 use super::chain::{Line, Link, has, lacking, runs_on};
@@ -98,7 +99,9 @@ pub(super) fn inputs(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Input
             let agrees = |state: &&Ident| runs_on.is_some_and(|ty| is_state(parsed, state, ty));
             let number = link.state.filter(agrees).map(|_| link.number.value);
             let read = step(parsed, link, function, diag);
-            if read.is_none() || number.is_none() {
+            if read.is_none() && function.item.sig.inputs.len() < 2 {
+                lost.taken.push((number, None));
+            } else if read.is_none() || number.is_none() {
                 lost.function(parsed, number, &function.item.sig);
             }
             let Some(step) = read else { continue };
@@ -221,9 +224,11 @@ fn input_hint(signature: &Signature) -> String {
     if let Some(FnArg::Typed(second)) = signature.inputs.iter().nth(1) {
         return show(&second.ty);
     }
-    let name = signature.ident.to_string();
-    let mut letters = name.trim_start_matches("r#").chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>()
+    };
+    signature.ident.unraw().to_string().split('_').map(capital).collect()
 }
 
 /// Whether a marked function is an ordinary one: free, synchronous, safe and without parameters of type or lifetime.

@@ -63,7 +63,7 @@ pub(super) fn edges(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Vec<Ed
         downs.extend(down.map(Written::edge));
         let Some(ends) = ends(parsed, line, from, to) else { continue };
         // a migration that could not be read may be the one to this state
-        if up.is_none() && lost.iter().any(|function| mentions(function, &ends.new.ident)) {
+        if up.is_none() && lost.iter().any(|function| may_migrate(function, &ends.old.ident, &ends.new.ident)) {
             continue;
         }
         ends.unused(up.map(|up| &up.function.item.sig.ident), diag);
@@ -75,16 +75,19 @@ pub(super) fn edges(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Vec<Ed
     ups
 }
 
-/// Whether a type's name stands anywhere in a signature.
-fn mentions(function: &Signature, ty: &Ident) -> bool {
-    fn within(tokens: TokenStream, ty: &Ident) -> bool {
+/// Whether a function that could not be read may be the migration between two states.
+fn may_migrate(function: &Signature, old: &Ident, new: &Ident) -> bool {
+    fn names(tokens: TokenStream, state: &Ident) -> bool {
         tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(name) => name == *ty,
-            TokenTree::Group(group) => within(group.stream(), ty),
+            TokenTree::Ident(name) => name == *state,
+            TokenTree::Group(group) => names(group.stream(), state),
             _ => false,
         })
     }
-    within(function.to_token_stream(), ty)
+    match &function.output {
+        ReturnType::Type(_, returned) => names(returned.to_token_stream(), new),
+        ReturnType::Default => function.inputs.len() == 1 && names(function.inputs.to_token_stream(), old),
+    }
 }
 
 fn keeps_the_state(function: &Function, link: &Link<'_>, diag: &mut Diag) {
