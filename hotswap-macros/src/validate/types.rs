@@ -18,18 +18,12 @@ pub(super) fn check(parsed: &Parsed, line: &Line<'_>, inputs: &[Input], diag: &m
     let mut unsound = BTreeSet::new();
     let scope = &parsed.scope;
     let mut check = Check { parsed, of_state: true, seen: BTreeSet::new(), diag };
-    let mut keys: Vec<(String, u32)> = Vec::new();
     for link in line.links.iter().filter(|link| !link.behaviour_only()) {
         let Some((ident, decl)) = link.state.and_then(|state| Some((state, scope.named(state)?))) else { continue };
         if !state(decl, check.diag) {
             unsound.insert(decl.ident.to_string());
         }
         let resolved = scope.resolve(&parse_quote!(#ident));
-        if let Some((_, first)) = keys.iter().find(|(key, _)| *key == resolved.key) {
-            check.diag.state_of_two_versions(ident, first, link.number.value, ident);
-            unsound.insert(decl.ident.to_string());
-        }
-        keys.push((resolved.key.clone(), link.number.value));
         check.types(resolved, &decl.ident);
     }
     check.of_state = false;

@@ -8,25 +8,24 @@ mod counter {
     #[derive(Debug, Clone, Serialize, Deserialize)]
     pub struct Tick;
 
-    #[derive(Debug, Clone, Serialize, Deserialize)]
-    pub struct Counter(u8);
-
     #[machine(version = 1)]
-    pub use self::Counter as V1;
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        pub title: String,
+    }
 
     #[machine(version = 1)]
     pub fn tick(_: &mut V1, _: Tick) {}
 
     #[machine(version = 2, migrates_from = 1)]
-    pub use self::Counter as V2;
-
-    #[machine(migrate(from = 1, to = 2))]
-    fn up(old: &Counter) -> Counter {
-        old.clone()
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V2 {
+        #[machine(form = title)]
+        pub name: String,
     }
 
     #[machine(version = 2)]
-    pub fn tick_2(_: &mut V2, _: Tick) {}
+    pub fn tick_v2(_: &mut V2, _: Tick) {}
 }
 
 fn main() {}
