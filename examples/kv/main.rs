@@ -15,12 +15,14 @@ mod demo;
 mod glob;
 mod key;
 mod keyspace;
+mod line;
 mod options;
 mod reply;
 mod resp;
 mod server;
 mod session;
 mod store;
+mod wire;
 
 use options::Options;
 use server::Server;

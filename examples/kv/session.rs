@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::glob;
 use crate::keyspace::Keyspace;
 use crate::reply::Reply;
-use crate::resp::Protocol;
+use crate::wire::Protocol;
 
 /// The most bytes that one reply, or one queue of commands, may come to.
 const MAX_REPLY: usize = 512 << 20;
