@@ -94,6 +94,7 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
                 Ok(Some(words)) => match session.take(words) {
                     Todo::Reply(reply) => (reply, true),
                     Todo::Quit(reply) => (reply, false),
+                    Todo::Drop(why) => return Err(io::Error::other(why)),
                     // on the heap, like the farewell: what few clients ever need is not part of what each one costs
                     Todo::Hotswap(args) => (Box::pin(admin::run(session.keyspace(), &args)).await, true),
                 },
