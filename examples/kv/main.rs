@@ -27,8 +27,14 @@ mod wire;
 use options::Options;
 use server::Server;
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    run(Options::parse()).unwrap_or_else(|error| {
+        eprintln!("kv: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
     if options.demo {
         return demo::run(options);
     }

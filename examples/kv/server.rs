@@ -34,10 +34,9 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn bind(options: Options) -> io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind((Ipv4Addr::LOCALHOST, options.port).into())?;
-        let listener = socket.listen(WAITING)?;
+        let listener = listen(options.port).map_err(|error| {
+            io::Error::new(error.kind(), format!("port {} cannot be served: {error}", options.port))
+        })?;
         let keyspace = Keyspace::new(options.at).map_err(io::Error::other)?;
         Ok(Self { listener, keyspace, options: Arc::new(options) })
     }
@@ -50,7 +49,7 @@ impl Server {
     pub(crate) async fn run(self) {
         tokio::spawn(self.keyspace.clone().sweep());
         tokio::spawn(self.keyspace.clone().expire());
-        let places = Arc::new(Semaphore::new(self.options.max_clients.min(Semaphore::MAX_PERMITS)));
+        let places = Arc::new(Semaphore::new(self.options.max_clients as usize));
         for id in 1.. {
             let mut stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -77,6 +76,13 @@ impl Server {
             });
         }
     }
+}
+
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    socket.listen(WAITING)
 }
 
 /// Serves one client until it leaves, or is sent away.
