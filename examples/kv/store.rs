@@ -83,6 +83,11 @@ pub(crate) mod key {
 
 use key::AnyState;
 
+/// Whether keys of a version may expire.
+pub(crate) fn knows_expiry(version: u32) -> bool {
+    version >= 2
+}
+
 impl AnyState {
     /// An empty key of `version`, or of the newest that is known.
     pub(crate) fn empty(version: u32) -> Self {

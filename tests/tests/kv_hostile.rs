@@ -97,6 +97,30 @@ fn malformed_commands_are_named_and_end_the_connection() {
 }
 
 #[test]
+fn a_web_page_cannot_flush() {
+    let server = warm(&[]);
+    for verb in ["POST / HTTP/1.1", "Host: 127.0.0.1"] {
+        assert_eq!(answer(&server, format!("{verb}\r\n\r\nFLUSHALL\r\n").as_bytes()), "");
+    }
+    assert_serves(&server);
+}
+
+#[test]
+fn plans_take_turns() {
+    let server = warm(&[]);
+    let pairs: Vec<_> = (0..20_000).map(|n| (n, n)).collect();
+    let _: () = server.client().mset(&pairs).unwrap();
+    let mut crowd: Vec<_> = (0..50).map(|_| connect(&server)).collect();
+    crowd.iter_mut().for_each(|stream| stream.write_all(b"HOTSWAP PLAN 2\r\n").unwrap());
+    let mut threads = 0;
+    for stream in &mut crowd {
+        stream.read_exact(&mut [0]).unwrap();
+        threads = threads.max(server.threads());
+    }
+    assert!(threads < 10, "{threads} threads for 50 plans");
+}
+
+#[test]
 fn half_a_command_and_a_close_leave_nothing() {
     let server = warm(&[]);
     let half = |_| {
