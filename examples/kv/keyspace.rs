@@ -14,8 +14,10 @@ use crate::store::key::{Admin, AnyState, Fleet, Switch};
 
 /// How long the sweep works before it lets the clients have their turn.
 const SLICE: Duration = Duration::from_micros(15);
-/// How often, and how many keys at a time, are looked at for having expired.
-const EXPIRY: (Duration, usize) = (Duration::from_millis(100), 200);
+/// How often keys are looked at for having expired.
+const EXPIRY: Duration = Duration::from_millis(100);
+/// How many of them are looked at before the clients have their turn.
+const LOOKS: usize = 200;
 
 /// All keys. A clone is another handle to them.
 #[derive(Debug, Clone)]
@@ -29,7 +31,7 @@ pub(crate) struct Keyspace {
 struct Bells {
     /// Rung after a command that may have flipped.
     flipped: Notify,
-    /// Rung when a sweep is over.
+    /// Rung when a sweep is over, or overtaken by the next flip.
     swept: Notify,
 }
 
@@ -86,12 +88,13 @@ impl Keyspace {
         }
     }
 
-    /// Says that there may be something to sweep.
+    /// Says that there may be something to sweep, and that earlier flips may be overtaken.
     pub(crate) fn flipped(&self) {
         self.bells.flipped.notify_one();
+        self.bells.swept.notify_waiters();
     }
 
-    /// Waits until `settled` says so; it is asked after each sweep.
+    /// Waits until `settled` says so; it is asked after each sweep and flip.
     pub(crate) async fn settled<T>(&self, settled: impl Fn() -> Option<T>) -> T {
         loop {
             let swept = self.bells.swept.notified();
@@ -119,23 +122,38 @@ impl Keyspace {
 
     /// Ends keys that have expired and that nobody asks for.
     pub(crate) async fn expire(self) {
-        let mut turns = tokio::time::interval(EXPIRY.0);
+        let mut turns = tokio::time::interval(EXPIRY);
         turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut cursor = 0;
         loop {
             turns.tick().await;
-            let (now, mut gone) = (now(), Vec::new());
-            let look = |key: &Key, state: &AnyState| {
-                if state.gone(now) {
-                    gone.push(key.clone());
-                }
-            };
-            cursor = self.keys.keys_from(cursor, EXPIRY.1, look).ok().flatten().unwrap_or(0);
-            for key in gone {
-                // asked again: the key may have been written since
-                let _ = self.keys.remove_if(&key, |state| state.gone(now));
-            }
+            cursor = self.end_some(cursor).unwrap_or(0);
         }
+    }
+
+    /// Ends all keys that have expired.
+    pub(crate) async fn end_expired(&self) {
+        let mut cursor = Some(0);
+        while let Some(from) = cursor {
+            cursor = self.end_some(from);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Ends what has expired of the next few keys, and gives the cursor to go on from.
+    fn end_some(&self, cursor: u64) -> Option<u64> {
+        let (now, mut gone) = (now(), Vec::new());
+        let look = |key: &Key, state: &AnyState| {
+            if state.gone(now) {
+                gone.push(key.clone());
+            }
+        };
+        let next = self.keys.keys_from(cursor, LOOKS, look).ok().flatten();
+        for key in gone {
+            // asked again: the key may have been written since
+            let _ = self.keys.remove_if(&key, |state| state.gone(now));
+        }
+        next
     }
 }
 

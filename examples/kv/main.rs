@@ -15,18 +15,26 @@ mod demo;
 mod glob;
 mod key;
 mod keyspace;
+mod line;
 mod options;
 mod reply;
 mod resp;
 mod server;
 mod session;
 mod store;
+mod wire;
 
 use options::Options;
 use server::Server;
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    run(Options::parse()).unwrap_or_else(|error| {
+        eprintln!("kv: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
     if options.demo {
         return demo::run(options);
     }

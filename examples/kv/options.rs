@@ -6,6 +6,9 @@ use clap::Parser;
 
 use crate::resp::Limits;
 
+/// How many clients may be connected at once, unless it is said.
+pub(crate) const MAX_CLIENTS: u32 = 10_000;
+
 /// A store that Redis clients can talk to, and that changes its version while they do.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "kv")]
@@ -23,13 +26,13 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1)]
     pub(crate) at: u32,
     /// How many clients may be connected at once
-    #[arg(long, default_value_t = 10_000)]
-    pub(crate) max_clients: usize,
+    #[arg(long, default_value_t = MAX_CLIENTS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_clients: u32,
     /// The longest argument of a command, in MiB
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) max_argument: u32,
     /// Seconds after which a client that does not read its replies is let go
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) stalled_after: u64,
 }
 

@@ -856,9 +856,10 @@ fn rename_markers(items: &mut [Item], diag: &mut Diag) {
             self.marked |= is_marker(attr.path());
             let Meta::List(list) = &attr.meta else { return };
             let mut tokens = list.tokens.clone().into_iter();
-            if let (Some(TokenTree::Ident(first)), Some(TokenTree::Punct(equals))) = (tokens.next(), tokens.next())
-                && first == "version"
-                && equals.as_char() == '='
+            let (first, equals, number) = (tokens.next(), tokens.next(), tokens.next());
+            if matches!(first, Some(TokenTree::Ident(first)) if first == "version")
+                && matches!(equals, Some(TokenTree::Punct(equals)) if equals.as_char() == '=')
+                && number.is_some_and(|number| syn::parse2::<LitInt>(number.into()).is_ok())
                 && let Some(name) = attr.path().get_ident()
             {
                 self.other.get_or_insert(name.clone());

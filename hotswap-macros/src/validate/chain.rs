@@ -5,6 +5,7 @@
 use quote::ToTokens;
 use syn::{Attribute, FnArg, Ident, Signature, Type};
 
+use super::is_state;
 use crate::diag::Diag;
 use crate::parse::{Function, Marker, Number, Parsed, quoted};
 use crate::scope::{bare, show, spell};
@@ -74,7 +75,9 @@ pub(super) fn line<'p>(parsed: &'p Parsed, diag: &mut Diag) -> Line<'p> {
             line.incomplete = true;
             continue;
         }
-        let same = |link: &&Link<'_>| link.state.is_some_and(|other| key(parsed, other) == key(parsed, &state.ident));
+        let ident = &state.ident;
+        let ty = syn::parse_quote!(#ident);
+        let same = |link: &&Link<'_>| link.state.is_some_and(|other| is_state(parsed, other, &ty));
         let first = line.links.iter().find(same);
         if let Some(first) = first {
             let (name, before) = (first.state.map(ToString::to_string).unwrap_or_default(), first.number.value);
@@ -112,11 +115,6 @@ pub(super) fn line<'p>(parsed: &'p Parsed, diag: &mut Diag) -> Line<'p> {
     line
 }
 
-/// What a state's name means.
-fn key(parsed: &Parsed, state: &Ident) -> String {
-    parsed.scope.key(&syn::parse_quote!(#state))
-}
-
 /// The state that a step says it runs on, as it is written.
 pub(super) fn runs_on(step: &Signature) -> Option<&Type> {
     let Some(FnArg::Typed(first)) = step.inputs.first() else { return None };
@@ -129,8 +127,8 @@ pub(super) fn runs_on(step: &Signature) -> Option<&Type> {
 /// How to write a step, or which function without a marker may be one.
 fn unmarked(parsed: &Parsed) -> String {
     let found = parsed.unmarked.iter().find_map(|function| {
-        let state = runs_on(function).map(|ty| parsed.scope.key(ty))?;
-        let state = parsed.states.iter().find(|other| key(parsed, &other.ident) == state)?;
+        let ty = runs_on(function)?;
+        let state = parsed.states.iter().find(|state| is_state(parsed, &state.ident, ty))?;
         (function.inputs.len() == 2).then_some((&function.ident, state.number.value))
     });
     match found {
@@ -146,7 +144,7 @@ fn steps<'p>(parsed: &'p Parsed, line: &mut Line<'p>, diag: &mut Diag) {
     for step in &parsed.steps {
         let Some(number) = &step.marker.version else { continue };
         let runs_on = runs_on(&step.item.sig);
-        if line.homeless.iter().any(|state| runs_on.is_some_and(|ty| parsed.scope.key(ty) == key(parsed, state))) {
+        if line.homeless.iter().any(|state| runs_on.is_some_and(|ty| is_state(parsed, state, ty))) {
             line.strays.push(step);
             continue;
         }
@@ -230,7 +228,7 @@ fn neighbours(parsed: &Parsed, line: &mut Line<'_>, diag: &mut Diag) {
 fn no_state(parsed: &Parsed, link: &Link<'_>, numbers: &[u32], diag: &mut Diag) {
     let number = link.number.value;
     let runs_on = link.steps.first().and_then(|step| runs_on(&step.item.sig));
-    let state = |ty: &Type| parsed.states.iter().find(|state| key(parsed, &state.ident) == parsed.scope.key(ty));
+    let state = |ty: &Type| parsed.states.iter().find(|state| is_state(parsed, &state.ident, ty));
     let mark = match runs_on.map(|ty| (ty, state(ty))) {
         Some((ty, Some(state))) => {
             format!("`{}` is the state of version {}: correct the number", show(ty), state.number.value)

@@ -190,6 +190,7 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
         }
         return None;
     }
+    // what owns a `str` or a slice is another type, and is named below
     if let Type::Reference(reference) = bare(&second.ty)
         && !matches!(&*reference.elem, Type::Path(path) if path.path.is_ident("str"))
         && !matches!(&*reference.elem, Type::Slice(_))

@@ -66,6 +66,11 @@ impl Server {
     pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server lives").count()
     }
+
+    /// Its threads.
+    pub(crate) fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the server lives").count()
+    }
 }
 
 impl Drop for Server {
