@@ -45,7 +45,8 @@ pub(crate) async fn run(keyspace: &Keyspace, args: &[Bytes]) -> Reply {
                 Ok(to) => {
                     before(keyspace, to).await;
                     let options = UpgradeOptions::default().accept_loss(accepted).wait(Wait::No);
-                    settled(keyspace, admin.upgrade_with(to, &reason, &options)).await
+                    settled(keyspace, commanded(keyspace, move || admin.upgrade_with(to, &reason, &options)).await)
+                        .await
                 }
                 Err(error) => error,
             }
@@ -58,11 +59,12 @@ pub(crate) async fn run(keyspace: &Keyspace, args: &[Bytes]) -> Reply {
         ("ROLLBACK", rest @ ([] | [_])) if rest.is_empty() || is(rest.first(), "ACCEPT-LOSS") => {
             before(keyspace, admin.status().permanent).await;
             let options = RollbackOptions::default().accept_loss(!rest.is_empty()).wait(Wait::No);
-            settled(keyspace, admin.rollback_with("HOTSWAP ROLLBACK", &options)).await
+            settled(keyspace, commanded(keyspace, move || admin.rollback_with("HOTSWAP ROLLBACK", &options)).await)
+                .await
         }
         ("COMMIT", rest @ ([] | [_])) if rest.is_empty() || is(rest.first(), "LEAVE-HELD-BACK") => {
             let options = CommitOptions::default().leave_held_back(!rest.is_empty()).wait(Wait::No);
-            settled(keyspace, admin.commit_with("HOTSWAP COMMIT", &options)).await
+            settled(keyspace, commanded(keyspace, move || admin.commit_with("HOTSWAP COMMIT", &options)).await).await
         }
         ("OUTCOME", [id]) => match admin.outcome(id) {
             Some(outcome) => report(&outcome),
@@ -80,10 +82,19 @@ async fn before(keyspace: &Keyspace, to: u32) {
     }
 }
 
+/// Runs a command that does not wait for the keys: here, or, if it may wait for the disk, on a thread that does not serve.
+async fn commanded(
+    keyspace: &Keyspace,
+    command: impl FnOnce() -> Result<Outcome, AdminError> + Send + 'static,
+) -> Result<Outcome, Reply> {
+    let done = if keyspace.on_disk() { tokio::task::spawn_blocking(command).await } else { Ok(command()) };
+    done.map_err(|failed| Reply::error(format_args!("ERR {failed}")))?.map_err(|refused| refusal(&refused))
+}
+
 /// The outcome, once it is settled or overtaken by another command.
-async fn settled(keyspace: &Keyspace, outcome: Result<Outcome, AdminError>) -> Reply {
+async fn settled(keyspace: &Keyspace, outcome: Result<Outcome, Reply>) -> Reply {
     match outcome {
-        Err(refused) => refusal(&refused),
+        Err(refused) => refused,
         Ok(outcome) if outcome.settled || !outcome.done => report(&outcome),
         Ok(outcome) => {
             keyspace.flipped();
@@ -146,7 +157,7 @@ mod tests {
 
     /// A keyspace with something to move. Nobody sweeps it, so nothing that moves it settles.
     fn unswept() -> Keyspace {
-        let keyspace = Keyspace::new(1).unwrap();
+        let keyspace = Keyspace::open(1, None).unwrap();
         keyspace.run(b"SET", vec!["k".into(), "v".into()]);
         keyspace
     }

@@ -1,13 +1,16 @@
 //! The keyspace: a fleet by key, and what is asked of all keys at once.
 
+use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use hotswap::{Swept, SwitchError, Why};
+use hotswap::{SaveError, Swept, Why};
 use tokio::sync::Notify;
 
 use crate::commands::Command;
+use crate::disk::Disk;
 use crate::key::Key;
 use crate::reply::Reply;
 use crate::store::key::{Admin, AnyState, Fleet, Switch};
@@ -24,7 +27,17 @@ const LOOKS: usize = 200;
 pub(crate) struct Keyspace {
     switch: Switch,
     keys: Fleet<Key>,
+    disk: Option<Arc<Disk>>,
     bells: Arc<Bells>,
+}
+
+/// How a client wants the keys saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// It waits until they are.
+    Before,
+    /// It goes on meanwhile.
+    Meanwhile,
 }
 
 #[derive(Debug, Default)]
@@ -36,9 +49,54 @@ struct Bells {
 }
 
 impl Keyspace {
-    pub(crate) fn new(version: u32) -> Result<Self, SwitchError> {
-        let switch = Switch::builder().starting_at(version).build()?;
-        Ok(Self { keys: switch.fleet(), switch, bells: Arc::default() })
+    /// The keys in this folder; in memory only without one.
+    pub(crate) fn open(version: u32, folder: Option<&Path>) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let (disk, switch, keys) = if let Some(folder) = folder {
+            let (disk, switch, keys) = Disk::open(folder, version)?;
+            (Some(Arc::new(disk)), switch, keys)
+        } else {
+            let switch = Switch::builder().starting_at(version).build()?;
+            (None, switch.clone(), switch.fleet())
+        };
+        Ok(Self { switch, keys, disk, bells: Arc::default() })
+    }
+
+    /// Whether a command of the switch may wait for the disk.
+    pub(crate) fn on_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// Writes all keys to the folder while they are served.
+    pub(crate) async fn save(&self, how: How) -> Reply {
+        let (keys, Some(disk)) = (self.keys.clone(), self.disk.clone()) else {
+            return Reply::error("ERR the keys are in memory only: start kv with --dir");
+        };
+        let saving =
+            tokio::task::spawn_blocking(move || disk.save(&keys).inspect_err(|error| eprintln!("kv: {error}")));
+        if how == How::Meanwhile {
+            return Reply::Status("Background saving started".into());
+        }
+        match saving.await {
+            Ok(Ok(_)) => Reply::OK,
+            Ok(Err(SaveError::Busy { .. })) => Reply::error("ERR Background save already in progress"),
+            Ok(Err(error)) => Reply::error(format_args!("ERR {error}")),
+            Err(failed) => Reply::error(format_args!("ERR {failed}")),
+        }
+    }
+
+    /// Writes all keys, if they have a folder.
+    pub(crate) fn save_at_the_end(&self) -> Result<(), SaveError> {
+        if let Some(disk) = &self.disk {
+            let saved = disk.save(&self.keys)?;
+            eprintln!("kv: saved {} keys", saved.instances);
+        }
+        Ok(())
+    }
+
+    /// When the keys were last saved, in seconds since 1970.
+    pub(crate) fn last_save(&self) -> Reply {
+        let saved = self.disk.as_ref().map_or(0, |disk| disk.last_save());
+        Reply::Integer(i64::try_from(saved).unwrap_or(i64::MAX))
     }
 
     pub(crate) fn admin(&self) -> Admin {
@@ -158,7 +216,7 @@ impl Keyspace {
 }
 
 /// Milliseconds since 1970.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

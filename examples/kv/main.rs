@@ -1,6 +1,7 @@
 //! A store that Redis clients can talk to, and that changes its version while they do.
 //!
-//! `--demo` shows it: load, four switches under it, every value checked. `--port 6390` serves until Ctrl-C.
+//! `--demo` shows it: load, four switches under it, every value checked. `--port 6390` serves until Ctrl-C; with `--dir` the
+//! keys are there again the next time.
 
 use std::error::Error;
 use std::io;
@@ -8,10 +9,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 mod admin;
 mod commands;
 mod demo;
+mod disk;
 mod glob;
 mod key;
 mod keyspace;
@@ -40,13 +43,24 @@ fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
     }
     runtime(&options)?.block_on(async {
         let server = Server::bind(options)?;
+        let keyspace = server.keyspace();
         println!("kv serves {}; stop it with Ctrl-C", server.address()?);
         tokio::select! {
             () = server.run() => {}
-            stop = tokio::signal::ctrl_c() => stop?,
+            stop = told_to_stop() => stop?,
         }
+        keyspace.save_at_the_end()?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn told_to_stop() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        stop = tokio::signal::ctrl_c() => stop,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// The threads that serve: the main one alone, if one is enough.

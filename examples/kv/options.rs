@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -22,7 +23,10 @@ pub(crate) struct Options {
     /// How many threads serve
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: u16,
-    /// The version to start at
+    /// Keep the keys in this folder, and the version that was committed; SAVE writes them, and so does the end
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// The version to start at, where no folder says another
     #[arg(long, default_value_t = 1)]
     pub(crate) at: u32,
     /// How many clients may be connected at once

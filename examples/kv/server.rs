@@ -37,8 +37,12 @@ impl Server {
         let listener = listen(options.port).map_err(|error| {
             io::Error::new(error.kind(), format!("port {} cannot be served: {error}", options.port))
         })?;
-        let keyspace = Keyspace::new(options.at).map_err(io::Error::other)?;
+        let keyspace = Keyspace::open(options.at, options.dir.as_deref()).map_err(io::Error::other)?;
         Ok(Self { listener, keyspace, options: Arc::new(options) })
+    }
+
+    pub(crate) fn keyspace(&self) -> Keyspace {
+        self.keyspace.clone()
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
@@ -102,6 +106,7 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
                     Todo::Quit(reply) => (reply, false),
                     Todo::Drop(why) => return Err(io::Error::other(why)),
                     // on the heap, like the farewell: what few clients ever need is not part of what each one costs
+                    Todo::Save(how) => (Box::pin(session.keyspace().save(how)).await, true),
                     Todo::Hotswap(args) => (Box::pin(admin::run(session.keyspace(), &args)).await, true),
                 },
                 Err(wrong) => (Reply::error(format_args!("ERR {wrong}")), false),

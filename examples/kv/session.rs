@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::commands::{integer, owned};
 use crate::glob;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{How, Keyspace};
 use crate::reply::Reply;
 use crate::wire::Protocol;
 
@@ -40,6 +40,8 @@ pub(crate) enum Todo {
     Quit(Reply),
     /// Ask the switch, with what follows `HOTSWAP`.
     Hotswap(Vec<Bytes>),
+    /// Write the keys to disk.
+    Save(How),
     /// Close at once, for this reason.
     Drop(&'static str),
 }
@@ -83,6 +85,8 @@ impl Session {
                 Todo::Reply(Reply::OK)
             }
             (b"HOTSWAP", None) => Todo::Hotswap(words[1..].to_vec()),
+            (b"SAVE", None) if words.len() == 1 => Todo::Save(How::Before),
+            (b"BGSAVE", None) if words.len() == 1 => Todo::Save(How::Meanwhile),
             (_, None) => Todo::Reply(self.run(&verb, words)),
         }
     }
@@ -129,6 +133,8 @@ impl Session {
             (b"COMMAND", [verb, args @ ..]) => command(verb, args),
             (b"CONFIG", [verb, args @ ..]) => config(verb, args),
             (b"INFO", _) => self.info(),
+            (b"SAVE" | b"BGSAVE", []) => Reply::error("ERR saving inside MULTI is not allowed"),
+            (b"LASTSAVE", []) => self.keyspace.last_save(),
             (b"DBSIZE", []) => Reply::count(self.keyspace.len()),
             (b"FLUSHALL" | b"FLUSHDB", []) => self.keyspace.clear(),
             (b"FLUSHALL" | b"FLUSHDB", [how])
@@ -142,9 +148,11 @@ impl Session {
                 found.map_or_else(|error| error, |(_, keys)| Reply::Array(keys))
             }
             (b"SCAN", [cursor, options @ ..]) => self.scan(cursor, options).unwrap_or_else(|error| error),
-            (b"PING" | b"ECHO" | b"SELECT" | b"CLIENT" | b"CONFIG" | b"DBSIZE" | b"KEYS" | b"SCAN", _) => {
-                arity(&words[0])
-            }
+            (
+                b"PING" | b"ECHO" | b"SELECT" | b"CLIENT" | b"CONFIG" | b"DBSIZE" | b"SAVE" | b"BGSAVE" | b"LASTSAVE"
+                | b"KEYS" | b"SCAN",
+                _,
+            ) => arity(&words[0]),
             // commands for several keys are as many commands
             (b"DEL" | b"EXISTS", [_, _, ..]) => {
                 let name = words.remove(0);
@@ -348,7 +356,7 @@ mod tests {
 
     #[test]
     fn work_stops_once_the_reply_is_too_large() {
-        let mut session = Session::new(Keyspace::new(1).unwrap(), 1);
+        let mut session = Session::new(Keyspace::open(1, None).unwrap(), 1);
         // zeros that nobody touches take no memory, and a reply shares the one copy that there is
         let big = Bytes::from(vec![0; MAX_REPLY / 8]);
         let mut ask = |words: &[&Bytes]| reply(&mut session, words.iter().copied().cloned().collect());

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// Builds an example and gives its path.
 pub(crate) fn build(example: &str) -> String {
@@ -53,6 +53,16 @@ impl Server {
             .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
             .unwrap_or_else(|| panic!("no port in {line:?}"));
         Self { child, port }
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().expect("the server ends")
     }
 
     /// Resident memory in KiB.
