@@ -370,7 +370,11 @@ impl Parsed {
                         }
                         // the signature is prescribed, so a lint about it is not the user's to follow
                         item.attrs.push(syn::parse_quote!(
-                            #[allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref)]
+                            #[allow(
+                                clippy::needless_pass_by_value,
+                                clippy::trivially_copy_pass_by_ref,
+                                clippy::result_large_err
+                            )]
                         ));
                     } else if within.is_empty() {
                         self.unmarked.push(item.sig.clone());

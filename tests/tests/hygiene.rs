@@ -281,7 +281,7 @@ pub mod linted {
     fn step_2(_: &V2, _: Old) -> Complex {
         Vec::new()
     }
-    #[allow(deprecated, clippy::result_large_err)]
+    #[allow(deprecated)]
     #[machine(migrate, moves)]
     fn up(old: V1) -> Result<V2, (V1, String)> {
         Ok(V2 { bytes: old.bytes })
