@@ -7,6 +7,7 @@
 //! [internals](docs::internals).
 
 mod admin;
+mod blocks;
 mod cell;
 mod command;
 mod control;
@@ -35,6 +36,8 @@ mod way;
 pub mod __private;
 pub mod docs;
 pub mod snapshot;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use admin::{Admin, Population, Standing, Status, VersionStatus};
 pub use cell::Cell;
