@@ -25,8 +25,8 @@ use serde_json::Value;
 
 use fuzzing::counting::peak_of;
 use fuzzing::mutate::mutate;
-use fuzzing::parts::{AnyState, Fleet, Machine, Switch, V1, body, state, version};
 use fuzzing::run::{Bound, Rng, run};
+use fuzzing::states::{AnyState, Fleet, Machine, Switch, V1, body, state, version};
 use fuzzing::wire::{self, Block};
 use resp::{Limits, Reader};
 
@@ -296,12 +296,16 @@ fn sorted(mut blocks: Vec<Block>) -> Vec<Block> {
 fn generated(rng: &mut Rng, mark: &Block) -> Vec<Block> {
     let mut blocks = vec![mark.clone()];
     let mut instances = 0_u64;
+    // now and then many of the smallest there are: what is kept beside a state counts the most then
+    let many = rng.once_in(100);
+    let (keys, records) = if many { (100_000, 2_000) } else { (12, 6) };
     for _ in 0..rng.below(4) {
         let mut block = Block { count: 0, bytes: Vec::new() };
-        for _ in 0..=rng.below(6) {
-            let key = rng.next() % 12;
-            let mut record = postcard::to_allocvec(&(key, state(rng, false))).expect("encodes");
-            if rng.once_in(30) {
+        for _ in 0..=rng.below(records) {
+            let key = rng.next() % keys;
+            let state = if many { least() } else { state(rng, false) };
+            let mut record = postcard::to_allocvec(&(key, state)).expect("encodes");
+            if !many && rng.once_in(30) {
                 mutate(rng, &mut record, &mark.bytes);
             }
             block.bytes.extend(record);
@@ -458,7 +462,7 @@ fn stores() -> Vec<Vec<u8>> {
     let mut keep = || stores.push(fs::read(&path).expect("there"));
     let switch = Switch::builder().label("fuzzed store").starting_at(1).open(&path).expect("a store of its own");
     keep();
-    let cells: Vec<_> = (0..3).map(|_| switch.cell(state_1()).expect("enters")).collect();
+    let cells: Vec<_> = (0..3).map(|_| switch.cell(least()).expect("enters")).collect();
     switch.admin().upgrade(2, "on probation").expect("not refused");
     keep();
     switch.admin().rollback("\"undone\"").expect("in probation");
@@ -482,7 +486,7 @@ fn numbered(store: &[u8], boot: &str) -> Vec<u8> {
     wire::seal_as(&header, &serde_json::to_vec(&document).expect("JSON"))
 }
 
-fn state_1() -> AnyState {
+fn least() -> AnyState {
     V1 { name: String::new(), tags: Vec::new(), rows: Vec::new() }.into()
 }
 
@@ -577,7 +581,7 @@ fn store() {
                 assert_eq!(record["label"], status.label);
                 // it is a switch like any other
                 let to = status.version % 4 + 1;
-                let cell = switch.cell(state_1()).expect("enters or is brought there");
+                let cell = switch.cell(least()).expect("enters or is brought there");
                 let gone = switch.admin().upgrade_with(to, "", &hotswap::UpgradeOptions::default().id("fuzz"));
                 if gone.as_ref().is_ok_and(|outcome| outcome.done) {
                     assert_eq!((cell.version(), switch.admin().status().epoch), (Some(to), status.epoch + 1));

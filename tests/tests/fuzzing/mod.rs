@@ -2,6 +2,6 @@
 
 pub(crate) mod counting;
 pub(crate) mod mutate;
-pub(crate) mod parts;
 pub(crate) mod run;
+pub(crate) mod states;
 pub(crate) mod wire;
