@@ -6,10 +6,9 @@
 mod fuzzing;
 
 // The reader of `kv`, an example, and what it needs of its neighbours.
-#[allow(dead_code, reason = "the part that writes replies")]
-#[path = "../../examples/kv/reply.rs"]
-mod reply;
-#[allow(dead_code, reason = "the part that writes replies")]
+#[allow(dead_code, reason = "the reader takes a part of it")]
+#[path = "../../examples/kv/line.rs"]
+mod line;
 #[path = "../../examples/kv/resp.rs"]
 mod resp;
 
@@ -685,7 +684,7 @@ fn read_within<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -
     let mut reader = Reader::new(limits);
     let mut commands = Vec::new();
     for piece in pieces {
-        reader.buffer.extend_from_slice(piece);
+        reader.room().extend_from_slice(piece);
         loop {
             match reader.next() {
                 Ok(Some(command)) => commands.push(command),
@@ -735,8 +734,9 @@ fn arrays(mut rest: &[u8]) -> Option<Vec<Vec<&[u8]>>> {
 
 #[test]
 fn resp() {
-    // a word of one byte in a line takes its own allocation, and a place in a list that doubles
-    let bound = Bound { fixed: 2048, for_each_byte: 128 };
+    // what it reads into grows by 16 KiB; a word of one byte in a line takes an allocation of its own, and a place in a
+    // list that doubles
+    let bound = Bound { fixed: 64 * 1024, for_each_byte: 128 };
     let whole = |stream: &[u8]| read([stream]);
     run("resp", &bound, some_stream, whole, |stream, (commands, error)| {
         if let Some(error) = &error {
