@@ -1,4 +1,10 @@
 #![doc = include_str!("../../README.md")]
+//!
+//! # The guide
+//!
+//! [`docs`] has it, by chapters: [restart or upgrade](docs::restart_or_upgrade), [moving an existing program onto
+//! hotswap](docs::migrating), [patterns](docs::patterns), [retiring versions](docs::retiring), [limits](docs::limits),
+//! [internals](docs::internals).
 
 mod admin;
 mod blocks;
@@ -28,6 +34,7 @@ mod way;
 
 #[doc(hidden)]
 pub mod __private;
+pub mod docs;
 pub mod snapshot;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -46,7 +46,8 @@ impl Codec for Postcard {
     }
 }
 
-/// JSON, to look at.
+/// JSON, to look at. It has no infinities and nothing that is not a number: a state with such a float is encoded, and cannot
+/// be decoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Json;
 

@@ -133,6 +133,11 @@ impl Record {
         let store = RandomState::new().hash_one((now, std::process::id()));
         Self { store, label, release: Lasting::new(version), commands: Vec::new() }
     }
+
+    /// Whether a switch can have come to these epochs: with others it would count wrong, or find no next one.
+    fn adds_up(&self) -> bool {
+        self.release.adds_up() && self.commands.iter().all(|command| command.outcome.epoch <= self.release.epoch)
+    }
 }
 
 /// Locks the file beside, which is never replaced; `None` when another has it.
@@ -154,7 +159,16 @@ fn read<M: Machine>(path: &Path, bytes: &[u8]) -> Result<Record, OpenError> {
             return Err(SnapshotError::Codec { found: header.codec, known });
         }
         snapshot::check_shape::<M>(header.version, &header.fingerprint)?;
-        Json::decode(body).map_err(SnapshotError::Undecodable)
+        let record: Record = Json::decode(body).map_err(SnapshotError::Undecodable)?;
+        if record.release.permanent != header.version {
+            let (head, body) = (header.version, record.release.permanent);
+            let what = format!("its header says version {head}, its body version {body}");
+            return Err(SnapshotError::Undecodable(what));
+        }
+        if !record.adds_up() {
+            return Err(SnapshotError::Undecodable("its epochs are in no order that a switch makes".to_owned()));
+        }
+        Ok(record)
     };
     read().map_err(|error| match error {
         SnapshotError::Version(error) => OpenError::Version(error),

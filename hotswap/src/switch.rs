@@ -15,6 +15,10 @@ use crate::sync::{AtomicU64, Current, Mutex};
 
 /// In the word: steps are traced or counted, so none of them may take the short way.
 const OBSERVED: u64 = 1 << 62;
+
+/// No store has an epoch from here on: the bits above are other things in a word and in a stamp, and a flip in every
+/// nanosecond takes nine years to come here.
+const LATEST: u64 = 1 << 58;
 /// How many undone probations a release remembers, for instances that slept through all of them.
 const UNDONE_KEPT: usize = 64;
 
@@ -85,6 +89,12 @@ impl Lasting {
             rolled_back: 0,
             undone: Vec::new(),
         }
+    }
+
+    /// Whether nothing in it is later than its epoch, and no program can come to the end of those that are left.
+    pub(crate) fn adds_up(&self) -> bool {
+        let past = [self.committed, self.rolled_back].into_iter().chain(self.probation);
+        self.epoch < LATEST && past.chain(self.undone.iter().copied()).all(|epoch| epoch <= self.epoch)
     }
 }
 

@@ -40,6 +40,22 @@ pub mod stranger {
     }
 }
 
+#[machine(derive(Debug, PartialEq))]
+pub mod scale {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub struct Get;
+
+    #[machine(version = 1)]
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub struct V1(pub f64, pub f32);
+    #[machine(version = 1)]
+    fn get(state: &V1, _: Get) -> f64 {
+        state.0
+    }
+}
+
 fn mood() -> impl Strategy<Value = Mood> {
     prop_oneof![Just(Mood::Willing), Just(Mood::Unwilling), Just(Mood::Explosive)]
 }
@@ -70,6 +86,15 @@ proptest! {
         prop_assert_eq!(snapshot::decode::<Machine>(&json, at), Ok(state.clone()));
         let header = snapshot::header(&bytes).expect("whole");
         prop_assert_eq!((header.holds, header.machine.as_str(), header.version), (Holds::State, "tally", at));
+    }
+
+    #[test]
+    fn json_gives_every_finite_number_back(double in any::<u64>(), single in any::<f32>()) {
+        let double = f64::from_bits(double);
+        prop_assume!(double.is_finite());
+        let bytes = snapshot::encode_by::<scale::Machine, Json>(&scale::V1(double, single).into()).expect("encodes");
+        let back = snapshot::decode::<scale::Machine>(&bytes, 1);
+        prop_assert_eq!(back, Ok(scale::V1(double, single).into()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod needs;
 mod report;
 mod test;
@@ -31,6 +32,20 @@ enum Task {
         #[arg(long)]
         full: bool,
     },
+    /// The fuzz targets, or one of them, at length; `test` runs fewer inputs of each
+    Fuzz {
+        /// `snapshot`, `fleet`, `store` or `resp`
+        target: Option<fuzz::Target>,
+        /// How many inputs each gets
+        #[arg(long, default_value_t = 1_000_000)]
+        cases: u64,
+        /// Other inputs than those of every run
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The number of the first input, to have a failure again
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+    },
     /// The benches, or one of them
     Bench {
         /// The name of a file in benches/benches, without `.rs`
@@ -53,6 +68,7 @@ fn main() -> ExitCode {
     let ok = match args.task {
         Task::Check => check::run(&sh),
         Task::Test { full } => test::run(&sh, full),
+        Task::Fuzz { target, cases, seed, first } => fuzz::run(&sh, target, cases, seed, first),
         Task::Bench { name, args } => bench::run(&sh, name.as_deref(), &args),
     };
     if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
