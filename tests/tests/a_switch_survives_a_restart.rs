@@ -79,6 +79,24 @@ fn scenario_02_a_committed_upgrade_stays() {
 }
 
 #[test]
+fn a_version_that_has_run_is_old_after_a_restart_too() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    let standings = |switch: &Switch| -> Vec<_> {
+        switch.admin().versions().iter().map(|version| version.standing.to_string()).collect()
+    };
+    let switch = named(&path, "standing");
+    switch.admin().upgrade(2, "").expect("not refused");
+    switch.admin().commit().expect("in probation");
+    switch.admin().upgrade_with(3, "", &lossy()).expect("not refused");
+    assert_eq!(standings(&switch), ["old", "permanent", "current", "available", "available"]);
+    drop(switch);
+    // version 3 was not committed
+    let switch = Switch::open(&path).expect("its own store");
+    assert_eq!(standings(&switch), ["old", "permanent", "old", "available", "available"]);
+}
+
+#[test]
 fn a_rollback_survives() {
     let folder = Folder::new();
     let path = folder.path("switch");
