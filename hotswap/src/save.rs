@@ -21,6 +21,7 @@ use crate::file::{self, beside};
 use crate::fleet::{Fleet, Key};
 use crate::frame::{self, Holds, ReadError, checksum, exactly, read_on, read_sum};
 use crate::machine::Machine;
+use crate::roster::Shared;
 use crate::slot::{Home, Slot};
 use crate::snapshot::{self, Codec, Postcard, SnapshotError};
 use crate::store::Store;
@@ -141,12 +142,17 @@ struct Mark {
     store: Option<u64>,
     /// The epoch at which the probation began in which this was written.
     probation: Option<u64>,
+    /// The version that was permanent then: where the probation began, and what undoing it goes by.
+    permanent: u32,
 }
 
 impl Mark {
-    /// Whether a restart, or a rollback, undid the probation in which the file was written.
-    fn was_undone(&self, store: Option<u64>, release: &Release) -> bool {
-        self.store.is_some() && self.store == store && self.probation.is_some_and(|began| release.was_undone(began))
+    /// The lowest version that states of the file must pass: where a restart, or a rollback, undid the probation in which
+    /// it was written, the one that was permanent before.
+    fn low<M: Machine>(&self, shared: &Shared<M>, release: &Release) -> u32 {
+        let ours = self.store.is_some() && self.store == shared.store.as_ref().map(Store::id);
+        let undone = ours && self.probation.is_some_and(|began| release.was_undone(began));
+        if undone { self.permanent } else { u32::MAX }
     }
 }
 
@@ -263,6 +269,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             shapes: M::VERSIONS.iter().map(|info| (info.number, info.fingerprint.to_owned())).collect(),
             store: shared.store.as_ref().map(Store::id),
             probation: release.probation,
+            permanent: release.permanent,
         };
         let steady = || mark.store.is_none() || shared.core.epoch() == release.epoch;
         let saved = file::replace(
@@ -274,7 +281,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
                 let saved = self.write(&mut writer, paused, tell)?;
                 if steady() { Ok(saved) } else { Err(Failed::Save(SaveError::Unsteady)) }
             },
-            || keep_from_before::<M>(path, &mark),
+            || self.keep_from_before(path, &mark),
         )?;
         if mark.probation.is_none() {
             // what a restart would have needed until now; that it stays is no failure
@@ -330,11 +337,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let shared = self.shared();
         let release = shared.core.release();
         let mut file = Reader::<M>::open(path)?;
-        let low = if file.mark.was_undone(shared.store.as_ref().map(Store::id), &release) {
-            release.permanent
-        } else {
-            u32::MAX
-        };
+        let low = file.mark.low(shared, &release);
         let no_way = |version| low != u32::MAX && shared.line.edges_by(version, low, release.version).is_err();
 
         // everything is read once before anything is put in: a file that is not wholly in order changes nothing
@@ -360,7 +363,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             }
         }
         let of = file.instances;
-        let mut put = |restored: &mut Restored, key: K, state: M::AnyState| {
+        let mut put = |restored: &mut Restored, key: K, state: M::AnyState, low: u32| {
             let stays = M::version_of(&state) == release.version;
             let put = self.put_in(key, state, low).map_err(|_| io::Error::from(io::ErrorKind::Deadlock))?;
             restored.instances += 1;
@@ -374,9 +377,11 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         };
         if let Some(before) = &mut before {
             before.rewind()?;
+            // it may be of an earlier probation that was undone, whose states could come down
+            let low = low.min(before.mark.low(shared, &release));
             while let Some((key, state)) = before.next::<K>()? {
                 if stranded.remove(&key) {
-                    put(&mut restored, key, state)?;
+                    put(&mut restored, key, state, low)?;
                     restored.from_before += 1;
                 } else {
                     drop_contained((key, state));
@@ -388,7 +393,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             if no_way(M::version_of(&state)) && !stranded.contains(&key) {
                 drop_contained((key, state));
             } else {
-                put(&mut restored, key, state)?;
+                put(&mut restored, key, state, low)?;
             }
         }
         if restored.from_before > 0 {
@@ -396,27 +401,44 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         }
         Ok(restored)
     }
+
+    /// Keeps the file from before the probation that this one is written in, for a restart that finds no way down.
+    ///
+    /// A file of a probation that was undone is not kept if a state in it has no way down from there: what was kept
+    /// before that one still holds.
+    fn keep_from_before(&self, path: &Path, mark: &Mark) -> io::Result<()> {
+        if mark.probation.is_none() || mark.store.is_none() {
+            return Ok(());
+        }
+        let keeps = || {
+            let mut old = Reader::<M>::open(path)?;
+            if (old.mark.store, old.mark.probation) == (mark.store, mark.probation) {
+                return Ok(false);
+            }
+            let low = old.mark.low(self.shared(), &self.shared().core.release());
+            if low == u32::MAX {
+                return Ok(true);
+            }
+            let mut comes_down = true;
+            while let Some((_, state)) = old.next::<K>()? {
+                comes_down &= self.shared().line.edges_by(M::version_of(&state), low, low).is_ok();
+                drop_contained(state);
+            }
+            Ok(comes_down)
+        };
+        match keeps() {
+            Ok(true) => file::keep_as(path, &beside(path, BEFORE)),
+            Err(ReadError::Io(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            // also where there is none, or no file of ours, which would be no help
+            _ => Ok(()),
+        }
+    }
 }
 
 /// How many instances are put in between two reports of progress.
 const TOLD_EVERY: u64 = 1024;
 const BEFORE: &str = ".before";
 const SINCE: &str = "work done since the upgrade";
-
-/// Keeps the file from before the probation that this one is written in, for a restart that finds no way down.
-fn keep_from_before<M: Machine>(path: &Path, mark: &Mark) -> io::Result<()> {
-    if mark.probation.is_none() || mark.store.is_none() {
-        return Ok(());
-    }
-    match Reader::<M>::open(path) {
-        Ok(old) if (old.mark.store, old.mark.probation) == (mark.store, mark.probation) => Ok(()),
-        Ok(_) => file::keep_as(path, &beside(path, BEFORE)),
-        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(ReadError::Io(error)) => Err(error),
-        // what is no file of ours would be no help
-        Err(ReadError::Snapshot(_)) => Ok(()),
-    }
-}
 
 /// Why a save stopped, before it is said of which file.
 enum Failed {
@@ -582,7 +604,7 @@ struct Reader<M: Machine> {
 impl<M: Machine> Reader<M> {
     fn open(path: &Path) -> Result<Self, ReadError> {
         let from = BufReader::with_capacity(64 * 1024, File::open(path)?);
-        let mark = Mark { shapes: Vec::new(), store: None, probation: None };
+        let mark = Mark { shapes: Vec::new(), store: None, probation: None, permanent: 0 };
         let mut reader = Self {
             from,
             mark,
