@@ -356,6 +356,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             while before.next::<K>()?.map(drop_contained).is_some() {}
         }
 
+        fault::point("restore", "checked");
         let mut restored = Restored::default();
         for (version, instances) in versions {
             for what in shared.line.losses_by(version, low, release.version) {
@@ -366,6 +367,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let mut put = |restored: &mut Restored, key: K, state: M::AnyState, low: u32| {
             let stays = M::version_of(&state) == release.version;
             let put = self.put_in(key, state, low).map_err(|_| io::Error::from(io::ErrorKind::Deadlock))?;
+            fault::point("restore", "put");
             restored.instances += 1;
             restored.moved += u64::from(!put.held_back && !stays);
             restored.held_back += u64::from(put.held_back);
@@ -399,6 +401,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         if restored.from_before > 0 {
             restored.losses.push(Loss { what: SINCE.to_owned(), instances: restored.from_before });
         }
+        fault::point("restore", "done");
         Ok(restored)
     }
 
