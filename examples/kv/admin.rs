@@ -1,14 +1,20 @@
 //! `HOTSWAP`: the switch's commands, on a client's connection.
 
 use bytes::Bytes;
-use hotswap::{AdminError, Outcome, RollbackOptions, UpgradeOptions, Wait};
+use hotswap::{AdminError, CommitOptions, Outcome, RollbackOptions, Status, UpgradeOptions, Wait};
 use serde::Serialize;
+use serde_json::Value as Json;
+use tokio::sync::Mutex;
 
 use crate::keyspace::Keyspace;
 use crate::reply::Reply;
+use crate::store::knows_expiry;
 
-const USAGE: &str = "ERR usage: HOTSWAP STATUS | VERSIONS | PLAN n | UPGRADE n [ACCEPT-LOSS] [reason] | COMMIT | \
-                     ROLLBACK [ACCEPT-LOSS] | OUTCOME id | AUDIT";
+const USAGE: &str = "ERR usage: HOTSWAP STATUS | VERSIONS | PLAN n | UPGRADE n [ACCEPT-LOSS] [reason] | RETRY | \
+                     COMMIT [LEAVE-HELD-BACK] | ROLLBACK [ACCEPT-LOSS] | OUTCOME id | AUDIT";
+
+/// The longest reason of an upgrade, in bytes: thousands of outcomes are kept, and each keeps its own.
+const MAX_REASON: usize = 1024;
 
 /// Runs one command. An upgrade or a rollback answers when everything is swept; meanwhile others are served.
 pub(crate) async fn run(keyspace: &Keyspace, args: &[Bytes]) -> Reply {
@@ -19,35 +25,47 @@ pub(crate) async fn run(keyspace: &Keyspace, args: &[Bytes]) -> Reply {
     };
     let verb = verb.to_ascii_uppercase();
     words.remove(0);
-    let accept = |word: Option<&&str>| word.is_some_and(|word| word.eq_ignore_ascii_case("ACCEPT-LOSS"));
+    let is = |word: Option<&&str>, known: &str| word.is_some_and(|word| word.eq_ignore_ascii_case(known));
     let admin = keyspace.admin();
     match (verb.as_str(), &*words) {
-        ("STATUS", []) => report(&admin.status()),
+        ("STATUS", []) => status(&admin.status()),
         ("VERSIONS", []) => report(&admin.versions()),
         ("AUDIT", []) => report(&admin.audit()),
         ("PLAN", [to]) => match number(to) {
-            // it looks at every key: not on a thread that serves
-            Ok(to) => match tokio::task::spawn_blocking(move || admin.plan(to)).await {
-                Ok(Ok(plan)) => report(&plan),
-                Ok(Err(refused)) => refusal(&refused),
-                Err(failed) => Reply::error(format_args!("ERR {failed}")),
-            },
+            Ok(to) => apart(move || admin.plan(to)).await,
             Err(error) => error,
         },
-        ("UPGRADE", [to, rest @ ..]) => match number(to) {
-            Ok(to) => {
-                let accepted = accept(rest.first());
-                let reason = rest[usize::from(accepted)..].join(" ");
-                let options = UpgradeOptions::default().accept_loss(accepted).wait(Wait::No);
-                settled(keyspace, admin.upgrade_with(to, &reason, &options)).await
+        ("UPGRADE", [to, rest @ ..]) => {
+            let accepted = is(rest.first(), "ACCEPT-LOSS");
+            let reason = rest[usize::from(accepted)..].join(" ");
+            match number(to) {
+                Ok(_) if reason.len() > MAX_REASON => {
+                    Reply::error(format_args!("ERR a reason has at most {MAX_REASON} bytes"))
+                }
+                Ok(to) => {
+                    before(keyspace, to).await;
+                    let options = UpgradeOptions::default().accept_loss(accepted).wait(Wait::No);
+                    settled(keyspace, commanded(keyspace, move || admin.upgrade_with(to, &reason, &options)).await)
+                        .await
+                }
+                Err(error) => error,
             }
-            Err(error) => error,
-        },
-        ("ROLLBACK", rest @ ([] | [_])) if rest.is_empty() || accept(rest.first()) => {
-            let options = RollbackOptions::default().accept_loss(!rest.is_empty()).wait(Wait::No);
-            settled(keyspace, admin.rollback_with("HOTSWAP ROLLBACK", &options)).await
         }
-        ("COMMIT", []) => settled(keyspace, admin.commit()).await,
+        ("RETRY", []) => {
+            let tried = apart(move || admin.retry()).await;
+            keyspace.flipped();
+            tried
+        }
+        ("ROLLBACK", rest @ ([] | [_])) if rest.is_empty() || is(rest.first(), "ACCEPT-LOSS") => {
+            before(keyspace, admin.status().permanent).await;
+            let options = RollbackOptions::default().accept_loss(!rest.is_empty()).wait(Wait::No);
+            settled(keyspace, commanded(keyspace, move || admin.rollback_with("HOTSWAP ROLLBACK", &options)).await)
+                .await
+        }
+        ("COMMIT", rest @ ([] | [_])) if rest.is_empty() || is(rest.first(), "LEAVE-HELD-BACK") => {
+            let options = CommitOptions::default().leave_held_back(!rest.is_empty()).wait(Wait::No);
+            settled(keyspace, commanded(keyspace, move || admin.commit_with("HOTSWAP COMMIT", &options)).await).await
+        }
         ("OUTCOME", [id]) => match admin.outcome(id) {
             Some(outcome) => report(&outcome),
             None => Reply::error(format_args!("ERR no outcome is kept of `{id}`")),
@@ -56,19 +74,52 @@ pub(crate) async fn run(keyspace: &Keyspace, args: &[Bytes]) -> Reply {
     }
 }
 
+/// Ends what has expired before a version runs for which all keys are for ever. What expires between this look at all
+/// keys and the switch stays: it is among the expiry that is lost.
+async fn before(keyspace: &Keyspace, to: u32) {
+    if !knows_expiry(to) {
+        keyspace.end_expired().await;
+    }
+}
+
+/// Runs a command that does not wait for the keys: here, or, if it may wait for the disk, on a thread that does not serve.
+async fn commanded(
+    keyspace: &Keyspace,
+    command: impl FnOnce() -> Result<Outcome, AdminError> + Send + 'static,
+) -> Result<Outcome, Reply> {
+    let done = if keyspace.on_disk() { tokio::task::spawn_blocking(command).await } else { Ok(command()) };
+    done.map_err(|failed| Reply::error(format_args!("ERR {failed}")))?.map_err(|refused| refusal(&refused))
+}
+
 /// The outcome, once it is settled or overtaken by another command.
-async fn settled(keyspace: &Keyspace, outcome: Result<Outcome, AdminError>) -> Reply {
+async fn settled(keyspace: &Keyspace, outcome: Result<Outcome, Reply>) -> Reply {
     match outcome {
-        Err(refused) => refusal(&refused),
+        Err(refused) => refused,
         Ok(outcome) if outcome.settled || !outcome.done => report(&outcome),
         Ok(outcome) => {
             keyspace.flipped();
-            let over = || {
-                let now = keyspace.admin().outcome(&outcome.id)?;
-                (now.settled || now.superseded_by.is_some()).then_some(now)
+            let over = || match keyspace.admin().outcome(&outcome.id) {
+                Some(now) => (now.settled || now.superseded_by.is_some()).then_some(now),
+                // overtaken so often that it is not kept any more: nothing will be known of it but what is
+                None => Some(outcome.clone()),
             };
             report(&keyspace.settled(over).await)
         }
+    }
+}
+
+/// Runs what visits every key on a thread that does not serve; one at a time, or a few clients would take all such threads.
+async fn apart<T: Serialize + Send + 'static>(work: impl FnOnce() -> Result<T, AdminError> + Send + 'static) -> Reply {
+    static ONE: Mutex<()> = Mutex::const_new(());
+    let turn = ONE.lock().await;
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(done)) => report(&done),
+        Ok(Err(refused)) => refusal(&refused),
+        Err(failed) => Reply::error(format_args!("ERR {failed}")),
     }
 }
 
@@ -81,5 +132,70 @@ fn refusal(refused: &AdminError) -> Reply {
 }
 
 fn report(report: &impl Serialize) -> Reply {
-    serde_json::to_value(report).map_or_else(|error| Reply::error(format_args!("ERR {error}")), Reply::from_json)
+    shown(serde_json::to_value(report))
+}
+
+fn status(status: &Status) -> Reply {
+    shown(serde_json::to_value(status).map(|mut report| {
+        // as text: not all of these numbers fit into a reply
+        report["boot"] = format!("{:x}", status.boot).into();
+        report
+    }))
+}
+
+fn shown(report: serde_json::Result<Json>) -> Reply {
+    report.map_or_else(|error| Reply::error(format_args!("ERR {error}")), Reply::from_json)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// A keyspace with something to move. Nobody sweeps it, so nothing that moves it settles.
+    fn unswept() -> Keyspace {
+        let keyspace = Keyspace::open(1, None).unwrap();
+        keyspace.run(b"SET", vec!["k".into(), "v".into()]);
+        keyspace
+    }
+
+    fn flip(keyspace: &Keyspace, to: u32) -> Outcome {
+        let options = UpgradeOptions::default().accept_loss(true).wait(Wait::No);
+        keyspace.admin().upgrade_with(to, "", &options).unwrap()
+    }
+
+    fn field(told: Reply, name: &str) -> Reply {
+        let Reply::Map(pairs) = told else { panic!("no outcome: {told:?}") };
+        pairs.into_iter().find_map(|(key, value)| (key == Reply::bulk(name)).then_some(value)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_is_overtaken_hears_at_once() {
+        let keyspace = unswept();
+        let first = settled(&keyspace, Ok(flip(&keyspace, 2)));
+        let second = async { settled(&keyspace, Ok(flip(&keyspace, 1))).await };
+        let told = tokio::select! {
+            biased;
+            told = first => told,
+            _ = second => panic!("the second cannot settle"),
+            () = tokio::time::sleep(LIMIT) => panic!("the first is not told"),
+        };
+        assert!(matches!(field(told, "superseded_by"), Reply::Bulk(_)));
+    }
+
+    #[tokio::test]
+    async fn a_wait_ends_when_its_outcome_is_not_kept_any_more() {
+        let keyspace = unswept();
+        let first = flip(&keyspace, 2);
+        for to in [1, 2].repeat(2500) {
+            flip(&keyspace, to);
+        }
+        assert!(keyspace.admin().outcome(&first.id).is_none());
+        let id = Reply::bulk(&first.id);
+        let told = tokio::time::timeout(LIMIT, settled(&keyspace, Ok(first))).await.unwrap();
+        assert_eq!(field(told, "id"), id);
+    }
 }

@@ -5,6 +5,7 @@ mod report;
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use crate::options::Options;
+use crate::options::{MAX_CLIENTS, Options};
 use crate::server::Server;
 use client::Client;
 use report::Report;
@@ -52,18 +53,18 @@ pub(crate) fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
         let (address, _stop) = address.await?;
         load(address).await
     });
-    if let Err(panic) = serving.join() {
-        std::panic::resume_unwind(panic);
-    }
+    // why the server did not start comes before what the clients say about it
+    serving.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let report = report.map_err(|failure| -> Box<dyn Error> { failure })?;
     println!("{report}");
     Ok(if report.flawless() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Serves on a free port, which it tells, until who was told lets go.
-fn serve(options: &Options, tell: oneshot::Sender<(SocketAddr, oneshot::Sender<()>)>) {
+fn serve(options: &Options, tell: oneshot::Sender<(SocketAddr, oneshot::Sender<()>)>) -> io::Result<()> {
     let serve = async {
-        let server = Server::bind(Options { port: 0, at: WAY[0], ..options.clone() })?;
+        let server =
+            Server::bind(Options { port: 0, at: WAY[0], max_clients: MAX_CLIENTS, dir: None, ..options.clone() })?;
         let (stop, stopped) = oneshot::channel();
         if tell.send((server.address()?, stop)).is_ok() {
             tokio::select! {
@@ -71,11 +72,9 @@ fn serve(options: &Options, tell: oneshot::Sender<(SocketAddr, oneshot::Sender<(
                 _ = stopped => {}
             }
         }
-        Ok::<_, std::io::Error>(())
+        Ok(())
     };
-    if let Err(error) = crate::runtime(options).and_then(|runtime| runtime.block_on(serve)) {
-        eprintln!("kv: {error}");
-    }
+    crate::runtime(options)?.block_on(serve)
 }
 
 async fn load(address: SocketAddr) -> Result<Report, Failure> {

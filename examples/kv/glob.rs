@@ -76,12 +76,11 @@ mod tests {
             ("h[a-c]llo", "hbllo"),
             (r"a\*b", "a*b"),
             ("a*b*c", "axxbyybc"),
-            ("[", ""),
         ] {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), pattern != "[", "{pattern} {text}");
+            assert!(matches(pattern.as_bytes(), text.as_bytes()), "{pattern} {text}");
         }
         for (pattern, text) in
-            [("", "a"), ("a", ""), ("h[^e]llo", "hello"), ("a*b", "ac"), (r"a\*b", "axb"), ("h?llo", "hllo")]
+            [("", "a"), ("a", ""), ("[", ""), ("h[^e]llo", "hello"), ("a*b", "ac"), (r"a\*b", "axb"), ("h?llo", "hllo")]
         {
             assert!(!matches(pattern.as_bytes(), text.as_bytes()), "{pattern} {text}");
         }

@@ -1,13 +1,12 @@
 //! A key: any bytes, which a person can read and type.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::resp;
+use crate::line;
 
 /// The name of an instance in the keyspace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,12 +19,6 @@ impl Key {
     }
 
     pub(crate) fn as_bytes(&self) -> &Bytes {
-        &self.0
-    }
-}
-
-impl Borrow<[u8]> for Key {
-    fn borrow(&self) -> &[u8] {
         &self.0
     }
 }
@@ -48,7 +41,7 @@ impl FromStr for Key {
         let (mut from, mut bytes) = (text.as_bytes(), Vec::new());
         while let Some((byte, rest)) = from.split_first() {
             from = if *byte == b'\\' {
-                resp::escaped(rest, &mut bytes).ok_or(OpenEscape)?
+                line::escaped(rest, &mut bytes).ok_or(OpenEscape)?
             } else {
                 bytes.push(*byte);
                 rest

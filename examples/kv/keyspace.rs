@@ -1,42 +1,102 @@
 //! The keyspace: a fleet by key, and what is asked of all keys at once.
 
+use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use hotswap::{Swept, SwitchError, Why};
+use hotswap::{SaveError, Swept, Why};
 use tokio::sync::Notify;
 
 use crate::commands::Command;
+use crate::disk::Disk;
 use crate::key::Key;
 use crate::reply::Reply;
 use crate::store::key::{Admin, AnyState, Fleet, Switch};
 
 /// How long the sweep works before it lets the clients have their turn.
 const SLICE: Duration = Duration::from_micros(15);
-/// How often, and how many keys at a time, are looked at for having expired.
-const EXPIRY: (Duration, usize) = (Duration::from_millis(100), 200);
+/// How often keys are looked at for having expired.
+const EXPIRY: Duration = Duration::from_millis(100);
+/// How many of them are looked at before the clients have their turn.
+const LOOKS: usize = 200;
 
 /// All keys. A clone is another handle to them.
 #[derive(Debug, Clone)]
 pub(crate) struct Keyspace {
     switch: Switch,
     keys: Fleet<Key>,
+    disk: Option<Arc<Disk>>,
     bells: Arc<Bells>,
+}
+
+/// How a client wants the keys saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// It waits until they are.
+    Before,
+    /// It goes on meanwhile.
+    Meanwhile,
 }
 
 #[derive(Debug, Default)]
 struct Bells {
     /// Rung after a command that may have flipped.
     flipped: Notify,
-    /// Rung when a sweep is over.
+    /// Rung when a sweep is over, or overtaken by the next flip.
     swept: Notify,
 }
 
 impl Keyspace {
-    pub(crate) fn new(version: u32) -> Result<Self, SwitchError> {
-        let switch = Switch::builder().starting_at(version).build()?;
-        Ok(Self { keys: switch.fleet(), switch, bells: Arc::default() })
+    /// The keys in this folder; in memory only without one.
+    pub(crate) fn open(version: u32, folder: Option<&Path>) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let (disk, switch, keys) = if let Some(folder) = folder {
+            let (disk, switch, keys) = Disk::open(folder, version)?;
+            (Some(Arc::new(disk)), switch, keys)
+        } else {
+            let switch = Switch::builder().starting_at(version).build()?;
+            (None, switch.clone(), switch.fleet())
+        };
+        Ok(Self { switch, keys, disk, bells: Arc::default() })
+    }
+
+    /// Whether a command of the switch may wait for the disk.
+    pub(crate) fn on_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// Writes all keys to the folder while they are served.
+    pub(crate) async fn save(&self, how: How) -> Reply {
+        let (keys, Some(disk)) = (self.keys.clone(), self.disk.clone()) else {
+            return Reply::error("ERR the keys are in memory only: start kv with --dir");
+        };
+        let saving =
+            tokio::task::spawn_blocking(move || disk.save(&keys).inspect_err(|error| eprintln!("kv: {error}")));
+        if how == How::Meanwhile {
+            return Reply::Status("Background saving started".into());
+        }
+        match saving.await {
+            Ok(Ok(_)) => Reply::OK,
+            Ok(Err(SaveError::Busy { .. })) => Reply::error("ERR Background save already in progress"),
+            Ok(Err(error)) => Reply::error(format_args!("ERR {error}")),
+            Err(failed) => Reply::error(format_args!("ERR {failed}")),
+        }
+    }
+
+    /// Writes all keys, if they have a folder.
+    pub(crate) fn save_at_the_end(&self) -> Result<(), SaveError> {
+        if let Some(disk) = &self.disk {
+            let saved = disk.save(&self.keys)?;
+            eprintln!("kv: saved {} keys", saved.instances);
+        }
+        Ok(())
+    }
+
+    /// When the keys were last saved, in seconds since 1970.
+    pub(crate) fn last_save(&self) -> Reply {
+        let saved = self.disk.as_ref().map_or(0, |disk| disk.last_save());
+        Reply::Integer(i64::try_from(saved).unwrap_or(i64::MAX))
     }
 
     pub(crate) fn admin(&self) -> Admin {
@@ -86,12 +146,13 @@ impl Keyspace {
         }
     }
 
-    /// Says that there may be something to sweep.
+    /// Says that there may be something to sweep, and that earlier flips may be overtaken.
     pub(crate) fn flipped(&self) {
         self.bells.flipped.notify_one();
+        self.bells.swept.notify_waiters();
     }
 
-    /// Waits until `settled` says so; it is asked after each sweep.
+    /// Waits until `settled` says so; it is asked after each sweep and flip.
     pub(crate) async fn settled<T>(&self, settled: impl Fn() -> Option<T>) -> T {
         loop {
             let swept = self.bells.swept.notified();
@@ -119,28 +180,43 @@ impl Keyspace {
 
     /// Ends keys that have expired and that nobody asks for.
     pub(crate) async fn expire(self) {
-        let mut turns = tokio::time::interval(EXPIRY.0);
+        let mut turns = tokio::time::interval(EXPIRY);
         turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut cursor = 0;
         loop {
             turns.tick().await;
-            let (now, mut gone) = (now(), Vec::new());
-            let look = |key: &Key, state: &AnyState| {
-                if state.gone(now) {
-                    gone.push(key.clone());
-                }
-            };
-            cursor = self.keys.keys_from(cursor, EXPIRY.1, look).ok().flatten().unwrap_or(0);
-            for key in gone {
-                // asked again: the key may have been written since
-                let _ = self.keys.remove_if(&key, |state| state.gone(now));
-            }
+            cursor = self.end_some(cursor).unwrap_or(0);
         }
+    }
+
+    /// Ends all keys that have expired.
+    pub(crate) async fn end_expired(&self) {
+        let mut cursor = Some(0);
+        while let Some(from) = cursor {
+            cursor = self.end_some(from);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Ends what has expired of the next few keys, and gives the cursor to go on from.
+    fn end_some(&self, cursor: u64) -> Option<u64> {
+        let (now, mut gone) = (now(), Vec::new());
+        let look = |key: &Key, state: &AnyState| {
+            if state.gone(now) {
+                gone.push(key.clone());
+            }
+        };
+        let next = self.keys.keys_from(cursor, LOOKS, look).ok().flatten();
+        for key in gone {
+            // asked again: the key may have been written since
+            let _ = self.keys.remove_if(&key, |state| state.gone(now));
+        }
+        next
     }
 }
 
 /// Milliseconds since 1970.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

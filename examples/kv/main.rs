@@ -1,6 +1,7 @@
 //! A store that Redis clients can talk to, and that changes its version while they do.
 //!
-//! `--demo` shows it: load, four switches under it, every value checked. `--port 6390` serves until Ctrl-C.
+//! `--demo` shows it: load, four switches under it, every value checked. `--port 6390` serves until Ctrl-C; with `--dir` the
+//! keys are there again the next time.
 
 use std::error::Error;
 use std::io;
@@ -8,37 +9,58 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 mod admin;
 mod commands;
 mod demo;
+mod disk;
 mod glob;
 mod key;
 mod keyspace;
+mod line;
 mod options;
 mod reply;
 mod resp;
 mod server;
 mod session;
 mod store;
+mod wire;
 
 use options::Options;
 use server::Server;
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    run(Options::parse()).unwrap_or_else(|error| {
+        eprintln!("kv: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
     if options.demo {
         return demo::run(options);
     }
     runtime(&options)?.block_on(async {
         let server = Server::bind(options)?;
+        let keyspace = server.keyspace();
         println!("kv serves {}; stop it with Ctrl-C", server.address()?);
         tokio::select! {
             () = server.run() => {}
-            stop = tokio::signal::ctrl_c() => stop?,
+            stop = told_to_stop() => stop?,
         }
+        keyspace.save_at_the_end()?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn told_to_stop() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        stop = tokio::signal::ctrl_c() => stop,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// The threads that serve: the main one alone, if one is enough.

@@ -1,10 +1,14 @@
 //! What can be said on the command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 
 use crate::resp::Limits;
+
+/// How many clients may be connected at once, unless it is said.
+pub(crate) const MAX_CLIENTS: u32 = 10_000;
 
 /// A store that Redis clients can talk to, and that changes its version while they do.
 #[derive(Debug, Clone, Parser)]
@@ -19,17 +23,20 @@ pub(crate) struct Options {
     /// How many threads serve
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: u16,
-    /// The version to start at
+    /// Keep the keys in this folder, and the version that was committed; SAVE writes them, and so does the end
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// The version to start at, where no folder says another
     #[arg(long, default_value_t = 1)]
     pub(crate) at: u32,
     /// How many clients may be connected at once
-    #[arg(long, default_value_t = 10_000)]
-    pub(crate) max_clients: usize,
+    #[arg(long, default_value_t = MAX_CLIENTS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_clients: u32,
     /// The longest argument of a command, in MiB
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) max_argument: u32,
     /// Seconds after which a client that does not read its replies is let go
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) stalled_after: u64,
 }
 

@@ -20,6 +20,8 @@ pub enum Reply {
     Bulk(Bytes),
     /// Nothing.
     Null,
+    /// Nothing, where there might have been several: spelled differently in RESP2.
+    NullArray,
     /// Several replies.
     Array(Vec<Reply>),
     /// Several replies without an order.
@@ -77,7 +79,7 @@ impl Reply {
             Self::Status(text) => text.len(),
             Self::Error(text) => text.len(),
             Self::Bulk(bytes) => bytes.len(),
-            Self::Integer(_) | Self::Null => 0,
+            Self::Integer(_) | Self::Null | Self::NullArray => 0,
             Self::Array(items) | Self::Set(items) => items.iter().map(Self::size).sum(),
             Self::Map(pairs) => pairs.iter().map(|(key, value)| key.size() + value.size()).sum(),
         }

@@ -1,16 +1,17 @@
-//! The wire: finds where a command ends, within bounds, before anything decodes it; and writes replies.
+//! What clients send: finds where a command ends, within bounds, before anything decodes it.
 
-use bytes::{Bytes, BytesMut};
-use redis_protocol::error::RedisProtocolError;
-use redis_protocol::resp2::{self, types::BytesFrame as Frame2};
-use redis_protocol::resp3::{self, types::BytesFrame as Frame3};
+use bytes::{Buf, Bytes, BytesMut};
+use redis_protocol::resp2::{self, types::BytesFrame as Frame};
 
-use crate::reply::Reply;
+use crate::line;
+
+/// How much is read at a time.
+const READ: usize = 16 * 1024;
 
 /// The longest line: an inline command, and far more than any length needs.
 const MAX_LINE: usize = 64 * 1024;
-/// The most arguments of one command, as in Redis.
-const MAX_ARGUMENTS: usize = 1024 * 1024;
+/// The most words of one command: far more than a client sends.
+const MAX_WORDS: usize = 1024 * 1024;
 
 /// What a client sent is not a command. It is told so, and the connection ends.
 pub(crate) type ProtocolError = String;
@@ -29,14 +30,15 @@ pub(crate) struct Limits {
 /// No byte is looked at twice before its command is whole, however small the pieces it comes in.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    /// Where the connection reads to.
-    pub(crate) buffer: BytesMut,
+    buffer: BytesMut,
+    /// Whether the buffer is larger than small commands need.
+    grown: bool,
     limits: Limits,
     /// Everything before it belongs to whole parts of the command.
     at: usize,
     /// Up to where no end of line was found.
     seen: usize,
-    /// Arguments still to come, once the command's first line has been read.
+    /// Words still to come, once the command's first line has been read.
     left: Option<usize>,
     /// The length of the argument that is on its way.
     awaited: Option<usize>,
@@ -44,47 +46,50 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { buffer: BytesMut::new(), limits, at: 0, seen: 0, left: None, awaited: None }
+        Self { buffer: BytesMut::new(), grown: false, limits, at: 0, seen: 0, left: None, awaited: None }
+    }
+
+    /// Where the connection reads to, with room for more. What a large command took is given back after it.
+    pub(crate) fn room(&mut self) -> &mut BytesMut {
+        if self.grown && self.buffer.is_empty() {
+            (self.buffer, self.grown) = (BytesMut::new(), false);
+        }
+        if self.buffer.capacity() - self.buffer.len() < READ / 4 {
+            self.buffer.reserve(READ);
+            self.grown |= self.buffer.capacity() > 2 * READ;
+        }
+        &mut self.buffer
     }
 
     /// The next whole command: its name and arguments.
     pub(crate) fn next(&mut self) -> Result<Option<Vec<Bytes>>, ProtocolError> {
-        loop {
-            if self.left.is_none() {
-                match self.buffer.first() {
+        while self.left.is_none() {
+            match self.buffer.first() {
+                None => return Ok(None),
+                Some(b'*') => match self.length(b'*', "invalid multibulk length")? {
                     None => return Ok(None),
-                    Some(b'*') => {}
-                    Some(_) => match self.inline()? {
-                        Some(words) if words.is_empty() => continue,
-                        words => return Ok(words),
-                    },
-                }
-            }
-            if !self.scan()? {
-                return Ok(None);
-            }
-            let words = self.decode()?;
-            if !words.is_empty() {
-                return Ok(Some(words));
+                    // a command without words is none
+                    Some(..=0) => {
+                        self.buffer.advance(self.at);
+                        self.restart();
+                    }
+                    Some(count) => {
+                        let count = usize::try_from(count).ok().filter(|count| *count <= MAX_WORDS);
+                        self.left = Some(count.ok_or("Protocol error: invalid multibulk length")?);
+                    }
+                },
+                Some(_) => match self.inline()? {
+                    Some(words) if words.is_empty() => {}
+                    words => return Ok(words),
+                },
             }
         }
+        if self.scan()? { self.decode().map(Some) } else { Ok(None) }
     }
 
-    /// Whether an array of bulk strings is whole. Nothing is allocated on the word of a length.
+    /// Whether all words are there. Nothing is allocated on the word of a length.
     fn scan(&mut self) -> Result<bool, ProtocolError> {
-        let left = match self.left {
-            Some(left) => left,
-            None => match self.length(b'*', "invalid multibulk length")? {
-                None => return Ok(false),
-                Some(-1..=0) => 0,
-                Some(count) => usize::try_from(count)
-                    .ok()
-                    .filter(|count| *count <= MAX_ARGUMENTS)
-                    .ok_or("Protocol error: invalid multibulk length")?,
-            },
-        };
-        for left in (0..left).rev() {
-            self.left = Some(left + 1);
+        while let Some(left @ 1..) = self.left {
             let length = match self.awaited {
                 Some(length) => length,
                 None => match self.length(b'$', "invalid bulk length")? {
@@ -106,9 +111,8 @@ impl Reader {
             }
             self.at += length + 2;
             self.seen = self.at;
-            self.awaited = None;
+            (self.left, self.awaited) = (Some(left - 1), None);
         }
-        self.left = Some(0);
         Ok(true)
     }
 
@@ -117,14 +121,13 @@ impl Reader {
         let whole = self.buffer.split_to(self.at).freeze();
         self.restart();
         match resp2::decode::decode_bytes(&whole) {
-            Ok(Some((Frame2::Array(words), _))) => words
+            Ok(Some((Frame::Array(words), _))) => words
                 .into_iter()
                 .map(|word| match word {
-                    Frame2::BulkString(word) => Ok(word),
+                    Frame::BulkString(word) => Ok(word),
                     _ => Err("Protocol error: expected a bulk string".into()),
                 })
                 .collect(),
-            Ok(Some((Frame2::Null, _))) => Ok(Vec::new()),
             _ => Err("Protocol error: not an array of bulk strings".into()),
         }
     }
@@ -142,11 +145,13 @@ impl Reader {
         let Some(end) = self.line_end("too big count string")? else {
             return Ok(None);
         };
-        // as strict as the decoder that comes after: digits, perhaps a sign, and CRLF
+        // spelled the one way that Redis takes
         let number = self.buffer[self.at + 1..end]
             .strip_suffix(b"\r")
             .and_then(|line| std::str::from_utf8(line).ok())
-            .filter(|line| !line.starts_with('+'))
+            .filter(|line| {
+                *line == "0" || line.strip_prefix('-').unwrap_or(line).starts_with(|c| matches!(c, '1'..='9'))
+            })
             .and_then(|line| line.parse().ok())
             .ok_or_else(|| format!("Protocol error: {invalid}"))?;
         self.at = end + 1;
@@ -161,7 +166,7 @@ impl Reader {
         };
         let line = self.buffer.split_to(end + 1);
         self.restart();
-        words(&line).map(Some).ok_or_else(|| "Protocol error: unbalanced quotes in request".into())
+        line::words(&line).map(Some).ok_or_else(|| "Protocol error: unbalanced quotes in request".into())
     }
 
     /// Where the line's `\n` is.
@@ -179,116 +184,6 @@ impl Reader {
     }
 }
 
-/// The words of a line; quotes and escapes as in `redis-cli`. `None` if a quote is left open.
-fn words(line: &[u8]) -> Option<Vec<Bytes>> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_ascii();
-    while let Some(first) = rest.first() {
-        let mut word = Vec::new();
-        if matches!(first, b'"' | b'\'') {
-            let quote = *first;
-            rest = unescape(&rest[1..], quote, &mut word)?;
-            if rest.first().is_some_and(|next| !next.is_ascii_whitespace()) {
-                return None;
-            }
-        } else {
-            let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
-            word.extend_from_slice(&rest[..end]);
-            rest = &rest[end..];
-        }
-        words.push(Bytes::from(word));
-        rest = rest.trim_ascii_start();
-    }
-    Some(words)
-}
-
-/// Reads up to the closing quote and gives what comes after it.
-fn unescape<'a>(mut from: &'a [u8], quote: u8, to: &mut Vec<u8>) -> Option<&'a [u8]> {
-    loop {
-        from = match from {
-            [byte, rest @ ..] if *byte == quote => return Some(rest),
-            [b'\\', b'\'', rest @ ..] if quote == b'\'' => {
-                to.push(b'\'');
-                rest
-            }
-            [b'\\', rest @ ..] if quote == b'"' => escaped(rest, to)?,
-            [byte, rest @ ..] => {
-                to.push(*byte);
-                rest
-            }
-            [] => return None,
-        };
-    }
-}
-
-/// Reads what stands after a backslash.
-pub(crate) fn escaped<'a>(from: &'a [u8], to: &mut Vec<u8>) -> Option<&'a [u8]> {
-    if let [b'x', high, low, rest @ ..] = from
-        && let (Some(high), Some(low)) = (char::from(*high).to_digit(16), char::from(*low).to_digit(16))
-    {
-        to.push(u8::try_from(high * 16 + low).ok()?);
-        return Some(rest);
-    }
-    let (byte, rest) = from.split_first()?;
-    to.push(match byte {
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        other => *other,
-    });
-    Some(rest)
-}
-
-/// Which replies a client understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Protocol {
-    #[default]
-    Resp2,
-    Resp3,
-}
-
-impl Protocol {
-    /// Writes a reply at the end of `out`.
-    pub(crate) fn write(self, reply: Reply, out: &mut BytesMut) -> Result<(), RedisProtocolError> {
-        match self {
-            Self::Resp2 => resp2::encode::extend_encode(out, &frame2(reply), false)?,
-            Self::Resp3 => resp3::encode::complete::extend_encode(out, &frame3(reply), false)?,
-        };
-        Ok(())
-    }
-}
-
-fn frame2(reply: Reply) -> Frame2 {
-    match reply {
-        Reply::Status(text) => Frame2::SimpleString(text.into_owned().into()),
-        Reply::Error(text) => Frame2::Error(text.into()),
-        Reply::Integer(n) => Frame2::Integer(n),
-        Reply::Bulk(bytes) => Frame2::BulkString(bytes),
-        Reply::Null => Frame2::Null,
-        Reply::Array(items) | Reply::Set(items) => Frame2::Array(items.into_iter().map(frame2).collect()),
-        Reply::Map(pairs) => {
-            Frame2::Array(pairs.into_iter().flat_map(|(key, value)| [frame2(key), frame2(value)]).collect())
-        }
-    }
-}
-
-fn frame3(reply: Reply) -> Frame3 {
-    let attributes = None;
-    match reply {
-        Reply::Status(text) => Frame3::SimpleString { data: text.into_owned().into(), attributes },
-        Reply::Error(text) => Frame3::SimpleError { data: text.into(), attributes },
-        Reply::Integer(data) => Frame3::Number { data, attributes },
-        Reply::Bulk(data) => Frame3::BlobString { data, attributes },
-        Reply::Null => Frame3::Null,
-        Reply::Array(items) => Frame3::Array { data: items.into_iter().map(frame3).collect(), attributes },
-        Reply::Set(items) => Frame3::Set { data: items.into_iter().map(frame3).collect(), attributes },
-        Reply::Map(pairs) => {
-            let data = pairs.into_iter().map(|(key, value)| (frame3(key), frame3(value))).collect();
-            Frame3::Map { data, attributes }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -302,7 +197,7 @@ mod tests {
         let mut reader = Reader::new(LIMITS);
         let mut commands = Vec::new();
         for piece in pieces {
-            reader.buffer.extend_from_slice(piece);
+            reader.room().extend_from_slice(piece);
             loop {
                 match reader.next() {
                     Ok(Some(command)) => commands.push(command),
@@ -320,8 +215,10 @@ mod tests {
 
     #[test]
     fn arrays_of_bulks_and_lines_are_commands() {
-        let (commands, error) =
-            read(&[b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n", b"\r\nset a \"x \\x41\\n\" 'it\\'s'\r\n*0\r\n*-1\r\nPING\n"]);
+        let (commands, error) = read(&[
+            b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n",
+            b"\r\nset a \"x \\x41\\n\" 'it\\'s'\r\n*0\r\n*-1\r\n*-5\r\nPING\n",
+        ]);
         assert_eq!(error, None);
         let expected: [&[&[u8]]; 3] = [&[b"GET", b"a"], &[b"set", b"a", b"x A\n", b"it's"], &[b"PING"]];
         assert_eq!(commands, expected);
@@ -332,7 +229,10 @@ mod tests {
         assert_eq!(error_of(b"*1\r\n*1\r\n"), "Protocol error: expected '$', got '*'");
         assert_eq!(error_of(b"*1\r\n:1\r\n"), "Protocol error: expected '$', got ':'");
         assert_eq!(error_of(b"*9999999999\r\n"), "Protocol error: invalid multibulk length");
-        assert_eq!(error_of(b"*-2\r\n"), "Protocol error: invalid multibulk length");
+        assert_eq!(error_of(b"*03\r\n"), "Protocol error: invalid multibulk length");
+        assert_eq!(error_of(b"*-0\r\n"), "Protocol error: invalid multibulk length");
+        assert_eq!(error_of(b"*+1\r\n"), "Protocol error: invalid multibulk length");
+        assert_eq!(error_of(b"*1\r\n$04\r\n"), "Protocol error: invalid bulk length");
         assert_eq!(error_of(b"*x\r\n"), "Protocol error: invalid multibulk length");
         assert_eq!(error_of(b"*1\r\n$1025\r\n"), "Protocol error: invalid bulk length");
         assert_eq!(error_of(b"*1\r\n$-1\r\n"), "Protocol error: invalid bulk length");
@@ -342,6 +242,18 @@ mod tests {
         assert_eq!(error_of(&vec![b'*'; MAX_LINE + 2]), "Protocol error: too big count string");
         let many = [b"*9\r\n".to_vec(), [b"$1000\r\n".to_vec(), vec![b'x'; 1000], b"\r\n".to_vec()].concat().repeat(9)];
         assert_eq!(error_of(&many.concat()), "Protocol error: too big command");
+    }
+
+    #[test]
+    fn what_a_large_command_took_is_given_back() {
+        let mut reader = Reader::new(Limits { argument: 8 << 20, command: 16 << 20 });
+        for round in 0..3 {
+            for piece in [&b"*2\r\n$4\r\nECHO\r\n$4194304\r\n"[..], &vec![b'x'; 4 << 20], b"\r\nPI", b"NG\r\n"] {
+                reader.room().extend_from_slice(piece);
+                while reader.next().unwrap().is_some() {}
+            }
+            assert!(reader.room().capacity() <= 2 * READ, "{round}: {}", reader.buffer.capacity());
+        }
     }
 
     fn stream() -> impl Strategy<Value = Vec<u8>> {

@@ -1,11 +1,12 @@
 //! Connections: accepts them within bounds, reads commands, writes replies, one write for what one read brought.
 
 use std::io;
+use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -17,9 +18,8 @@ use crate::options::Options;
 use crate::reply::Reply;
 use crate::resp::Reader;
 use crate::session::{Session, Todo};
+use crate::wire::Out;
 
-/// How much is read at a time.
-const READ: usize = 16 * 1024;
 /// Replies beyond this are written before more commands run: a client that does not read holds up only itself.
 const UNWRITTEN: usize = 256 * 1024;
 /// How many clients may wait to be accepted: in a full queue, each waits a second for its next try.
@@ -34,12 +34,15 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn bind(options: Options) -> io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind((Ipv4Addr::LOCALHOST, options.port).into())?;
-        let listener = socket.listen(WAITING)?;
-        let keyspace = Keyspace::new(options.at).map_err(io::Error::other)?;
+        let listener = listen(options.port).map_err(|error| {
+            io::Error::new(error.kind(), format!("port {} cannot be served: {error}", options.port))
+        })?;
+        let keyspace = Keyspace::open(options.at, options.dir.as_deref()).map_err(io::Error::other)?;
         Ok(Self { listener, keyspace, options: Arc::new(options) })
+    }
+
+    pub(crate) fn keyspace(&self) -> Keyspace {
+        self.keyspace.clone()
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
@@ -50,7 +53,7 @@ impl Server {
     pub(crate) async fn run(self) {
         tokio::spawn(self.keyspace.clone().sweep());
         tokio::spawn(self.keyspace.clone().expire());
-        let places = Arc::new(Semaphore::new(self.options.max_clients.min(Semaphore::MAX_PERMITS)));
+        let places = Arc::new(Semaphore::new(self.options.max_clients as usize));
         for id in 1.. {
             let mut stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -79,14 +82,20 @@ impl Server {
     }
 }
 
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    socket.listen(WAITING)
+}
+
 /// Serves one client until it leaves, or is sent away.
 async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = Reader::new(options.limits());
-    let mut out = BytesMut::new();
+    let mut out = Out::default();
     loop {
-        reader.buffer.reserve(READ);
-        if stream.read_buf(&mut reader.buffer).await? == 0 {
+        if stream.read_buf(reader.room()).await? == 0 {
             return Ok(());
         }
         let stays = loop {
@@ -95,16 +104,18 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
                 Ok(Some(words)) => match session.take(words) {
                     Todo::Reply(reply) => (reply, true),
                     Todo::Quit(reply) => (reply, false),
+                    Todo::Drop(why) => return Err(io::Error::other(why)),
                     // on the heap, like the farewell: what few clients ever need is not part of what each one costs
+                    Todo::Save(how) => (Box::pin(session.keyspace().save(how)).await, true),
                     Todo::Hotswap(args) => (Box::pin(admin::run(session.keyspace(), &args)).await, true),
                 },
                 Err(wrong) => (Reply::error(format_args!("ERR {wrong}")), false),
             };
-            session.protocol.write(reply, &mut out).map_err(io::Error::other)?;
+            session.protocol.write(&reply, &mut out);
             if !stays {
                 break false;
             }
-            if out.len() > UNWRITTEN {
+            if !out.parts.is_empty() || out.rest.len() > UNWRITTEN {
                 flush(stream, &mut out, options).await?;
             }
         };
@@ -115,16 +126,25 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
     }
 }
 
-async fn flush(stream: &mut TcpStream, out: &mut BytesMut, options: &Options) -> io::Result<()> {
-    while !out.is_empty() {
+async fn flush(stream: &mut TcpStream, out: &mut Out, options: &Options) -> io::Result<()> {
+    for mut part in mem::take(&mut out.parts) {
+        write(stream, &mut part, options).await?;
+    }
+    let large = out.rest.capacity() > UNWRITTEN;
+    write(stream, &mut out.rest, options).await?;
+    if large {
+        out.rest = BytesMut::new();
+    }
+    Ok(())
+}
+
+async fn write(stream: &mut TcpStream, bytes: &mut impl Buf, options: &Options) -> io::Result<()> {
+    while bytes.has_remaining() {
         // a client that reads slowly is served; one that does not read at all is not
-        let written = timeout(options.stalled_after(), stream.write_buf(out)).await;
+        let written = timeout(options.stalled_after(), stream.write_buf(bytes)).await;
         if written.map_err(|_| io::Error::other("does not read its replies; let go"))?? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-    }
-    if out.capacity() > UNWRITTEN {
-        *out = BytesMut::new();
     }
     Ok(())
 }

@@ -4,13 +4,16 @@ use std::mem;
 
 use bytes::Bytes;
 
+use crate::commands::{integer, owned};
 use crate::glob;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{How, Keyspace};
 use crate::reply::Reply;
-use crate::resp::Protocol;
+use crate::wire::Protocol;
 
-/// The most bytes that one reply, or one queue of commands, may come to.
+/// The most bytes that the commands which wait for EXEC may come to, and the values that one EXEC or MGET replies with.
 const MAX_REPLY: usize = 512 << 20;
+/// The Redis whose commands these are, for clients that ask.
+const VERSION: &str = "7.0.0";
 
 /// What a client has agreed with the server.
 #[derive(Debug)]
@@ -37,6 +40,10 @@ pub(crate) enum Todo {
     Quit(Reply),
     /// Ask the switch, with what follows `HOTSWAP`.
     Hotswap(Vec<Bytes>),
+    /// Write the keys to disk.
+    Save(How),
+    /// Close at once, for this reason.
+    Drop(&'static str),
 }
 
 impl Session {
@@ -52,9 +59,18 @@ impl Session {
     pub(crate) fn take(&mut self, words: Vec<Bytes>) -> Todo {
         let verb = words[0].to_ascii_uppercase();
         match (verb.as_slice(), &mut self.queue) {
+            // a web page can make a browser send these, and any command in what follows
+            (b"POST" | b"HOST:", _) => Todo::Drop("speaks HTTP, perhaps for a web page that attacks; let go"),
             (b"QUIT", _) => Todo::Quit(Reply::OK),
-            (b"EXEC", _) if words.len() == 1 => Todo::Reply(self.exec()),
+            (b"EXEC", _) => Todo::Reply(self.exec(&words[1..])),
+            (b"MULTI" | b"DISCARD", queue) if words.len() > 1 => {
+                if let Some(queue) = queue {
+                    queue.spoiled = true;
+                }
+                Todo::Reply(arity(&words[0]))
+            }
             (b"MULTI", Some(_)) => Todo::Reply(Reply::error("ERR MULTI calls can not be nested")),
+            (b"DISCARD", None) => Todo::Reply(Reply::error("ERR DISCARD without MULTI")),
             (b"DISCARD", Some(_)) => {
                 self.queue = None;
                 Todo::Reply(Reply::OK)
@@ -69,14 +85,21 @@ impl Session {
                 Todo::Reply(Reply::OK)
             }
             (b"HOTSWAP", None) => Todo::Hotswap(words[1..].to_vec()),
+            (b"SAVE", None) if words.len() == 1 => Todo::Save(How::Before),
+            (b"BGSAVE", None) if words.len() == 1 => Todo::Save(How::Meanwhile),
             (_, None) => Todo::Reply(self.run(&verb, words)),
         }
     }
 
     /// Runs what was queued, in order and without a pause of this thread. With one thread, nobody else's commands come
     /// between; with several, each command by itself is whole. Nothing is undone if one fails.
-    fn exec(&mut self) -> Reply {
-        let Some(queue) = self.queue.take() else {
+    fn exec(&mut self, args: &[Bytes]) -> Reply {
+        let queue = self.queue.take();
+        if !args.is_empty() {
+            let text = "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command";
+            return Reply::error(text);
+        }
+        let Some(queue) = queue else {
             return Reply::error("ERR EXEC without MULTI");
         };
         if queue.spoiled {
@@ -84,40 +107,52 @@ impl Session {
         }
         let mut size = 0;
         let replies = queue.commands.into_iter().map(|words| {
-            let verb = words[0].to_ascii_uppercase();
-            bounded(self.run(&verb, words), &mut size)
+            if size > MAX_REPLY {
+                return Reply::error("ERR not run: the replies before this one are too large");
+            }
+            let reply = self.run(&words[0].to_ascii_uppercase(), words);
+            size += reply.size();
+            reply
         });
         Reply::Array(replies.collect())
     }
 
     fn run(&mut self, verb: &[u8], mut words: Vec<Bytes>) -> Reply {
         let args = &words[1..];
-        let arity = || Reply::arity(&String::from_utf8_lossy(&words[0]));
         match (verb, args) {
             (b"PING", []) => Reply::Status("PONG".into()),
             (b"PING" | b"ECHO", [text]) => Reply::Bulk(text.clone()),
-            (b"SELECT", [db]) if **db == *b"0" => Reply::OK,
-            (b"SELECT", [_]) => Reply::error("ERR DB index is out of range"),
+            (b"SELECT", [db]) => match integer(db) {
+                Ok(0) => Reply::OK,
+                Ok(_) => Reply::error("ERR DB index is out of range"),
+                Err(error) => error,
+            },
             (b"HELLO", _) => self.hello(args).unwrap_or_else(|error| error),
-            (b"CLIENT", [verb, args @ ..]) => self.client(verb, args),
-            (b"COMMAND", [verb, ..]) if verb.eq_ignore_ascii_case(b"DOCS") => Reply::Map(Vec::new()),
-            (b"COMMAND", [verb]) if verb.eq_ignore_ascii_case(b"COUNT") => Reply::Integer(0),
-            (b"COMMAND", _) => Reply::Array(Vec::new()),
-            (b"CONFIG", [verb, names @ ..]) if verb.eq_ignore_ascii_case(b"GET") => config(names),
+            (b"CLIENT", [verb, args @ ..]) => self.client(verb, args).unwrap_or_else(|error| error),
+            (b"COMMAND", []) => Reply::Array(Vec::new()),
+            (b"COMMAND", [verb, args @ ..]) => command(verb, args),
+            (b"CONFIG", [verb, args @ ..]) => config(verb, args),
             (b"INFO", _) => self.info(),
+            (b"SAVE" | b"BGSAVE", []) => Reply::error("ERR saving inside MULTI is not allowed"),
+            (b"LASTSAVE", []) => self.keyspace.last_save(),
             (b"DBSIZE", []) => Reply::count(self.keyspace.len()),
-            (b"FLUSHALL" | b"FLUSHDB", [] | [_]) => self.keyspace.clear(),
+            (b"FLUSHALL" | b"FLUSHDB", []) => self.keyspace.clear(),
+            (b"FLUSHALL" | b"FLUSHDB", [how])
+                if how.eq_ignore_ascii_case(b"SYNC") || how.eq_ignore_ascii_case(b"ASYNC") =>
+            {
+                self.keyspace.clear()
+            }
+            (b"FLUSHALL" | b"FLUSHDB", _) => Reply::syntax(),
             (b"KEYS", [pattern]) => {
                 let found = self.keyspace.scan(0, usize::MAX, |key| glob::matches(pattern, key));
                 found.map_or_else(|error| error, |(_, keys)| Reply::Array(keys))
             }
             (b"SCAN", [cursor, options @ ..]) => self.scan(cursor, options).unwrap_or_else(|error| error),
-            (b"DISCARD", []) => Reply::error("ERR DISCARD without MULTI"),
             (
-                b"PING" | b"ECHO" | b"SELECT" | b"CLIENT" | b"CONFIG" | b"DBSIZE" | b"FLUSHALL" | b"FLUSHDB" | b"KEYS"
-                | b"SCAN" | b"DISCARD" | b"EXEC",
+                b"PING" | b"ECHO" | b"SELECT" | b"CLIENT" | b"CONFIG" | b"DBSIZE" | b"SAVE" | b"BGSAVE" | b"LASTSAVE"
+                | b"KEYS" | b"SCAN",
                 _,
-            ) => arity(),
+            ) => arity(&words[0]),
             // commands for several keys are as many commands
             (b"DEL" | b"EXISTS", [_, _, ..]) => {
                 let name = words.remove(0);
@@ -132,9 +167,16 @@ impl Session {
             }
             (b"MGET", [_, ..]) => {
                 let name = words.remove(0);
-                let mut size = 0;
-                let replies = words.into_iter().map(|key| bounded(self.keyspace.run(&name, vec![key]), &mut size));
-                Reply::Array(replies.collect())
+                let (mut size, mut replies) = (0, Vec::new());
+                for key in words {
+                    let reply = self.keyspace.run(&name, vec![key]);
+                    size += reply.size();
+                    if size > MAX_REPLY {
+                        return Reply::error("ERR the values together are too large to send");
+                    }
+                    replies.push(reply);
+                }
+                Reply::Array(replies)
             }
             (b"MSET", pairs) if pairs.len() > 2 && pairs.len().is_multiple_of(2) => {
                 let name = words.remove(0);
@@ -146,7 +188,7 @@ impl Session {
                 }
                 Reply::OK
             }
-            (b"MSET", [_, _, ..]) if args.len() != 2 => arity(),
+            (b"MSET", [_, _, ..]) if args.len() != 2 => arity(&words[0]),
             _ => {
                 let name = words.remove(0);
                 self.keyspace.run(&name, words)
@@ -155,25 +197,33 @@ impl Session {
     }
 
     fn hello(&mut self, args: &[Bytes]) -> Result<Reply, Reply> {
-        let mut args = args.iter();
-        let protocol = match args.next().map(|version| &**version) {
+        let (version, mut options) = args.split_first().map_or((None, args), |(first, rest)| (Some(first), rest));
+        let protocol = match version.map(|version| integer(version)) {
             None => self.protocol,
-            Some(b"2") => Protocol::Resp2,
-            Some(b"3") => Protocol::Resp3,
-            Some(_) => return Err(Reply::error("NOPROTO unsupported protocol version")),
+            Some(Ok(2)) => Protocol::Resp2,
+            Some(Ok(3)) => Protocol::Resp3,
+            Some(Ok(_)) => return Err(Reply::error("NOPROTO unsupported protocol version")),
+            Some(Err(_)) => return Err(Reply::error("ERR Protocol version is not an integer or out of range")),
         };
-        while let Some(option) = args.next() {
-            match option.to_ascii_uppercase().as_slice() {
-                b"SETNAME" => self.name = Bytes::copy_from_slice(args.next().ok_or_else(Reply::syntax)?),
-                b"AUTH" => return Err(Reply::error("ERR this server knows no passwords")),
-                _ => return Err(Reply::syntax()),
-            }
+        while let [option, values @ ..] = options {
+            options = match (option.to_ascii_uppercase().as_slice(), values) {
+                // no password is set: any will do
+                (b"AUTH", [user, _, rest @ ..]) if **user == *b"default" => rest,
+                (b"AUTH", [_, _, ..]) => {
+                    return Err(Reply::error("WRONGPASS invalid username-password pair or user is disabled."));
+                }
+                (b"SETNAME", [name, rest @ ..]) => {
+                    self.set_name(name)?;
+                    rest
+                }
+                _ => return Err(Reply::error(format_args!("ERR Syntax error in HELLO option '{}'", shown(option)))),
+            };
         }
         self.protocol = protocol;
         let pair = |name: &str, value| (Reply::bulk(name), value);
         Ok(Reply::Map(vec![
             pair("server", Reply::bulk("redis")),
-            pair("version", Reply::bulk("7.0.0")),
+            pair("version", Reply::bulk(VERSION)),
             pair("proto", Reply::Integer(if protocol == Protocol::Resp3 { 3 } else { 2 })),
             pair("id", Reply::Integer(self.id)),
             pair("mode", Reply::bulk("standalone")),
@@ -182,27 +232,29 @@ impl Session {
         ]))
     }
 
-    fn client(&mut self, verb: &[u8], args: &[Bytes]) -> Reply {
+    fn client(&mut self, verb: &[u8], args: &[Bytes]) -> Result<Reply, Reply> {
         match (verb.to_ascii_uppercase().as_slice(), args) {
-            (b"SETNAME", [name]) => {
-                self.name = Bytes::copy_from_slice(name);
-                Reply::OK
-            }
-            (b"GETNAME", []) if self.name.is_empty() => Reply::Null,
-            (b"GETNAME", []) => Reply::Bulk(self.name.clone()),
-            (b"ID", []) => Reply::Integer(self.id),
-            (b"SETINFO", [_, _]) => Reply::OK,
-            _ => Reply::error(format_args!(
-                "ERR unknown subcommand or wrong number of arguments for '{}'",
-                verb.escape_ascii()
-            )),
+            (b"SETNAME", [name]) => self.set_name(name).map(|()| Reply::OK),
+            (b"GETNAME", []) if self.name.is_empty() => Ok(Reply::Null),
+            (b"GETNAME", []) => Ok(Reply::Bulk(self.name.clone())),
+            (b"ID", []) => Ok(Reply::Integer(self.id)),
+            (b"SETINFO", [_, _]) => Ok(Reply::OK),
+            _ => Err(subcommand("client", verb, &["SETNAME", "GETNAME", "ID", "SETINFO"])),
         }
+    }
+
+    fn set_name(&mut self, name: &[u8]) -> Result<(), Reply> {
+        if !name.iter().all(u8::is_ascii_graphic) {
+            return Err(Reply::error("ERR Client names cannot contain spaces, newlines or special characters."));
+        }
+        self.name = owned(name);
+        Ok(())
     }
 
     fn info(&self) -> Reply {
         let status = self.keyspace.admin().status();
         Reply::bulk(format!(
-            "# Server\r\nredis_version:7.0.0\r\nredis_mode:standalone\r\nprocess_id:{}\r\n\r\n# Keyspace\r\n\
+            "# Server\r\nredis_version:{VERSION}\r\nredis_mode:standalone\r\nprocess_id:{}\r\n\r\n# Keyspace\r\n\
              db0:keys={}\r\n\r\n# Hotswap\r\nversion:{}\r\nepoch:{}\r\nheld_back:{}\r\nnot_reached:{}\r\n",
             std::process::id(),
             self.keyspace.len(),
@@ -214,24 +266,23 @@ impl Session {
     }
 
     fn scan(&self, cursor: &[u8], options: &[Bytes]) -> Result<Reply, Reply> {
-        let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse().ok();
-        let cursor: u64 = number(cursor).ok_or_else(|| Reply::error("ERR invalid cursor"))?;
-        let (mut pattern, mut count) = (&b"*"[..], 10);
-        let (options, []) = options.as_chunks() else {
-            return Err(Reply::syntax());
-        };
-        for [option, value] in options {
+        let cursor: Option<u64> = str::from_utf8(cursor).ok().and_then(|text| text.parse().ok());
+        let cursor = cursor.ok_or_else(|| Reply::error("ERR invalid cursor"))?;
+        let (mut pattern, mut at_most, mut options) = (&b"*"[..], 10, options);
+        while let [option, value, rest @ ..] = options {
             match option.to_ascii_uppercase().as_slice() {
                 b"MATCH" => pattern = value,
                 b"COUNT" => {
-                    count = number(value)
-                        .filter(|n| *n > 0)
-                        .ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))?;
+                    let count = usize::try_from(integer(value)?).ok();
+                    at_most = count.filter(|count| *count > 0).ok_or_else(Reply::syntax)?;
                 }
                 _ => return Err(Reply::syntax()),
             }
+            options = rest;
         }
-        let at_most = usize::try_from(count).unwrap_or(usize::MAX);
+        if !options.is_empty() {
+            return Err(Reply::syntax());
+        }
         let (next, keys) = self.keyspace.scan(cursor, at_most, |key| glob::matches(pattern, key))?;
         Ok(Reply::Array(vec![Reply::bulk(next.unwrap_or(0).to_string()), Reply::Array(keys)]))
     }
@@ -252,19 +303,74 @@ impl Queue {
     }
 }
 
-/// The reply, unless what it is part of grows too large to send.
-fn bounded(reply: Reply, size: &mut usize) -> Reply {
-    *size += reply.size();
-    if *size > MAX_REPLY { Reply::error("ERR the whole reply is too large") } else { reply }
+/// What clients ask about commands at their start; nothing is told of any.
+fn command(verb: &[u8], args: &[Bytes]) -> Reply {
+    match (verb.to_ascii_uppercase().as_slice(), args) {
+        (b"DOCS", _) => Reply::Map(Vec::new()),
+        (b"COUNT", []) => Reply::Integer(0),
+        (b"INFO", names) => Reply::Array(names.iter().map(|_| Reply::Null).collect()),
+        _ => subcommand("command", verb, &["COUNT"]),
+    }
 }
 
 /// What `redis-benchmark` asks for: nothing is saved here.
-fn config(names: &[Bytes]) -> Reply {
-    let value = |name: &[u8]| match name {
-        b"save" => Some(""),
-        b"appendonly" => Some("no"),
-        _ => None,
-    };
-    let known = names.iter().filter_map(|name| Some((Reply::bulk(name), Reply::bulk(value(name)?))));
-    Reply::Map(known.collect())
+fn config(verb: &[u8], patterns: &[Bytes]) -> Reply {
+    if !verb.eq_ignore_ascii_case(b"GET") || patterns.is_empty() {
+        return subcommand("config", verb, &["GET"]);
+    }
+    let asked = |name: &str| patterns.iter().any(|asked| glob::matches(&asked.to_ascii_lowercase(), name.as_bytes()));
+    let known = [("save", ""), ("appendonly", "no")].into_iter().filter(|(name, _)| asked(name));
+    Reply::Map(known.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
+}
+
+fn arity(name: &[u8]) -> Reply {
+    Reply::arity(&shown(name))
+}
+
+/// The error for a word after the name of a command: one that is not known, or comes with other arguments.
+fn subcommand(name: &str, verb: &[u8], known: &[&str]) -> Reply {
+    let shown = shown(verb);
+    if known.iter().any(|known| known.eq_ignore_ascii_case(&shown)) {
+        return Reply::arity(&format!("{name}|{shown}"));
+    }
+    Reply::error(format_args!("ERR unknown subcommand '{shown}'"))
+}
+
+/// The beginning of what a client sent, for an error.
+fn shown(word: &[u8]) -> String {
+    String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use super::*;
+
+    fn reply(session: &mut Session, words: Vec<Bytes>) -> Reply {
+        match session.take(words) {
+            Todo::Reply(reply) => reply,
+            _ => panic!("no reply"),
+        }
+    }
+
+    #[test]
+    fn work_stops_once_the_reply_is_too_large() {
+        let mut session = Session::new(Keyspace::open(1, None).unwrap(), 1);
+        // zeros that nobody touches take no memory, and a reply shares the one copy that there is
+        let big = Bytes::from(vec![0; MAX_REPLY / 8]);
+        let mut ask = |words: &[&Bytes]| reply(&mut session, words.iter().copied().cloned().collect());
+        let [set, get, mget, incr, multi, exec, key, n] =
+            ["SET", "GET", "MGET", "INCR", "MULTI", "EXEC", "big", "n"].map(Bytes::from);
+        ask(&[&set, &key, &big]);
+        let many: Vec<_> = iter::once(&mget).chain(iter::repeat_n(&key, 10_000)).collect();
+        assert_eq!(ask(&many), Reply::error("ERR the values together are too large to send"));
+        ask(&[&multi]);
+        (0..10_000).for_each(|_| drop(ask(&[&get, &key])));
+        ask(&[&incr, &n]);
+        let Reply::Array(replies) = ask(&[&exec]) else { panic!("no array") };
+        assert_eq!(replies.iter().filter(|reply| matches!(reply, Reply::Bulk(_))).count(), 8);
+        assert_eq!(replies.len(), 10_001);
+        assert_eq!(ask(&[&get, &n]), Reply::Null, "what comes after is not run");
+    }
 }

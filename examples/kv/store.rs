@@ -8,6 +8,7 @@ pub(crate) mod key {
     use crate::commands::collections::{self, Data};
     use crate::commands::{Command, expiry, strings};
     use crate::reply::Reply;
+    use bytes::Bytes;
     use serde::{Deserialize, Serialize};
 
     /// Version 1: text.
@@ -15,12 +16,12 @@ pub(crate) mod key {
     #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Text {
         /// What it holds.
-        pub value: Option<Vec<u8>>,
+        pub value: Option<Bytes>,
     }
 
     #[machine(version = 1)]
     fn run_text(state: &mut Text, command: Command) -> Reply {
-        let answer = strings::run(&mut state.value, &command);
+        let answer = strings::run(&mut state.value, &command.verb(), &command);
         answer.unwrap_or_else(|| Err(command.unknown())).unwrap_or_else(|error| error)
     }
 
@@ -29,7 +30,7 @@ pub(crate) mod key {
     #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Expiring {
         /// What it holds.
-        pub value: Option<Vec<u8>>,
+        pub value: Option<Bytes>,
         /// When it ends, in milliseconds since 1970.
         #[machine(added)]
         pub expires: Option<u64>,
@@ -43,7 +44,7 @@ pub(crate) mod key {
 
     #[machine(version = 2)]
     fn run_expiring(state: &mut Expiring, command: Command) -> Reply {
-        let answer = expiry::run(&mut state.value, &mut state.expires, &command);
+        let answer = expiry::run(&mut state.value, &mut state.expires, &command, strings::run);
         answer.unwrap_or_else(|| Err(command.unknown())).unwrap_or_else(|error| error)
     }
 
@@ -75,24 +76,17 @@ pub(crate) mod key {
 
     #[machine(version = 3)]
     fn run_typed(state: &mut Typed, command: Command) -> Reply {
-        // what has expired goes before any other group looks
-        if expiry::expired(state.expires, command.now) {
-            *state = Typed::default();
-        }
-        let answer = match collections::run(&mut state.data, &command) {
-            Some(answer) => {
-                if state.data.is_none() {
-                    state.expires = None;
-                }
-                Some(answer)
-            }
-            None => expiry::run(&mut state.data, &mut state.expires, &command),
-        };
+        let answer = expiry::run(&mut state.data, &mut state.expires, &command, collections::run);
         answer.unwrap_or_else(|| Err(command.unknown())).unwrap_or_else(|error| error)
     }
 }
 
 use key::AnyState;
+
+/// Whether keys of a version may expire.
+pub(crate) fn knows_expiry(version: u32) -> bool {
+    version >= 2
+}
 
 impl AnyState {
     /// An empty key of `version`, or of the newest that is known.

@@ -32,9 +32,10 @@ impl Diag {
         self.errors.len()
     }
 
-    /// What `syn` says of tokens that it cannot read.
-    pub(crate) fn syntax(&mut self, error: Error) {
-        self.errors.push(error);
+    /// What `syn` says of tokens that it cannot read, the option that they were read for, and what to write instead.
+    pub(crate) fn syntax(&mut self, error: &Error, option: Option<&str>, help: &str) {
+        let option = option.map_or_else(String::new, |option| format!("`{option}` cannot be read: "));
+        self.errors.push(Error::new(error.span(), format!("{option}{error}\n\nhelp: {help}")));
     }
 
     /// All the messages, as `compile_error!`s.
@@ -60,6 +61,7 @@ macro_rules! messages {
     ($($name:ident $([$machine:ident])? ($($argument:ident),* $(,)?): $fact:literal, $help:literal;)*) => {
         impl Diag {
             $(
+                #[allow(clippy::too_many_arguments, reason = "a message names all that it is about")]
                 pub(crate) fn $name(&mut self, at: &dyn ToTokens $(, $argument: impl Display)*) {
                     $(let $machine = self.machine.clone();)?
                     self.add(at, &format!($fact), &format!($help));
@@ -116,6 +118,15 @@ messages! {
     not_a_number(option):
         "`{option}` must be an integer from 1 to 4294967295",
         "versions are numbered as you choose, for example `{option} = 1`";
+    not_a_text(option, usage):
+        "`{option}` must be a string",
+        "{usage}";
+    name_empty():
+        "a machine's name cannot be empty",
+        "remove `name = …`: the machine is then called as its module is";
+    marker_renamed(name):
+        "markers must be called `machine`, and these are called `{name}`",
+        "import it by its own name, `use hotswap::machine;`, and mark with `#[machine(…)]`: the macro cannot know another";
     number_zero(option):
         "`{option}` cannot be 0",
         "the lowest number a version can have is 1";
@@ -165,18 +176,22 @@ messages! {
     no_versions[machine]():
         "machine `{machine}` has no versions",
         "mark a state type: `#[machine(version = 1)] pub struct V1 {{ … }}`";
-    no_steps[machine]():
+    no_steps[machine](help):
         "machine `{machine}` has no steps, so nothing could run it",
-        "mark a function: `#[machine(version = 1)] pub fn name(state: &mut V1, input: Input) -> Output`";
+        "{help}";
     version_twice[machine](number, first):
         "version {number} of machine `{machine}` is declared twice",
         "version {number} is first declared on `{first}`; a number has one state, whatever the `cfg`, so give this one another";
     number_retired(number, retired):
         "version {number} is retired",
         "saved states of the old version {number} may still exist, so choose a number that was never used; retired: {retired}";
-    no_state[machine](number, before):
+    state_twice(state, number, first, before, from):
+        "`{state}` is the same type as `{first}`, the state of version {before}",
+        "for version {number} to keep it, remove this marker and write `#[machine(version = {number}, migrates_from = {from})]` \
+         on its first step; else give version {number} a type of its own";
+    no_state[machine](number, help):
         "version {number} of machine `{machine}` has no state",
-        "mark its state type with `version = {number}`, or to keep the state of version {before} add `migrates_from = {before}` here";
+        "{help}";
     migrates_upwards(number, from):
         "version {number} cannot migrate from version {from}: `migrates_from` must be lower than `version`",
         "name the version before it, or remove `migrates_from` if version {number} is the first";
@@ -228,7 +243,7 @@ messages! {
         "write `#[machine(migrate, {option} …)]`, or remove it";
     option_on_wrong_function(option, role, name):
         "`{option}` has no meaning on the {role} `{name}`",
-        "remove it: which versions a {role} concerns is known from its types";
+        "remove it: the types of `{name}` say which versions it concerns";
     function_async(role, name):
         "{role} `{name}` cannot be async",
         "it runs whole or not at all, so it cannot wait: await in the host and pass what came of it with the input";
@@ -241,6 +256,9 @@ messages! {
     function_lifetime(role, name):
         "{role} `{name}` cannot have lifetime parameters",
         "remove them: only the state is borrowed, and inputs and outputs own what they hold";
+    reference_lifetime(lifetime, role, name, written):
+        "{role} `{name}` borrows for `{lifetime}`",
+        "write `{written}`: it is borrowed while `{name}` runs, and no longer";
     function_generic(role, name):
         "{role} `{name}` cannot be generic",
         "write the types out: every state and input is one concrete type";
@@ -257,6 +275,12 @@ messages! {
     state_by_value(name, ty):
         "step `{name}` takes the state by value",
         "borrow it: `&mut {ty}`, or `&{ty}` for a step that only reads";
+    step_swapped(name, state, input):
+        "step `{name}` takes its input first and its state second",
+        "swap them: `fn {name}(state: {state}, input: {input})`";
+    input_borrowed(name, ty):
+        "step `{name}` borrows its input",
+        "take `{ty}`: an input belongs to the step that runs it";
     unknown_state(name, number, given, state):
         "step `{name}` of version {number} runs on `{given}`, which is no state of this machine",
         "the state of version {number} is `{state}`";
@@ -269,13 +293,13 @@ messages! {
     two_outputs(input, first_output, first, output, name):
         "`{input}` has two output types: `{first_output}` in `{first}` and `{output}` in `{name}`",
         "callers get one type whatever version answers: return `{first_output}` here, or take a new input type and adapt";
-    untaken[machine](number, input, before, state, output):
+    untaken[machine](number, input, before, state, returns, hint):
         "version {number} of machine `{machine}` does not take `{input}`, which version {before} takes",
-        "add `#[machine(version = {number})] fn name(state: &mut {state}, input: {input}) -> {output}`, \
+        "{hint}add `#[machine(version = {number})] fn name(state: &mut {state}, input: {input}){returns}`, \
          adapt it with `#[machine(adapt)] fn name(old: {input}) -> …`, or say `drops({input})` on version {number}";
-    no_steps_any_more(number, before, taken, inputs, state):
+    no_steps_any_more(number, before, taken, inputs, state, unmarked):
         "version {number} has no steps, and version {before} takes {taken}",
-        "add its steps, `#[machine(version = {number})] pub fn name(state: &mut {state}, …)`, or say `drops({inputs})` on it";
+        "{unmarked}add its steps, `#[machine(version = {number})] pub fn name(state: &mut {state}, …)`, or say `drops({inputs})` on it";
     drops_no_input(number, ty):
         "version {number} drops `{ty}`, which no version takes",
         "remove it from `drops(…)`, or correct the type";
@@ -331,12 +355,15 @@ messages! {
     adapter_to_nowhere(name, from, to):
         "`{name}` takes `{from}` to `{to}`, which no version takes",
         "add a step for `{to}`, or adapt to an input that has one";
+    output_adapter_borrows(name, from, to):
+        "output adapter `{name}` borrows the output",
+        "take it by value: `fn {name}(new: {from}) -> {to}`";
     output_adapter_partial(name):
         "output adapter `{name}` must fit every output",
         "the step has run by then, so nothing can be given back: return the type itself, not an `Option`";
-    output_adapter_missing(name, input, want, have):
+    output_adapter_missing(name, input, want, have, other_way):
         "`{name}` adapts input `{input}`, but not the output `{have}` back to `{want}`",
-        "callers of `{input}` expect `{want}`: add `#[machine(adapt)] fn name(new: {have}) -> {want}`";
+        "callers of `{input}` expect `{want}`: {other_way}add `#[machine(adapt)] fn name(new: {have}) -> {want}`";
     two_ways(number, input, first, second):
         "version {number} could take `{input}` in two ways: by `{first}` or by `{second}`",
         "remove one adapter, or give version {number} a step for `{input}`";
@@ -398,12 +425,25 @@ messages! {
     edge_of_unknown_version[machine](number):
         "machine `{machine}` does not declare version {number}",
         "a migration goes between two versions that follow each other";
-    no_neighbours(name, from, to):
+    no_neighbours(name, from, to, instead):
         "`{name}` migrates from version {from} to version {to}, which do not follow each other",
-        "write one migration for each step of the line; the runtime puts them together";
+        "{instead}the runtime puts the migrations between neighbours together";
+    keeps_the_state(name, number, state):
+        "version {number} keeps the state `{state}`, so `{name}` would not run",
+        "remove `{name}`, or give version {number} a state of its own";
+    migration_returns_option(name, new):
+        "migration `{name}` returns an `Option`, which does not say why it fails",
+        "return `Result<{new}, E>`, where `E` is shown to the operator: `Result<{new}, String>`";
     field_option_on_first(option, state):
         "`{option}` has no meaning in `{state}`: its version is the first, so nothing migrates into it",
         "remove it";
+    option_of_no_state(option, ty):
+        "`{option}` has no meaning in `{ty}`, which is not the state of any version",
+        "remove it; where a type inside a state changes, make a new one, and turn the old into it with `with = path` on the \
+         state's field";
+    option_of_new_variant(option, variant, old):
+        "`{option}` has no meaning in variant `{variant}`: no variant of `{old}` becomes it",
+        "remove it, or say which one does with `#[machine(from = …)]` on `{variant}`";
     option_beside_written(option, from, to, function):
         "`{option}` has no effect: the migration from version {from} to version {to} is written, in `{function}`",
         "remove the option, or `{function}`";
@@ -416,23 +456,30 @@ messages! {
     value_without_reversible(number):
         "this value has no effect: the way down from version {number} is not derived",
         "add `reversible` to version {number}, or name the field alone";
-    no_source(name, new, old):
-        "field `{name}` of `{new}` has no source in `{old}`",
+    no_source(name, in_new, in_old, new, old):
+        "field `{name}` of `{in_new}` has no source in `{in_old}`",
         "`#[machine(added = …)]` gives it a value, `#[machine(from = …)]` renames a field, \
          or write `#[machine(migrate)] fn up(old: &{old}) -> {new}`";
+    renamed(name, in_new, in_old, from, path, number):
+        "field `{name}` of `{in_new}` has no source in `{in_old}`, of which `{from}` goes nowhere",
+        "say `#[machine(from = {from})]` on it if it is the same, renamed; else give it a value, `#[machine(added = …)]`, \
+         and say `removes({path})` on version {number}";
     source_unknown(from, old, known):
         "`{old}` has no field `{from}`",
         "`from` names a field of the state before; those of `{old}` are {known}";
-    type_changed(name, was, is, old, new):
+    type_changed(name, was, is, old, new, ways):
         "field `{name}` is `{was}` in `{old}` and `{is}` in `{new}`",
-        "turn one into the other with `#[machine(with = path)]`, a `fn(&{was}) -> {is}`, \
-         or write `#[machine(migrate)] fn up(old: &{old}) -> {new}`";
+        "turn one into the other with {ways}, or write `#[machine(migrate)] fn up(old: &{old}) -> {new}`";
     dropped_field(name, old, new, path, number):
         "field `{name}` of `{old}` goes nowhere in `{new}`",
         "say `removes({path})` on version {number} if it is to go, or `#[machine(from = {name})]` on the field that takes it";
     removes_unknown(number, name, old, known):
         "version {number} removes `{name}`, which is not a field of `{old}`",
         "{known}";
+    removes_a_variant(variant, old, before, number, new):
+        "`{variant}` is a variant of `{old}`, and `removes` names fields",
+        "say what a state in `{variant}` becomes: `#[machine(from = {variant})]` on the variant that takes its place, \
+         or write the migration from version {before} to version {number}: `#[machine(migrate)] fn up(old: &{old}) -> {new}`";
     removed_twice(name):
         "`{name}` is removed twice",
         "remove one";
@@ -448,6 +495,10 @@ messages! {
     with_without_back(number, with, new, old):
         "version {number} is `reversible`, and nothing undoes `{with}`",
         "add `back = path`, a `fn(&{new}) -> {old}`, or remove `reversible`";
+    put_back_twice(old_field, first, second, old, new):
+        "`{old_field}` would be put back from both `{first}` and `{second}`",
+        "remove `reversible` and write the way down, `#[machine(migrate)] fn down(new: &{new}) -> {old}`; \
+         or give `back` to one field alone, if that holds all of `{old_field}`";
     removed_without_value(number, name):
         "version {number} is `reversible`, and `{name}` has no value on the way down",
         "say what to put back: `removes({name} = …)`, or remove `reversible`";
@@ -504,4 +555,56 @@ messages! {
     frozen_not_a_fingerprint(state, number, now):
         "this is not a fingerprint, so nothing pins `{state}`",
         "version {number} is now `frozen = \"{now}\"`";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use proc_macro2::TokenTree;
+    use syn::{Item, LitStr};
+
+    /// The names and facts of all messages, as they stand above.
+    fn messages() -> Vec<(String, String)> {
+        let file = syn::parse_file(include_str!("diag.rs")).expect("this file parses");
+        let lists = file.items.into_iter().filter_map(|item| match item {
+            Item::Macro(item) if item.mac.path.is_ident("messages") => Some(item.mac.tokens),
+            _ => None,
+        });
+        let mut messages = Vec::new();
+        for list in lists {
+            let tokens: Vec<TokenTree> = list.into_iter().collect();
+            for message in tokens.split(|token| matches!(token, TokenTree::Punct(end) if end.as_char() == ';')) {
+                let fact = message.iter().find(|token| matches!(token, TokenTree::Literal(_)));
+                let fact = fact.map(|fact| syn::parse2::<LitStr>(fact.clone().into()).expect("a fact is a string"));
+                messages.extend(message.first().zip(fact).map(|(name, fact)| (name.to_string(), fact.value())));
+            }
+        }
+        messages
+    }
+
+    /// Whether a line is this fact, whatever stands in its place holders.
+    fn says(line: &str, fact: &str) -> bool {
+        let mut rest = line;
+        fact.split('{').all(|part| {
+            let text = part.split_once('}').map_or(part, |(_, text)| text);
+            rest.find(text).map(|at| rest = &rest[at + text.len()..]).is_some()
+        })
+    }
+
+    #[test]
+    fn every_message_has_a_case() {
+        let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ui-tests/cases");
+        let entries = |path: &Path| fs::read_dir(path).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let files =
+            entries(&cases).filter(|path| path.is_dir()).flat_map(|folder| entries(&folder).collect::<Vec<_>>());
+        let said = files.filter(|path| path.extension().is_some_and(|extension| extension == "stderr"));
+        let said: String = said.map(|path| fs::read_to_string(path).expect("a text")).collect();
+        let unsaid = |fact: &str| !said.lines().any(|line| says(line, fact));
+        let messages = messages();
+        assert!(messages.len() > 140, "only {} messages were found", messages.len());
+        let missing: Vec<_> = messages.iter().filter(|(_, fact)| unsaid(fact)).map(|(name, _)| name).collect();
+        assert!(missing.is_empty(), "no case of ui-tests says: {missing:?}");
+    }
 }

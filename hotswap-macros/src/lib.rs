@@ -73,6 +73,10 @@ mod tests {
             "migrate(from = 1, to = 1), moves, loses",
             "adapt(input, output)",
             "extends = V1",
+            "version 1, migrates_from(1)",
+            "version = 2, migrates_from = 1, removes = b, frozen = 1",
+            "from = \"b\", adapt(output)",
+            "migrate(old = 1, to = -1)",
             "a::b",
             "= 1",
         ];

@@ -7,9 +7,11 @@ use syn::meta::ParseNestedMeta;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
+use syn::visit::Visit;
+use syn::visit_mut::{self, VisitMut};
 use syn::{
     Attribute, Expr, ExprLit, Field, Fields, Ident, ImplItem, Item, ItemFn, ItemMod, Lit, LitInt, LitStr, Member, Meta,
-    Path, Token, Type, UseTree, parenthesized, parse_quote,
+    Path, Signature, Token, Type, UseTree, parenthesized, parse_quote,
 };
 
 use crate::diag::Diag;
@@ -33,7 +35,11 @@ pub(crate) struct Parsed {
     pub(crate) input_names: Vec<(Ident, LitStr)>,
     /// Names that are taken: every item and every `use` of the module.
     pub(crate) taken: Vec<Ident>,
-    /// A marker could not be read, so what seems to be missing may be there.
+    /// Marked functions of which it is not known what they are.
+    pub(crate) lost: Vec<Signature>,
+    /// Functions without a marker.
+    pub(crate) unmarked: Vec<Signature>,
+    /// A marker that may declare a version could not be read, so what seems to be missing may be there.
     pub(crate) incomplete: bool,
 }
 
@@ -104,10 +110,19 @@ pub(crate) struct Marker {
     pub(crate) from: Option<Member>,
     pub(crate) with: Option<Path>,
     pub(crate) back: Option<Path>,
-    /// Every option given, as written.
+    /// Every option given that may stand here, as written.
     pub(crate) given: Vec<Ident>,
-    /// Part of it could not be read, and that has been reported.
+    /// Options that may have been meant by what could not be read; none for any of them.
+    unread: Vec<Option<&'static str>>,
+    /// Something is wrong with it, and that has been reported.
     broken: bool,
+}
+
+impl Marker {
+    /// Whether this option may be meant, by something that could not be read.
+    pub(crate) fn unread(&self, option: &str) -> bool {
+        self.unread.iter().any(|unread| unread.is_none_or(|unread| unread == option))
+    }
 }
 
 /// `migrate` or `migrate(from = 1, to = 2)`.
@@ -133,24 +148,15 @@ impl Place {
             Self::Type => {
                 &["version", "migrates_from", "reversible", "removes", "drops", "frozen", "boxed", "input", "extends"]
             }
-            Self::Function => &[
-                "version",
-                "migrates_from",
-                "drops",
-                "input",
-                "migrate",
-                "loses",
-                "moves",
-                "adapt",
-                // of the state; on a step of a behaviour-only version they get a message of their own
-                "reversible",
-                "removes",
-                "frozen",
-                "boxed",
-            ],
+            Self::Function => &["version", "migrates_from", "drops", "input", "migrate", "loses", "moves", "adapt"],
             Self::Field => &["added", "from", "with", "back"],
             Self::Variant => &["from"],
         }
+    }
+
+    fn accepts(self, option: &str) -> bool {
+        // on a step of a behaviour-only version those of the state get a message of their own
+        self.options().contains(&option) || self == Self::Function && OF_STATE.contains(&option)
     }
 
     fn noun(self) -> &'static str {
@@ -162,6 +168,12 @@ impl Place {
         }
     }
 }
+
+/// What is said of a version's state, and so never on a function.
+const OF_STATE: [&str; 4] = ["reversible", "removes", "frozen", "boxed"];
+
+/// What `syn` misses where an option ends.
+const SEPARATED: &str = "options are separated by commas: `#[machine(version = 2, migrates_from = 1)]`";
 
 /// The options of the module itself.
 const MODULE_OPTIONS: [&str; 5] = ["name", "crate", "derive", "rename", "retired"];
@@ -183,6 +195,7 @@ pub(crate) fn parse(args: TokenStream, item: Item, diag: &mut Diag) -> Result<Pa
     let options = module_options(args, &module.ident, diag);
     diag.machine(&options.name);
     let mut items = module.content.as_mut().map(|(_, items)| std::mem::take(items)).unwrap_or_default();
+    rename_markers(&mut items, diag);
     let mut parsed = Parsed {
         module,
         options,
@@ -194,6 +207,8 @@ pub(crate) fn parse(args: TokenStream, item: Item, diag: &mut Diag) -> Result<Pa
         extends: Vec::new(),
         input_names: Vec::new(),
         taken: Vec::new(),
+        lost: Vec::new(),
+        unmarked: Vec::new(),
         incomplete: false,
     };
     parsed.items(&mut items, &[], diag);
@@ -228,11 +243,17 @@ fn module_options(args: TokenStream, ident: &Ident, diag: &mut Diag) -> Options 
         rename: std::collections::BTreeMap::new(),
         retired: Vec::new(),
     };
-    let mut given: Vec<Ident> = Vec::new();
+    let mut seen: Vec<Ident> = Vec::new();
+    let mut reading: Option<String> = None;
     let parser = syn::meta::parser(|meta| {
-        let Some(name) = option_name(&meta, &mut given, diag) else { return skip(meta.input) };
+        let Some(name) = option_name(&meta, &mut seen, diag) else { return skip(meta.input) };
+        reading = Some(name.to_string());
         match name.to_string().as_str() {
-            "name" => options.name = meta.value()?.parse::<LitStr>()?.value(),
+            "name" => match text(&meta, "name", diag)? {
+                Some(name) if name.value().trim().is_empty() => diag.name_empty(&name),
+                Some(name) => options.name = name.value(),
+                None => {}
+            },
             "crate" => options.krate = meta.value()?.call(Path::parse_mod_style)?,
             "derive" => {
                 meta.parse_nested_meta(|derived| {
@@ -276,17 +297,19 @@ fn module_options(args: TokenStream, ident: &Ident, diag: &mut Diag) -> Options 
                     Some(place) => diag.misplaced_option(&name, &name, "module", format!("a {}", place.noun())),
                     None => diag.unknown_option(&name, &name, "module", nearest(unknown, &MODULE_OPTIONS)),
                 }
-                return skip(meta.input);
+                skip(meta.input)?;
             }
         }
+        reading = None;
         Ok(())
     });
     if let Err(error) = parser.parse2(args) {
-        diag.syntax(error);
+        diag.syntax(&error, reading.as_deref(), &usage(reading.as_deref().unwrap_or_default()));
     }
     options.retired.sort_unstable();
     if options.derive.eq && !options.derive.partial_eq {
         diag.eq_alone(ident);
+        options.derive.eq = false;
     }
     options
 }
@@ -301,33 +324,33 @@ impl Parsed {
             }
             match item {
                 Item::Struct(item) => {
-                    let marker = self.marker(&mut item.attrs, Place::Type, diag);
-                    let kind = Kind::Struct(self.fields(&mut item.fields, diag));
+                    let marker = Self::marker(&mut item.attrs, Place::Type, diag);
+                    let kind = Kind::Struct(Self::fields(&mut item.fields, diag));
                     self.ty(&item.ident, &item.generics, &item.attrs, kind, marker, within, diag);
                 }
                 Item::Enum(item) => {
-                    let marker = self.marker(&mut item.attrs, Place::Type, diag);
+                    let marker = Self::marker(&mut item.attrs, Place::Type, diag);
                     let variants = item.variants.iter_mut().map(|variant| VariantDecl {
                         ident: variant.ident.clone(),
-                        marker: self.marker(&mut variant.attrs, Place::Variant, diag).unwrap_or_default(),
+                        marker: Self::marker(&mut variant.attrs, Place::Variant, diag).unwrap_or_default(),
                         attrs: variant.attrs.clone(),
-                        fields: self.fields(&mut variant.fields, diag),
+                        fields: Self::fields(&mut variant.fields, diag),
                     });
                     let kind = Kind::Enum(variants.collect());
                     self.ty(&item.ident, &item.generics, &item.attrs, kind, marker, within, diag);
                 }
                 Item::Union(item) => {
-                    let marker = self.marker(&mut item.attrs, Place::Type, diag);
+                    let marker = Self::marker(&mut item.attrs, Place::Type, diag);
                     let kind = Kind::Unseen("union");
                     self.ty(&item.ident, &item.generics, &item.attrs, kind, marker, within, diag);
                 }
                 Item::Type(item) => {
-                    let marker = self.marker(&mut item.attrs, Place::Type, diag);
+                    let marker = Self::marker(&mut item.attrs, Place::Type, diag);
                     let kind = Kind::Alias(item.ty.clone());
                     self.ty(&item.ident, &item.generics, &item.attrs, kind, marker, within, diag);
                 }
                 Item::Use(item) => {
-                    if let Some(marker) = self.marker(&mut item.attrs, Place::Type, diag) {
+                    if let Some(marker) = Self::marker(&mut item.attrs, Place::Type, diag) {
                         if let Some(ident) = single(&item.tree) {
                             let kind = Kind::Unseen("use");
                             self.ty(ident, &syn::Generics::default(), &item.attrs, kind, Some(marker), within, diag);
@@ -338,16 +361,19 @@ impl Parsed {
                     }
                 }
                 Item::Fn(item) => {
-                    if let Some(marker) = self.marker(&mut item.attrs, Place::Function, diag) {
+                    if let Some(marker) = Self::marker(&mut item.attrs, Place::Function, diag) {
                         if within.is_empty() {
                             self.function(item, marker, diag);
                         } else {
+                            self.lost.push(item.sig.clone());
                             diag.nested_marker(&item.sig.ident, &item.sig.ident);
                         }
                         // the signature is prescribed, so a lint about it is not the user's to follow
                         item.attrs.push(syn::parse_quote!(
                             #[allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref)]
                         ));
+                    } else if within.is_empty() {
+                        self.unmarked.push(item.sig.clone());
                     }
                 }
                 Item::Mod(item) => {
@@ -364,6 +390,7 @@ impl Parsed {
                         if let ImplItem::Fn(item) = item {
                             for marker in take_markers(&mut item.attrs) {
                                 self.incomplete = true;
+                                self.lost.push(item.sig.clone());
                                 diag.method(&marker, &item.sig.ident);
                             }
                         }
@@ -389,26 +416,26 @@ impl Parsed {
     }
 
     /// Takes the markers off and reads them.
-    fn marker(&mut self, attrs: &mut Vec<Attribute>, place: Place, diag: &mut Diag) -> Option<Marker> {
+    fn marker(attrs: &mut Vec<Attribute>, place: Place, diag: &mut Diag) -> Option<Marker> {
+        let mut marker = Marker::default();
+        let mut seen = Vec::new();
+        let before = diag.count();
         for attr in attrs.extract_if(.., |attr| marker_in_cfg_attr(attr).is_some()) {
-            self.incomplete = true;
+            marker.unread.push(None);
             diag.marker_in_cfg_attr(&marker_in_cfg_attr(&attr));
         }
         let taken = take_markers(attrs);
-        if taken.is_empty() {
+        if taken.is_empty() && marker.unread.is_empty() {
             return None;
         }
-        let before = diag.count();
-        let mut marker = Marker::default();
         for attr in &taken {
-            marker.read(attr, place, diag);
+            marker.read(attr, place, &mut seen, diag);
         }
         marker.broken = diag.count() > before;
-        self.incomplete |= marker.broken;
         Some(marker)
     }
 
-    fn fields(&mut self, fields: &mut Fields, diag: &mut Diag) -> Vec<FieldDecl> {
+    fn fields(fields: &mut Fields, diag: &mut Diag) -> Vec<FieldDecl> {
         let read = |(index, field): (usize, &mut Field)| FieldDecl {
             member: match &field.ident {
                 Some(name) => Member::Named(name.clone()),
@@ -417,7 +444,7 @@ impl Parsed {
                     span: field.ty.span(),
                 }),
             },
-            marker: self.marker(&mut field.attrs, Place::Field, diag).unwrap_or_default(),
+            marker: Self::marker(&mut field.attrs, Place::Field, diag).unwrap_or_default(),
             ty: field.ty.clone(),
             attrs: field.attrs.clone(),
         };
@@ -445,6 +472,7 @@ impl Parsed {
         });
         let Some(mut marker) = marker else { return };
         if !within.is_empty() {
+            self.incomplete = true;
             diag.nested_marker(ident, ident);
             return;
         }
@@ -459,19 +487,24 @@ impl Parsed {
         }
         if let Some(number) = marker.version.take() {
             self.states.push(State { ident: ident.clone(), number, marker, cfg });
-        } else if let Some(option) = marker.given.iter().find(|name| **name != "input" && **name != "extends") {
-            self.incomplete = true;
-            if !marker.broken {
-                diag.option_without_version(option, option);
-            }
-        } else if marker.given.is_empty() && !marker.broken {
-            diag.empty_marker(ident, ident);
+            return;
+        }
+        let of_version = marker.given.iter().find(|name| **name != "input" && **name != "extends");
+        let says_nothing = marker.given.is_empty();
+        self.incomplete |= of_version.is_some() || says_nothing || marker.unread("version");
+        match of_version {
+            _ if marker.broken => {}
+            Some(option) => diag.option_without_version(option, option),
+            None if says_nothing => diag.empty_marker(ident, ident),
+            None => {}
         }
     }
 
     fn function(&mut self, item: &ItemFn, marker: Marker, diag: &mut Diag) {
         let cfg = cfgs(&item.attrs);
         let name = &item.sig.ident;
+        let mut sig = item.sig.clone();
+        Inward(&self.module.ident).visit_signature_mut(&mut sig);
         let has = |option: &str| marker.given.iter().find(|given| *given == option);
         let roles: Vec<&Ident> = ["migrate", "adapt", "version"].into_iter().filter_map(has).collect();
         let stray = |allowed: &[&str]| {
@@ -480,15 +513,17 @@ impl Parsed {
         let (list, allowed, role): (_, &[&str], _) = match roles.as_slice() {
             [] => {
                 self.incomplete = true;
+                self.lost.push(sig);
                 match marker.given.iter().find(|given| *given == "loses" || *given == "moves") {
+                    _ if marker.broken => {}
                     Some(option) => diag.option_of_migration(option, option),
-                    None if marker.broken => {}
                     None => diag.function_without_version(name, name),
                 }
                 return;
             }
             [first, second, ..] => {
                 self.incomplete = true;
+                self.lost.push(sig);
                 diag.two_roles(second, second, first, name);
                 return;
             }
@@ -507,52 +542,79 @@ impl Parsed {
             }
         }
         if role == "step" && marker.version.is_none() {
+            self.incomplete = true;
+            self.lost.push(sig);
             return; // its number could not be read
         }
-        list.push(Function { item: ItemFn { block: parse_quote!({}), ..item.clone() }, marker, cfg });
+        list.push(Function { item: ItemFn { sig, block: parse_quote!({}), ..item.clone() }, marker, cfg });
     }
 }
 
 impl Marker {
-    fn read(&mut self, attr: &Attribute, place: Place, diag: &mut Diag) {
+    fn read(&mut self, attr: &Attribute, place: Place, seen: &mut Vec<Ident>, diag: &mut Diag) {
+        let mut reading: Option<String> = None;
         let result = match &attr.meta {
             Meta::Path(_) => Ok(()),
             Meta::List(_) => attr.parse_nested_meta(|meta| {
-                let Some(name) = option_name(&meta, &mut self.given, diag) else { return skip(meta.input) };
-                self.option(&name, &meta, place, diag)
+                let Some(name) = option_name(&meta, seen, diag) else {
+                    self.unread.push(None);
+                    return skip(meta.input);
+                };
+                reading = Some(name.to_string());
+                self.option(&name, &meta, place, diag)?;
+                // before a word it is only the comma that is missing
+                if meta.input.is_empty() || meta.input.peek(Token![,]) || meta.input.peek(Ident::peek_any) {
+                    reading = None;
+                }
+                Ok(())
             }),
             Meta::NameValue(_) => {
+                self.unread.push(None);
                 diag.marker_with_value(attr);
                 Ok(())
             }
         };
         if let Err(error) = result {
-            diag.syntax(error);
+            self.unread.push(None);
+            diag.syntax(&error, reading.as_deref(), &usage(reading.as_deref().unwrap_or_default()));
         }
     }
 
     fn option(&mut self, name: &Ident, meta: &ParseNestedMeta<'_>, place: Place, diag: &mut Diag) -> syn::Result<()> {
-        let text = name.to_string();
-        if !place.options().contains(&text.as_str()) {
-            let elsewhere = Place::ALL.into_iter().find(|place| place.options().contains(&text.as_str()));
+        let option = name.to_string();
+        if !place.accepts(&option) {
+            let elsewhere = Place::ALL.into_iter().find(|place| place.options().contains(&option.as_str()));
             match elsewhere {
                 Some(right) => diag.misplaced_option(name, name, place.noun(), format!("a {}", right.noun())),
-                None if MODULE_OPTIONS.contains(&text.as_str()) => {
+                None if MODULE_OPTIONS.contains(&option.as_str()) && guess(&option, place.options()).is_none() => {
                     diag.misplaced_option(name, name, place.noun(), "the module");
                 }
-                None => diag.unknown_option(name, name, place.noun(), nearest(&text, place.options())),
+                None => {
+                    self.unread.push(guess(&option, place.options()));
+                    diag.unknown_option(name, name, place.noun(), nearest(&option, place.options()));
+                }
             }
             return skip(meta.input);
         }
-        match text.as_str() {
+        self.given.push(name.clone());
+        let before = diag.count();
+        self.value(name, meta, diag)?;
+        if diag.count() > before {
+            self.unread.extend(place.options().iter().find(|known| **known == option).map(|known| Some(*known)));
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, name: &Ident, meta: &ParseNestedMeta<'_>, diag: &mut Diag) -> syn::Result<()> {
+        match name.to_string().as_str() {
             "version" => self.version = read_number(&meta.value()?.parse()?, "version", diag),
             "migrates_from" => self.migrates_from = read_number(&meta.value()?.parse()?, "migrates_from", diag),
             "reversible" => self.reversible = Some(name.clone()),
             "boxed" => self.boxed = Some(name.clone()),
             "moves" => self.moves = Some(name.clone()),
-            "frozen" => self.frozen = Some(meta.value()?.parse()?),
-            "input" => self.input = Some(meta.value()?.parse()?),
-            "loses" => self.loses = Some(meta.value()?.parse()?),
+            "frozen" => self.frozen = text(meta, "frozen", diag)?,
+            "input" => self.input = text(meta, "input", diag)?,
+            "loses" => self.loses = text(meta, "loses", diag)?,
             "extends" => self.extends = Some(meta.value()?.parse()?),
             "removes" => self.removes = list(meta.input)?,
             "drops" => self.drops = list(meta.input)?,
@@ -580,18 +642,19 @@ impl Marker {
             "migrate" => {
                 let (mut from, mut to) = (None, None);
                 if meta.input.peek(syn::token::Paren) {
+                    let before = diag.count();
                     meta.parse_nested_meta(|end| {
                         let value: Expr = end.value()?.parse()?;
                         if end.path.is_ident("from") {
                             from = read_number(&value, "from", diag);
                         } else if end.path.is_ident("to") {
                             to = read_number(&value, "to", diag);
-                        } else {
+                        } else if diag.count() == before {
                             diag.unknown_end(&end.path);
                         }
                         Ok(())
                     })?;
-                    if from.is_none() != to.is_none() {
+                    if from.is_none() != to.is_none() && diag.count() == before {
                         diag.half_an_edge(name);
                     }
                 }
@@ -624,16 +687,16 @@ impl Parse for Removed {
 }
 
 /// The option's name, if it is one word and was not given before.
-fn option_name(meta: &ParseNestedMeta<'_>, given: &mut Vec<Ident>, diag: &mut Diag) -> Option<Ident> {
+fn option_name(meta: &ParseNestedMeta<'_>, seen: &mut Vec<Ident>, diag: &mut Diag) -> Option<Ident> {
     let Some(name) = meta.path.get_ident() else {
         diag.option_is_a_path(&meta.path);
         return None;
     };
-    if given.contains(name) {
+    if seen.contains(name) {
         diag.option_twice(name, name);
         return None;
     }
-    given.push(name.clone());
+    seen.push(name.clone());
     Some(name.clone())
 }
 
@@ -651,9 +714,50 @@ fn list<T: Parse>(input: ParseStream<'_>) -> syn::Result<Vec<T>> {
     Ok(Punctuated::<T, Token![,]>::parse_terminated(&content)?.into_iter().collect())
 }
 
+/// A string.
+fn text(meta: &ParseNestedMeta<'_>, option: &str, diag: &mut Diag) -> syn::Result<Option<LitStr>> {
+    let value: Expr = meta.value()?.parse()?;
+    if let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = ungrouped(&value) {
+        return Ok(Some(text.clone()));
+    }
+    diag.not_a_text(&value, option, usage(option));
+    Ok(None)
+}
+
+/// What a `macro_rules!` fragment holds.
+fn ungrouped(value: &Expr) -> &Expr {
+    if let Expr::Group(group) = value { ungrouped(&group.expr) } else { value }
+}
+
+/// How an option is written.
+fn usage(option: &str) -> String {
+    let written = match option {
+        "version" | "migrates_from" => return format!("write `{option} = 1`"),
+        "frozen" => "`frozen = \"1-…\"`, with the version's fingerprint",
+        "input" => "`input = \"Name\"`",
+        "loses" => "`loses = \"what is lost\"`",
+        "extends" => "`extends = OlderEnum`",
+        "removes" => "`removes(field)`, or `removes(field = value)` with what to put back",
+        "drops" => "`drops(Input)`",
+        "with" | "back" => return format!("write `{option} = path`, with the path of a function"),
+        "from" => "`from = old_name`",
+        "added" => "`added`, or `added = value`",
+        "adapt" => "`adapt`, `adapt(input)` or `adapt(output)`",
+        "migrate" => "`migrate`, or `migrate(from = 1, to = 2)`",
+        "name" => "`name = \"counter\"`",
+        "crate" => "`crate = path::to::hotswap`",
+        "derive" => "`derive(Debug, Clone)`",
+        "rename" => "`rename(Cell = MyCell)`",
+        "retired" => "`retired(1, 2)`",
+        "reversible" | "boxed" | "moves" => return format!("write `{option}` alone; {SEPARATED}"),
+        _ => return SEPARATED.to_owned(),
+    };
+    format!("write {written}")
+}
+
 /// A version's number: an integer from 1 to `u32::MAX` without a suffix.
 fn read_number(value: &Expr, option: &str, diag: &mut Diag) -> Option<Number> {
-    let Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) = value else {
+    let Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) = ungrouped(value) else {
         diag.not_a_number(value, option);
         return None;
     };
@@ -665,12 +769,24 @@ fn read_number(value: &Expr, option: &str, diag: &mut Diag) -> Option<Number> {
     None
 }
 
-/// The known option that is spelt most like this one, or all of them.
-fn nearest(unknown: &str, known: &[&str]) -> String {
-    let best = known.iter().map(|name| (distance(unknown, name), name)).min();
-    match best {
-        Some((distance, name)) if distance <= 1 + unknown.len() / 3 => format!("did you mean `{name}`?"),
-        _ => format!("the options here are {}", known.iter().map(quoted).collect::<Vec<_>>().join(", ")),
+/// The known option that is spelt most like this one, if one is like it.
+fn guess(unknown: &str, known: &[&'static str]) -> Option<&'static str> {
+    /// What serde or habit calls them.
+    const ALSO: [(&str, &str); 4] = [("rename", "from"), ("alias", "from"), ("default", "added"), ("map", "with")];
+    let also = ALSO.iter().find(|(also, _)| *also == unknown).map(|(_, name)| *name);
+    let called = |name: &&&str| also == Some(**name) || unknown.len() > 3 && name.starts_with(unknown);
+    if let Some(name) = known.iter().find(called) {
+        return Some(name);
+    }
+    let (distance, name) = known.iter().map(|name| (distance(unknown, name), *name)).min()?;
+    (distance <= 1 + unknown.len() / 3).then_some(name)
+}
+
+/// Which option may be meant, or what the options are.
+fn nearest(unknown: &str, known: &[&'static str]) -> String {
+    match guess(unknown, known) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("the options here are {}", known.iter().map(quoted).collect::<Vec<_>>().join(", ")),
     }
 }
 
@@ -704,11 +820,73 @@ fn is_marker(path: &Path) -> bool {
     path.segments.last().is_some_and(|last| last.ident == "machine")
 }
 
-/// The word `machine` where a `cfg_attr` holds a marker.
+/// The word `machine` where a `cfg_attr` holds a marker: after the condition, which may be called so too.
 fn marker_in_cfg_attr(attr: &Attribute) -> Option<TokenTree> {
     let list = attr.meta.require_list().ok().filter(|list| list.path.is_ident("cfg_attr"))?;
-    let tokens = list.tokens.clone();
-    tokens.into_iter().find(|token| matches!(token, TokenTree::Ident(word) if word == "machine"))
+    let condition = |token: &TokenTree| !matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
+    let mut attributes = list.tokens.clone().into_iter().skip_while(condition);
+    attributes.find(|token| matches!(token, TokenTree::Ident(word) if word == "machine"))
+}
+
+/// Spells `super::counter::Tick` in the module `counter` as `Tick`, which it is.
+struct Inward<'m>(&'m Ident);
+
+impl VisitMut for Inward<'_> {
+    fn visit_path_mut(&mut self, path: &mut Path) {
+        let inward = |path: &Path| {
+            path.segments.len() > 2 && path.segments[0].ident == "super" && path.segments[1].ident == *self.0
+        };
+        if path.leading_colon.is_none() && inward(path) {
+            path.segments = std::mem::take(&mut path.segments).into_iter().skip(2).collect();
+        }
+        visit_mut::visit_path_mut(self, path);
+    }
+}
+
+/// Gives markers their name back where `machine` was imported as something else, and says so.
+fn rename_markers(items: &mut [Item], diag: &mut Diag) {
+    /// The first attribute that can only be a marker by another name; none if there are markers.
+    #[derive(Default)]
+    struct Find {
+        marked: bool,
+        other: Option<Ident>,
+    }
+    impl<'ast> Visit<'ast> for Find {
+        fn visit_attribute(&mut self, attr: &'ast Attribute) {
+            self.marked |= is_marker(attr.path());
+            let Meta::List(list) = &attr.meta else { return };
+            let mut tokens = list.tokens.clone().into_iter();
+            let (first, equals, number) = (tokens.next(), tokens.next(), tokens.next());
+            if matches!(first, Some(TokenTree::Ident(first)) if first == "version")
+                && matches!(equals, Some(TokenTree::Punct(equals)) if equals.as_char() == '=')
+                && number.is_some_and(|number| syn::parse2::<LitInt>(number.into()).is_ok())
+                && let Some(name) = attr.path().get_ident()
+            {
+                self.other.get_or_insert(name.clone());
+            }
+        }
+    }
+    struct Rename(Ident);
+    impl VisitMut for Rename {
+        fn visit_attribute_mut(&mut self, attr: &mut Attribute) {
+            if attr.path().is_ident(&self.0)
+                && let Meta::List(syn::MetaList { path, .. }) | Meta::Path(path) = &mut attr.meta
+            {
+                *path = parse_quote!(machine);
+            }
+        }
+    }
+    let mut find = Find::default();
+    for item in &*items {
+        find.visit_item(item);
+    }
+    if let (false, Some(name)) = (find.marked, find.other) {
+        diag.marker_renamed(&name, &name);
+        let mut rename = Rename(name);
+        for item in items {
+            rename.visit_item_mut(item);
+        }
+    }
 }
 
 /// The `#[cfg]`s among attributes.
@@ -722,6 +900,7 @@ fn single(tree: &UseTree) -> Option<&Ident> {
         UseTree::Path(tree) => single(&tree.tree),
         UseTree::Name(tree) => Some(&tree.ident),
         UseTree::Rename(tree) => Some(&tree.rename),
+        UseTree::Group(tree) if tree.items.len() == 1 => tree.items.first().and_then(single),
         UseTree::Glob(_) | UseTree::Group(_) => None,
     }
 }

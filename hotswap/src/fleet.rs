@@ -25,6 +25,9 @@ use crate::way::{contain, drop_contained};
 /// How many locks a fleet's keys are spread over.
 const SHARDS: usize = 64;
 
+/// So many free places a shard may keep, however few live in it.
+const FEW: usize = 64;
+
 /// What a fleet's keys must be: hashed to find an instance, displayed and parsed where a person names one.
 pub trait Key: Hash + Eq + Clone + Send + Sync + Display + FromStr + Serialize + DeserializeOwned + 'static {}
 
@@ -161,7 +164,27 @@ impl<M: Machine, K: Key> Shard<M, K> {
         let state = slot.leave(shared, &mut home);
         home.clear_aside();
         drop_contained(key);
+        // now and then, so that it costs each removal next to nothing; and when many have gone to the last
+        let emptied = self.index.is_empty() && self.entries.len() > FEW;
+        if emptied || self.free.len().is_power_of_two() {
+            self.trim();
+        }
         state
+    }
+
+    /// Lets go of the free places at the end, and of all memory once nobody is left.
+    fn trim(&mut self) {
+        let last = self.entries.iter().rposition(Option::is_some);
+        self.entries.truncate(last.map_or(0, |last| last + 1));
+        let left = self.entries.len();
+        self.free.retain(|at| (*at as usize) < left);
+        if left * 4 < self.entries.capacity() {
+            self.entries.shrink_to(left * 2);
+            self.free.shrink_to(left);
+        }
+        if self.index.is_empty() {
+            self.index = HashTable::new();
+        }
     }
 }
 
@@ -405,7 +428,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     /// Looks at up to `at_most` instances from `cursor` on, and gives the cursor to go on from; start with 0.
     ///
     /// A scan in several calls sees each key that is present throughout exactly once. States are shown as they are,
-    /// of whatever version; instances whose state is lost are passed over.
+    /// of whatever version; instances whose state is lost are passed over. A call may show none and still not be the last:
+    /// where many have been removed it stops after a while, so that others wait for no more than their share.
     ///
     /// # Errors
     ///
@@ -419,13 +443,15 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let (mut part, mut from) =
             (usize::try_from(cursor >> 32).unwrap_or(usize::MAX), (cursor & 0xffff_ffff) as usize);
         let mut left = at_most;
+        let mut places = at_most.saturating_mul(4).max(1024);
         while let Some(shard) = self.0.shards.get(part) {
             let shard = shard.lock().map_err(|Busy| Reentered)?;
             for (at, entry) in shard.entries.iter().enumerate().skip(from) {
-                let Some(entry) = entry else { continue };
-                if left == 0 {
+                if left == 0 || places == 0 {
                     return Ok(Some((part as u64) << 32 | at as u64));
                 }
+                places -= 1;
+                let Some(entry) = entry else { continue };
                 if let Some(state) = entry.slot.state() {
                     look(&entry.key, state);
                 }
@@ -611,9 +637,9 @@ impl<M: Machine, K: Key> Inner<M, K> {
 
     /// Ends all instances of a shard; their states are for the caller to drop, after the lock.
     fn empty(&self, shard: &mut Shard<M, K>, gone: &mut Vec<M::AnyState>) {
-        shard.index.clear();
-        shard.free.clear();
-        for (at, entry) in shard.entries.drain(..).enumerate() {
+        shard.index = HashTable::new();
+        shard.free = Vec::new();
+        for (at, entry) in std::mem::take(&mut shard.entries).into_iter().enumerate() {
             let Some(Entry { key, mut slot }) = entry else {
                 continue;
             };
@@ -622,7 +648,7 @@ impl<M: Machine, K: Key> Inner<M, K> {
             gone.extend(slot.leave(&self.shared, &mut FleetHome { key: &key, at, aside: &mut shard.aside }));
             drop_contained(key);
         }
-        shard.aside.clear();
+        shard.aside = HashMap::new();
     }
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../../README.md")]
 
 mod admin;
+mod blocks;
 mod cell;
 mod command;
 mod control;
@@ -28,6 +29,8 @@ mod way;
 #[doc(hidden)]
 pub mod __private;
 pub mod snapshot;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use admin::{Admin, Population, Standing, Status, VersionStatus};
 pub use cell::Cell;

@@ -223,3 +223,82 @@ fn an_enum_that_extends_another_is_adapted_both_ways_by_variant() {
     assert!(door::Machine::takes(1, &door::AnyInput::Move2(Move2::Open)));
     assert!(!door::Machine::takes(1, &door::AnyInput::Move2(Move2::Lock(3))));
 }
+
+/// Replies that may be nothing: an `Option` is an output like any other, and is adapted whole.
+#[machine]
+mod election {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct Leader;
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct Leading;
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct Term;
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct TermOf;
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Offer {
+        pub name: String,
+        pub term: u64,
+    }
+
+    #[machine(version = 1)]
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct V1 {
+        pub leader: Option<Offer>,
+    }
+    #[machine(version = 1)]
+    fn leader(state: &V1, _: Leader) -> Option<String> {
+        state.leader.as_ref().map(|offer| offer.name.clone())
+    }
+    #[machine(version = 1)]
+    fn term(state: &V1, _: Term) -> Option<u64> {
+        state.leader.as_ref().map(|offer| offer.term)
+    }
+
+    #[machine(version = 2, migrates_from = 1, reversible)]
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct V2 {
+        pub leader: Option<Offer>,
+    }
+    #[machine(version = 2)]
+    fn leading(state: &V2, _: Leading) -> Option<Offer> {
+        state.leader.clone()
+    }
+    #[machine(version = 2)]
+    fn term_of(state: &V2, _: TermOf) -> (String, u64) {
+        state.leader.clone().map_or_else(Default::default, |offer| (offer.name, offer.term))
+    }
+    #[machine(adapt)]
+    fn to_leading(_: Leader) -> Leading {
+        Leading
+    }
+    #[machine(adapt)]
+    fn leader_name(new: Option<Offer>) -> Option<String> {
+        new.map(|offer| offer.name)
+    }
+    #[machine(adapt)]
+    fn to_term_of(_: Term) -> TermOf {
+        TermOf
+    }
+    #[machine(adapt(output))]
+    fn term_alone(new: (String, u64)) -> Option<u64> {
+        (!new.0.is_empty()).then_some(new.1)
+    }
+}
+
+#[test]
+fn a_reply_that_may_be_nothing_is_adapted_whole() -> Result<(), Box<dyn std::error::Error>> {
+    use election::{Leader, Offer, Term, V1, Version};
+
+    for leader in [None, Some(Offer { name: "ada".to_owned(), term: 7 })] {
+        let name = leader.as_ref().map(|offer| offer.name.clone());
+        let term = leader.as_ref().map(|offer| offer.term);
+        let cell = election::Cell::new(V1 { leader });
+        cell.admin().upgrade(Version::V2, "offers")?;
+        assert_eq!(cell.step(Leader)?, name);
+        assert_eq!(cell.step(Term)?, term);
+    }
+    Ok(())
+}

@@ -4,8 +4,11 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Barrier};
+use std::thread;
 
 use hotswap::{RollbackOptions, StepError, UpgradeOptions, Wait, Why, machine};
+use hotswap_tests::tally;
 use proptest::prelude::*;
 
 thread_local! {
@@ -355,4 +358,52 @@ proptest! {
             ops.into_iter().try_for_each(|op| world.run(op))
         })?;
     }
+}
+
+#[test]
+fn scenario_21_a_thousand_waiting_inputs_are_answered_once_in_order_by_the_version_that_then_runs() {
+    const CALLERS: u64 = 1000;
+    let cell = log::Cell::new(V1::default());
+    let (holder, waiting) = (cell.clone(), Arc::new(Barrier::new(1001)));
+    let all_wait = waiting.clone();
+    MEANWHILE.set(Some(Box::new(move || {
+        // this step holds the lock: nobody who comes now is served before it is over
+        all_wait.wait();
+        holder.admin().upgrade(2, "").expect("not refused");
+    })));
+    thread::scope(|scope| {
+        let callers: Vec<_> = (1..=CALLERS)
+            .map(|caller| {
+                let (cell, waiting) = (&cell, waiting.clone());
+                let run = move || {
+                    waiting.wait();
+                    [0, 1, 2].map(|i| (caller * 10 + i, cell.step(Note(caller * 10 + i)).expect("taken by all")))
+                };
+                thread::Builder::new().stack_size(128 << 10).spawn_scoped(scope, run).expect("a thread")
+            })
+            .collect();
+        assert_eq!(cell.step(Note(0)).expect("taken"), 0);
+        let answers: Vec<_> = callers.into_iter().flat_map(|caller| caller.join().expect("no panic")).collect();
+
+        let written = cell.inspect(|state| log::lines(state).to_vec()).expect("whole");
+        assert_eq!(written[0], Line { version: 1, input: 0, whole: true }, "what began at version 1 ended there");
+        assert_eq!(written.len() as u64, 1 + 3 * CALLERS);
+        for (input, at) in &answers {
+            assert_eq!(written[*at], Line { version: 2, input: *input, whole: true });
+        }
+        assert!(answers.chunks(3).all(|caller| caller.is_sorted_by_key(|(_, at)| at)), "each caller's in order");
+    });
+}
+
+#[test]
+fn scenario_24_an_input_that_the_new_version_drops_comes_back() {
+    let cell = tally::Cell::new_at(4, tally::V1 { sum: 7, ..tally::V1::default() }).expect("there is a way");
+    assert_eq!(cell.step(tally::Seen).expect("version 4 takes it"), 0);
+    cell.admin().upgrade(5, "").expect("not refused");
+    let before = cell.inspect(Clone::clone);
+    let refused = cell.step(tally::Seen).expect_err("version 5 drops it");
+    assert_eq!((refused.input, refused.why), (tally::Seen, Why::Refused { at: 5 }));
+    let refused = cell.step_any(tally::AnyInput::Seen(tally::Seen)).expect_err("version 5 drops it");
+    assert_eq!((refused.input, refused.why), (tally::AnyInput::Seen(tally::Seen), Why::Refused { at: 5 }));
+    assert_eq!(cell.inspect(Clone::clone), before);
 }

@@ -2,9 +2,12 @@
 //! census by version sums to live. Over generated sequences of everything that changes who is live, or where.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
-use hotswap::{CommitOptions, RollbackOptions, UpgradeOptions, Wait};
+use hotswap::{CommitOptions, Place, Population, RollbackOptions, UpgradeOptions, Wait};
 use hotswap_tests::tally::{self, Add, Boom, Cell, Get, Instance, Mood, Prepare, Switch, V1};
+use hotswap_tests::{Hook, paused};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -162,4 +165,140 @@ proptest! {
             world.check()
         })?;
     }
+}
+
+/// Version 1 of a machine whose migrations a test can be in the middle of.
+fn paused(sum: u64, hook: Hook) -> paused::V1 {
+    paused::V1 { sum, hook }
+}
+
+fn at_version_1() -> paused::Switch {
+    paused::Switch::builder().starting_at(1).build().expect("one to run")
+}
+
+/// Flips to version 2, and leaves it to others to move anybody.
+fn flip(switch: &paused::Switch) {
+    let options = UpgradeOptions::default().id("the one").wait(Wait::No);
+    switch.admin().upgrade_with(2, "", &options).expect("not refused");
+}
+
+/// What that upgrade came to, as `[live, moved, gone, not reached]`, when everyone who can be reached has been.
+fn settled(switch: &paused::Switch) -> [u64; 4] {
+    let options = UpgradeOptions::default().id("the one");
+    let outcome = switch.admin().upgrade_with(2, "", &options).expect("attached");
+    assert!(outcome.settled && outcome.held_back == 0, "{outcome}");
+    [outcome.live, outcome.moved, outcome.gone, outcome.not_reached]
+}
+
+#[test]
+fn scenario_17_instances_dropped_in_mid_upgrade_do_not_fail_it() {
+    let switch = at_version_1();
+    let (doomed, owned) = (switch.cell(paused(1, Hook::default())), switch.instance(paused(2, Hook::default())));
+    let fleet = switch.fleet::<u8>();
+    fleet.insert(1, paused(3, Hook::default())).expect("enters");
+    let other = switch.clone();
+    let hook = Hook::new(move || {
+        // a cell, an instance and a whole fleet go while another is in its migration
+        drop((doomed, owned, fleet));
+        assert_eq!((other.admin().status().live, other.admin().outcomes()[0].gone), (1, 3));
+    });
+    let cell = switch.cell(paused(4, hook)).expect("enters");
+    flip(&switch);
+    assert_eq!(cell.step(paused::Get).expect("taken"), 4);
+    assert_eq!(settled(&switch), [4, 1, 3, 0]);
+    assert_eq!(switch.admin().status().live, 1);
+}
+
+#[test]
+fn scenario_17_an_instance_that_is_dropped_in_its_own_migration_ends_when_it_has_moved() {
+    let switch = at_version_1();
+    let itself = Arc::new(Mutex::new(None));
+    let inner = itself.clone();
+    let hook = Hook::new(move || drop::<Option<paused::Cell>>(inner.lock().expect("no panic").take()));
+    *itself.lock().expect("no panic") = Some(switch.cell(paused(1, hook)).expect("enters"));
+    flip(&switch);
+    assert_eq!(settled(&switch), [1, 1, 0, 0]);
+    assert_eq!(switch.admin().status().live, 0);
+}
+
+#[test]
+fn scenario_18_instances_created_in_mid_upgrade_are_at_the_new_version() {
+    let switch = at_version_1();
+    let (new, made) = channel();
+    let other = switch.clone();
+    let hook = Hook::new(move || {
+        let fleet = other.fleet::<u8>();
+        fleet.insert(1, paused(1, Hook::default())).expect("enters");
+        let cell = other.cell(paused(2, Hook::default())).expect("enters");
+        let owned = other.instance(paused(3, Hook::default())).expect("enters");
+        new.send((fleet, cell, owned)).expect("received");
+    });
+    let old = [switch.cell(paused(4, hook)).expect("enters"), switch.cell(paused(5, Hook::default())).expect("enters")];
+    flip(&switch);
+    assert_eq!(old[0].step(paused::Get).expect("taken"), 4);
+    let (fleet, cell, owned) = made.recv().expect("sent");
+
+    assert_eq!((cell.version(), owned.version()), (Some(2), 2));
+    fleet.for_each(|_, state| assert!(matches!(state, paused::AnyState::V2(_)))).expect("outside");
+    let status = switch.admin().status();
+    assert_eq!((status.live, status.not_reached), (5, 1), "the new ones need no reaching");
+    assert_eq!(settled(&switch), [2, 2, 0, 0], "the outcome is about those who were live at the flip");
+}
+
+#[test]
+fn scenario_18_an_instance_whose_making_a_flip_interrupts_is_made_for_the_release_after_it() {
+    let switch = at_version_1();
+    let other = switch.clone();
+    flip(&switch);
+    let hook = Hook::new(move || drop(other.admin().rollback("").expect("in probation")));
+    let cell = switch.cell(paused(7, hook)).expect("enters");
+    let status = switch.admin().status();
+    assert_eq!((status.version, status.live, status.not_reached), (1, 1, 0));
+    assert_eq!(status.by_version, [Population { version: 1, place: Place::Cell, live: 1 }]);
+    assert_eq!((cell.version(), cell.step(paused::Get).expect("taken")), (Some(1), 7));
+}
+
+#[test]
+fn scenario_19_what_nobody_touches_stays_at_its_version_and_is_counted() {
+    let switch = at_version_1();
+    let cell = switch.cell(paused(1, Hook::default())).expect("enters");
+    let mut owned = switch.instance(paused(2, Hook::default())).expect("enters");
+    let fleet = switch.fleet::<u8>();
+    for key in 0..3 {
+        fleet.insert(key, paused(3, Hook::default())).expect("enters");
+    }
+    flip(&switch);
+    let admin = switch.admin();
+    let at_version_1 = || {
+        let by_version = admin.status().by_version;
+        by_version.iter().filter(|at| at.version == 1).map(|at| (at.place, at.live)).collect::<Vec<_>>()
+    };
+    assert_eq!(at_version_1(), [(Place::Cell, 1), (Place::Fleet, 3), (Place::Owned, 1)]);
+    assert_eq!(admin.status().not_reached, 5);
+    fleet
+        .for_each(|_, state| assert!(matches!(state, paused::AnyState::V1(_)), "looking moves nobody"))
+        .expect("outside");
+
+    fleet.step(&0, paused::Get).expect("touched");
+    assert_eq!(at_version_1(), [(Place::Cell, 1), (Place::Fleet, 2), (Place::Owned, 1)]);
+    assert_eq!(settled(&switch), [5, 4, 0, 1], "swept");
+    assert_eq!((at_version_1(), cell.version()), (vec![(Place::Owned, 1)], Some(2)));
+    owned.refresh();
+    assert_eq!(settled(&switch), [5, 5, 0, 0]);
+}
+
+#[test]
+fn scenario_47_an_instance_that_is_leaked_is_live_and_not_reached() {
+    let switch = at_version_1();
+    let [leaked, mut touched] = [1, 2].map(|sum| switch.instance(paused(sum, Hook::default())).expect("enters"));
+    let cell = switch.cell(paused(3, Hook::default())).expect("enters");
+    flip(&switch);
+    touched.refresh();
+    assert_eq!(leaked.state(), Some(&paused(1, Hook::default()).into()));
+    std::mem::forget(leaked);
+    std::mem::forget(cell);
+    assert_eq!(settled(&switch), [3, 2, 0, 1], "a leaked cell is still on the roster");
+    switch.admin().commit().expect("nobody is held back");
+    let status = switch.admin().status();
+    assert_eq!((status.live, status.not_reached), (3, 2));
 }

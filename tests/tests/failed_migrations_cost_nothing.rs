@@ -1,6 +1,7 @@
 //! Invariant 2: a failed borrowing migration leaves the old state's encoding identical, and the old version serving.
 
-use hotswap_tests::tally::{self, Add, AnyState, Get, Mood, Prepare, Switch, V1, V2};
+use hotswap::{HeldBack, Place};
+use hotswap_tests::tally::{self, Add, AnyState, Get, Mood, Prepare, Switch, V1, V2, Version};
 use proptest::prelude::*;
 
 fn encoded(fleet: &tally::Fleet<u64>, key: u64) -> String {
@@ -53,7 +54,7 @@ fn tally_version(state: &AnyState) -> u32 {
 }
 
 #[test]
-fn and_retry_moves_what_was_mended() {
+fn scenario_30_retry_moves_what_was_mended() {
     let switch = Switch::builder().starting_at(2).build().expect("one to run");
     let cell = switch.named_cell("tough", V2 { sum: 7, mood: Mood::Unwilling, additions: 1 }).expect("enters");
     let admin = switch.admin();
@@ -68,4 +69,39 @@ fn and_retry_moves_what_was_mended() {
     assert_eq!(cell.version(), Some(3));
     assert_eq!(admin.outcome(&outcome.id).expect("kept").held_back, 0);
     assert!(!admin.retry().expect("nothing to retry").done);
+}
+
+/// One instance of a thousand that does not move, and the reason it is to give.
+fn one_of_a_thousand(mood: Mood, reason: &str) {
+    let switch = Switch::builder().starting_at(Version::V2).build().expect("one to run");
+    let fleet = switch.fleet::<u64>();
+    for key in 0..1000 {
+        fleet.insert(key, V2 { sum: key, ..V2::default() }).expect("enters");
+    }
+    fleet.step(&617, Prepare(mood)).expect("taken");
+    let admin = switch.admin();
+    let outcome = hotswap_tests::quietly(|| admin.upgrade(Version::V3, "").expect("not refused"));
+    assert_eq!((outcome.live, outcome.moved, outcome.held_back, outcome.settled), (1000, 999, 1, true));
+    let (who, reason) = ("617".to_owned(), reason.to_owned());
+    let held = vec![HeldBack { who, place: Place::Fleet, version: 2, reason, poisoned: false }];
+    assert_eq!((outcome.held, admin.held_back()), (held.clone(), held));
+
+    for key in 0..1000 {
+        fleet.step(&key, Add(1)).expect("serves");
+        assert_eq!(fleet.step(&key, Get).expect("serves"), key + 1);
+        let at = if key == 617 { 2 } else { 3 };
+        assert_eq!(fleet.inspect(&key, tally_version).expect("outside"), Some(at), "{key}");
+    }
+    let refused = fleet.step(&617, tally::Seen).expect_err("its version does not know it");
+    assert_eq!(refused.why, hotswap::Why::Refused { at: 2 });
+}
+
+#[test]
+fn scenario_13_a_migration_that_fails_for_one_of_a_thousand_holds_back_that_one() {
+    one_of_a_thousand(Mood::Unwilling, "unwilling");
+}
+
+#[test]
+fn scenario_14_a_migration_that_panics_for_one_of_a_thousand_holds_back_that_one() {
+    one_of_a_thousand(Mood::Explosive, "it panicked: explosive");
 }

@@ -2,8 +2,11 @@
 
 mod kv;
 
+use std::collections::HashMap;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use kv::{Server, assert_accounted, upgrade};
 use redis::{Commands, Connection, ErrorKind, RedisError, cmd};
@@ -115,6 +118,12 @@ fn what_cannot_go_down_is_held_back_and_serves() {
     let down = upgrade(&mut redis, 2);
     assert_accounted(&down);
     assert_eq!((down["moved"], down["held_back"]), (1, 1));
+    let hotswap = |words: &[&str]| cmd("HOTSWAP").arg(words).clone();
+    assert!(refused(hotswap(&["COMMIT"]).query::<redis::Value>(&mut redis)).contains("held back instances: 1 (list)"));
+    let retried: HashMap<String, redis::Value> = hotswap(&["RETRY"]).query(&mut redis).unwrap();
+    assert_eq!(retried["held_back"], redis::Value::Int(1));
+    let left: HashMap<String, redis::Value> = hotswap(&["COMMIT", "LEAVE-HELD-BACK"]).query(&mut redis).unwrap();
+    assert_eq!((&left["done"], &left["to"]), (&redis::Value::Int(1), &redis::Value::Int(2)));
     assert_eq!(redis.rpush::<_, _, i64>("list", 2).unwrap(), 2, "it goes on at version 3");
     assert!(refused(redis.rpush::<_, _, i64>("text", 2)).contains("unknown command"));
     let up = upgrade(&mut redis, 3);
@@ -134,8 +143,51 @@ fn refusals_say_why_and_change_nothing() {
     assert!(hotswap(&["COMMIT"]).contains("nothing to commit: version 2 is permanent"));
     assert!(hotswap(&["ROLLBACK"]).contains("nothing to roll back"));
     assert!(hotswap(&["OUTCOME", "none"]).contains("no outcome is kept"));
+    assert!(hotswap(&["UPGRADE", "1", &"why ".repeat(300)]).contains("a reason has at most 1024 bytes"));
     assert!(hotswap(&["DANCE"]).contains("usage: HOTSWAP STATUS"));
     assert_eq!(redis.ttl::<_, i64>("t").unwrap(), 100);
+}
+
+#[test]
+fn what_has_expired_stays_gone_on_the_way_down() {
+    for down in [&["UPGRADE", "1", "ACCEPT-LOSS"][..], &["ROLLBACK", "ACCEPT-LOSS"]] {
+        let server = Server::start(&[]);
+        let mut redis = server.client();
+        upgrade(&mut redis, 2);
+        // more than end by themselves in so short a time
+        let mut pipe = redis::pipe();
+        for n in 0..5000 {
+            pipe.cmd("SET").arg(n).arg("x").arg("PX").arg(1).ignore();
+        }
+        let _: () = pipe.set("stays", "x").ignore().query(&mut redis).unwrap();
+        thread::sleep(Duration::from_millis(5));
+        let _: redis::Value = cmd("HOTSWAP").arg(down).query(&mut redis).unwrap();
+        assert_eq!(redis.keys::<_, Vec<String>>("*").unwrap(), ["stays"], "{down:?}");
+    }
+}
+
+#[test]
+fn the_boot_of_a_status_is_text() {
+    let server = Server::start(&[]);
+    let status: HashMap<String, redis::Value> = cmd("HOTSWAP").arg("STATUS").query(&mut server.client()).unwrap();
+    let boot: String = redis::from_redis_value(status["boot"].clone()).unwrap();
+    assert!(matches!(status["boot"], redis::Value::BulkString(_)) && u64::from_str_radix(&boot, 16).is_ok(), "{boot}");
+}
+
+#[test]
+fn a_server_that_cannot_start_says_why() {
+    let server = Server::start(&[]);
+    let port = server.port.to_string();
+    for (options, why) in [
+        (&["--port", &*port][..], &*format!("kv: port {port} cannot be served: ")),
+        (&["--port", "0", "--at", "9"], "kv: machine `kv` has no version 9; it has 1, 2, 3"),
+        (&["--max-clients", "0"], "error: invalid value '0' for '--max-clients"),
+        (&["--stalled-after", "0"], "error: invalid value '0' for '--stalled-after"),
+    ] {
+        let output = Command::new(kv::binary()).args(options).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.starts_with(why), "{options:?}: {said}");
+    }
 }
 
 #[test]

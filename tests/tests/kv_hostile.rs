@@ -73,15 +73,18 @@ fn malformed_commands_are_named_and_end_the_connection() {
     for (sent, expected) in [
         ("*1\r\n*1\r\n*1\r\n", "expected '$', got '*'"),
         ("*x\r\n", "invalid multibulk length"),
-        ("*-7\r\n", "invalid multibulk length"),
+        ("*-0\r\n", "invalid multibulk length"),
+        ("*03\r\n", "invalid multibulk length"),
         ("*99999999999\r\n", "invalid multibulk length"),
         ("*1000000000\r\n", "invalid multibulk length"),
         ("*1\r\n$-4\r\n", "invalid bulk length"),
+        ("*1\r\n$04\r\n", "invalid bulk length"),
         ("*1\r\n$1048577\r\n", "invalid bulk length"),
         ("*1\r\n$999999999999999999999\r\n", "invalid bulk length"),
         ("*1\r\n:1\r\n", "expected '$', got ':'"),
         ("*1\r\n$4\r\nPINGxx", "expected CRLF after a bulk string"),
         ("GET \"here\r\n", "unbalanced quotes in request"),
+        ("GET here\"\r\n", "unbalanced quotes in request"),
     ] {
         let said = answer(&server, sent.as_bytes());
         assert_eq!(said, format!("-ERR Protocol error: {expected}\r\n"), "{sent:?}");
@@ -94,15 +97,42 @@ fn malformed_commands_are_named_and_end_the_connection() {
 }
 
 #[test]
+fn a_web_page_cannot_flush() {
+    let server = warm(&[]);
+    for verb in ["POST / HTTP/1.1", "Host: 127.0.0.1"] {
+        assert_eq!(answer(&server, format!("{verb}\r\n\r\nFLUSHALL\r\n").as_bytes()), "");
+    }
+    assert_serves(&server);
+}
+
+#[test]
+fn plans_take_turns() {
+    let server = warm(&[]);
+    let pairs: Vec<_> = (0..20_000).map(|n| (n, n)).collect();
+    let _: () = server.client().mset(&pairs).unwrap();
+    let mut crowd: Vec<_> = (0..50).map(|_| connect(&server)).collect();
+    crowd.iter_mut().for_each(|stream| stream.write_all(b"HOTSWAP PLAN 2\r\n").unwrap());
+    let mut threads = 0;
+    for stream in &mut crowd {
+        stream.read_exact(&mut [0]).unwrap();
+        threads = threads.max(server.threads());
+    }
+    assert!(threads < 10, "{threads} threads for 50 plans");
+}
+
+#[test]
 fn half_a_command_and_a_close_leave_nothing() {
     let server = warm(&[]);
     let half = |_| {
         let mut stream = connect(&server);
         stream.write_all(b"*2\r\n$3\r\nGET\r\n$1000000\r\nxx").unwrap();
-        stream.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        stream
     };
-    assert_leaves_nothing(&server, || (0..1000).for_each(half));
+    assert_leaves_nothing(&server, || {
+        let mut crowd: Vec<_> = (0..1000).map(half).collect();
+        crowd.iter().for_each(|stream| stream.shutdown(Shutdown::Write).unwrap());
+        crowd.iter_mut().for_each(|stream| assert_eq!(stream.read(&mut [0]).unwrap(), 0));
+    });
 }
 
 #[test]
@@ -152,6 +182,17 @@ fn a_client_that_never_reads_is_let_go_and_leaves_nothing() {
             }
         });
     });
+}
+
+#[test]
+fn an_idle_connection_does_not_keep_what_large_values_took() {
+    let server = warm(&[]);
+    let mut redis = server.client();
+    let before = server.memory();
+    let _: () = redis.set("big", vec![b'x'; 48 << 20]).unwrap();
+    assert_eq!(redis.get::<_, Vec<u8>>("big").unwrap().len(), 48 << 20);
+    let _: () = redis.del("big").unwrap();
+    wait_until("what it took is given back", || server.memory() < before + 8 * 1024);
 }
 
 #[test]

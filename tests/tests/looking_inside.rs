@@ -1,10 +1,11 @@
 //! What an operator sees and does to a running program: states, statistics, traces, plans, events, versions.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use hotswap::Standing::{Available, Current, Old, Permanent};
-use hotswap::{AdminError, Event, Kind, Place, Population, UpgradeOptions, Wait};
+use hotswap::{AdminError, Event, Kind, Phase, Place, Population, UpgradeOptions, Wait, Why};
 use hotswap_tests::quietly;
 use hotswap_tests::tally::{Add, AnyState, Boom, Cell, Get, Mood, Prepare, Seen, Switch, V1, V2, V5, Version};
 use serde_json::json;
@@ -14,7 +15,7 @@ fn switch(at: Version) -> Switch {
 }
 
 #[test]
-fn a_state_is_shown_as_json_by_key_and_replaced_whole_or_not_at_all() {
+fn scenario_32_a_state_is_shown_as_json_by_key_and_replaced_whole_or_not_at_all() {
     quietly(|| {
         let switch = switch(Version::V2);
         let fleet = switch.fleet::<String>();
@@ -43,7 +44,7 @@ fn a_state_is_shown_as_json_by_key_and_replaced_whole_or_not_at_all() {
 }
 
 #[test]
-fn statistics_are_exact_and_change_nothing() {
+fn scenario_33_statistics_are_exact_and_change_nothing() {
     quietly(|| {
         let switch = switch(Version::V1);
         let cell = switch.cell(V1::default()).expect("enters");
@@ -72,6 +73,49 @@ fn statistics_are_exact_and_change_nothing() {
         assert_eq!(admin.statistics().steps, 2000);
         assert_eq!(cell.step(Get).expect("taken"), 2400);
     });
+}
+
+#[test]
+fn scenario_33_turning_both_on_and_off_during_traffic_changes_nothing() {
+    const TIMES: u64 = 2000;
+    let switch = switch(Version::V1);
+    let cell = switch.cell(V1::default()).expect("enters");
+    let admin = switch.admin();
+    let epoch = admin.status().epoch;
+    let over = AtomicBool::new(false);
+    let counted = thread::scope(|scope| {
+        let operator = scope.spawn(|| {
+            let mut counted = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                admin.count_steps(true);
+                admin.trace(true);
+                admin.trace(false);
+                admin.count_steps(false);
+                counted.push(admin.statistics());
+            }
+            counted
+        });
+        let workers = [(); 2].map(|()| {
+            scope.spawn(|| {
+                for _ in 0..TIMES {
+                    cell.step(Add(1)).expect("taken");
+                    assert_eq!(cell.step(Seen).expect_err("not taken").why, Why::Refused { at: 1 });
+                }
+            })
+        });
+        let workers = workers.map(thread::ScopedJoinHandle::join);
+        over.store(true, Ordering::Relaxed);
+        assert!(workers.iter().all(Result::is_ok));
+        operator.join().expect("no panic")
+    });
+    assert_eq!(cell.step(Get).expect("taken"), 2 * TIMES);
+    assert!(counted.iter().all(|counted| counted.panicked == 0 && !counted.counting));
+    assert!(counted.iter().map(|counted| counted.steps).sum::<u64>() <= 2 * TIMES, "a step was counted twice");
+    assert_eq!((admin.status().epoch, admin.outcomes()), (epoch, vec![]));
+
+    admin.count_steps(true);
+    cell.step(Add(1)).expect("taken");
+    assert_eq!(admin.statistics().steps, 1);
 }
 
 /// Keeps the events of the trace as lines of text.
@@ -108,7 +152,7 @@ impl tracing::Subscriber for Lines {
 }
 
 #[test]
-fn a_trace_shows_every_input_and_output() {
+fn scenario_33_a_trace_shows_every_input_and_output() {
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.clone(), || {
         let switch = switch(Version::V1);
@@ -135,7 +179,7 @@ fn a_trace_shows_every_input_and_output() {
 }
 
 #[test]
-fn a_plan_runs_every_migration_and_installs_nothing() {
+fn scenario_12_a_plan_runs_every_migration_and_installs_nothing() {
     let switch = switch(Version::V2);
     let fleet = switch.fleet::<u32>();
     for key in 0..10 {
@@ -145,14 +189,18 @@ fn a_plan_runs_every_migration_and_installs_nothing() {
     fleet.step(&5, Prepare(Mood::Explosive)).expect("taken");
     let _owned = switch.instance(V2::default()).expect("enters");
     let admin = switch.admin();
-    let epoch = admin.status().epoch;
+    let states = || {
+        let mut states = Vec::new();
+        fleet.for_each(|key, state| states.push((*key, state.clone()))).expect("outside");
+        states
+    };
+    let before = (admin.status(), admin.outcomes(), admin.audit(), states());
     let plan = quietly(|| admin.plan(5)).expect("there is a way");
     assert_eq!((plan.path, plan.live, plan.examined, plan.failed, plan.not_examined), (vec![2, 3, 4, 5], 11, 10, 2, 1));
     let mut failures: Vec<_> = plan.failures.iter().map(|failure| (&*failure.who, &*failure.reason)).collect();
     failures.sort_unstable();
     assert_eq!(failures, [("3", "unwilling"), ("5", "it panicked: explosive")]);
-    assert_eq!(admin.status().epoch, epoch);
-    fleet.for_each(|_, state| assert!(matches!(state, AnyState::V2(_)))).expect("outside");
+    assert_eq!((admin.status(), admin.outcomes(), admin.audit(), states()), before);
 
     let no_way = switch.admin().plan(9);
     assert!(matches!(no_way, Err(AdminError::Version(_))));
@@ -170,6 +218,22 @@ fn events_tell_flips_and_outcomes_as_they_happen() {
     );
     assert_eq!(events.try_next(), Some(Event::Outcome(Box::new(outcome))));
     assert_eq!(events.try_next(), None);
+}
+
+#[test]
+fn scenario_06_after_a_fresh_start_one_version_is_permanent_and_none_is_old() {
+    for (switch, at) in [(Switch::new(), 5), (switch(Version::V3), 3)] {
+        let admin = switch.admin();
+        let standings: Vec<_> = admin.versions().iter().map(|version| (version.number, version.standing)).collect();
+        let expected = (1..=5).map(|number| (number, if number == at { Permanent } else { Available }));
+        assert_eq!(standings, expected.collect::<Vec<_>>());
+        let status = admin.status();
+        assert_eq!((status.version, status.permanent, status.phase, status.epoch), (at, at, Phase::Permanent, 1));
+        assert_eq!((status.live, status.held_back, admin.outcomes()), (0, 0, vec![]));
+        let audit = admin.audit();
+        let changes: Vec<_> = audit.changes.iter().map(|entry| entry.what.as_str()).collect();
+        assert_eq!((changes, audit.refusals), (vec![format!("start at version {at}").as_str()], vec![]));
+    }
 }
 
 #[test]
@@ -193,37 +257,6 @@ fn versions_say_where_each_stands_and_which_can_go() {
     assert_eq!(admin.status().by_version, [population]);
     drop(cell);
     assert_eq!(admin.status().live, 0);
-}
-
-#[test]
-fn a_wait_that_runs_out_is_an_unsettled_outcome() {
-    let switch = switch(Version::V1);
-    let cell = switch.cell(V1::default()).expect("enters");
-    let fleet = switch.fleet::<u8>();
-    fleet.insert(1, V1::default()).expect("enters");
-    let admin = switch.admin();
-    let (inside, is_inside) = std::sync::mpsc::channel();
-    let (leave, may_leave) = std::sync::mpsc::channel::<()>();
-    let outcome = thread::scope(|scope| {
-        let held = cell.clone();
-        scope.spawn(move || {
-            held.inspect(|_| {
-                inside.send(()).expect("received");
-                may_leave.recv().expect("sent");
-            })
-        });
-        is_inside.recv().expect("sent");
-        let wait = Wait::For(std::time::Duration::from_millis(20));
-        let options = hotswap::UpgradeOptions::default().wait(wait);
-        let outcome = admin.upgrade_with(Version::V2, "", &options).expect("not refused");
-        leave.send(()).expect("received");
-        outcome
-    });
-    assert!(!outcome.settled);
-    assert_eq!((outcome.moved, outcome.not_reached), (1, 1), "the one in use waits, the other has moved");
-    assert_eq!(cell.step(Get).expect("taken"), 0);
-    let outcome = admin.outcomes().pop().expect("one");
-    assert_eq!((outcome.moved, outcome.not_reached), (2, 0));
 }
 
 #[test]

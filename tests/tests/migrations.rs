@@ -139,6 +139,10 @@ fn twice(number: u32) -> u32 {
     number * 2
 }
 
+fn wide_twice(number: &u32) -> u64 {
+    u64::from(*number) * 2
+}
+
 fn order_1() -> order::AnyState {
     let note = order::Note("gift".into());
     order::Order1 { note, cents: 1205, r#type: "book".into(), legacy: 7 }.into()
@@ -212,6 +216,141 @@ fn fused_gives_what_the_edges_give_in_turn() {
     for one in [shape::One::Round { radius: 2, name: "a".into() }, shape::One::None] {
         let (stepwise, fused) = both_ways::<shape::Machine>(|| one.clone().into());
         assert_eq!(stepwise, fused);
+    }
+}
+
+/// Seven versions, and every kind of migration between two of them; each leaves its number.
+#[machine(derive(Debug, Clone, PartialEq))]
+mod seven {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Ask;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct V1 {
+        pub n: u32,
+        pub legacy: bool,
+    }
+    #[machine(version = 1)]
+    fn ask_1(_: &V1, _: Ask) -> u32 {
+        1
+    }
+
+    #[machine(version = 2, migrates_from = 1, removes(legacy))]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct V2 {
+        #[machine(from = n)]
+        pub sum: u32,
+        #[machine(added = vec![2])]
+        pub seen: Vec<u32>,
+    }
+    #[machine(version = 2)]
+    fn ask_2(_: &V2, _: Ask) -> u32 {
+        2
+    }
+
+    // behaviour only
+    #[machine(version = 3, migrates_from = 2)]
+    fn ask_3(_: &V2, _: Ask) -> u32 {
+        3
+    }
+
+    #[machine(version = 4, migrates_from = 3)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct V4 {
+        pub sum: u32,
+        pub seen: Vec<u32>,
+    }
+    #[machine(migrate(from = 3, to = 4))]
+    fn up_4(old: &V2) -> Result<V4, String> {
+        if old.sum == 13 {
+            return Err("unlucky".into());
+        }
+        Ok(V4 { sum: old.sum * 3, seen: [&old.seen[..], &[4]].concat() })
+    }
+    #[machine(version = 4)]
+    fn ask_4(_: &V4, _: Ask) -> u32 {
+        4
+    }
+
+    #[machine(version = 5, migrates_from = 4)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct V5 {
+        #[machine(from = sum, with = super::wide_twice)]
+        pub sum: u64,
+        pub seen: Vec<u32>,
+    }
+    #[machine(version = 5)]
+    fn ask_5(_: &V5, _: Ask) -> u32 {
+        5
+    }
+
+    #[machine(version = 6, migrates_from = 5)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct V6(pub u64, pub Vec<u32>);
+    #[machine(migrate, moves)]
+    fn up_6(mut old: V5) -> V6 {
+        old.seen.push(6);
+        V6(old.sum + 1, old.seen)
+    }
+    #[machine(version = 6)]
+    fn ask_6(_: &V6, _: Ask) -> u32 {
+        6
+    }
+
+    #[machine(version = 7, migrates_from = 6)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct V7 {
+        pub seen: Vec<u32>,
+        pub sum: u64,
+    }
+    #[machine(migrate)]
+    fn up_7(old: &V6) -> Result<V7, String> {
+        if old.0 > 1000 {
+            return Err("too much".into());
+        }
+        Ok(V7 { seen: [&old.1[..], &[7]].concat(), sum: old.0 * 10 })
+    }
+    #[machine(version = 7)]
+    fn ask_7(_: &V7, _: Ask) -> u32 {
+        7
+    }
+}
+
+#[test]
+fn scenario_25_seven_versions_in_one_jump_give_what_they_give_step_by_step() {
+    let switch = || seven::Switch::builder().starting_at(1).build().expect("one to run");
+    let first = seven::V1 { n: 5, legacy: true };
+    let step_by_step = switch();
+    let cell = step_by_step.cell(first.clone()).expect("enters");
+    for to in 2..=7 {
+        assert_eq!(step_by_step.admin().upgrade(to, "").expect("not refused").moved, 1);
+        assert_eq!(cell.step(seven::Ask).expect("taken by all"), to);
+    }
+    let last = cell.inspect(Clone::clone).expect("whole");
+    assert_eq!(last, seven::V7 { seen: vec![2, 4, 6, 7], sum: 310 }.into());
+
+    let jump = switch();
+    let (cell, mut owned) = (jump.cell(first.clone()).expect("enters"), jump.instance(first.clone()).expect("enters"));
+    assert_eq!(jump.admin().plan(7).expect("there is a way").path, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(jump.admin().upgrade(7, "").expect("not refused").moved, 1);
+    owned.refresh();
+    let entered = seven::Cell::new_at(7, first).expect("there is a way");
+    for state in [cell.inspect(Clone::clone), owned.state().cloned(), entered.inspect(Clone::clone)] {
+        assert_eq!(state.as_ref(), Some(&last));
+    }
+}
+
+#[test]
+fn a_jump_that_fails_anywhere_on_its_way_leaves_the_state_where_it_began() {
+    // one fails on borrowing at 4, the other at 7, after a migration that consumes
+    for (n, reason) in [(13, "unlucky"), (500, "too much")] {
+        let cell = seven::Cell::new(seven::V1 { n, legacy: true });
+        let outcome = cell.admin().upgrade(7, "").expect("not refused");
+        assert_eq!((outcome.held_back, outcome.held[0].reason.as_str(), outcome.held[0].version), (1, reason, 1));
+        assert_eq!(cell.inspect(Clone::clone), Some(seven::V1 { n, legacy: true }.into()));
     }
 }
 

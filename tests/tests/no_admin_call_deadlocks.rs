@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use hotswap::{Why, machine};
+use hotswap::{AdminError, UpgradeOptions, Wait, Why, machine};
 
 thread_local! {
     /// What the user's code on this thread does when it is run inside hotswap.
@@ -128,7 +128,7 @@ fn arm(switch: &Switch, cell: &nosy::Cell, fleet: &nosy::Fleet<String>) {
 }
 
 #[test]
-fn from_a_step_of_a_cell() {
+fn scenario_45_from_a_step_of_a_cell() {
     must_end(|| {
         let (switch, cell, fleet) = world();
         arm(&switch, &cell, &fleet);
@@ -138,7 +138,7 @@ fn from_a_step_of_a_cell() {
 }
 
 #[test]
-fn from_a_step_in_a_fleet() {
+fn scenario_45_from_a_step_in_a_fleet() {
     must_end(|| {
         let (switch, cell, fleet) = world();
         arm(&switch, &cell, &fleet);
@@ -147,7 +147,7 @@ fn from_a_step_in_a_fleet() {
 }
 
 #[test]
-fn from_a_step_of_an_owned_instance() {
+fn scenario_45_from_a_step_of_an_owned_instance() {
     must_end(|| {
         let (switch, cell, fleet) = world();
         let mut owned = switch.instance(V1 { steps: 0 }).expect("enters");
@@ -157,7 +157,7 @@ fn from_a_step_of_an_owned_instance() {
 }
 
 #[test]
-fn from_a_migration_and_a_drop() {
+fn scenario_45_from_a_migration_and_a_drop() {
     must_end(|| {
         let (switch, cell, fleet) = world();
         arm(&switch, &cell, &fleet);
@@ -171,24 +171,27 @@ fn from_a_migration_and_a_drop() {
     });
 }
 
-#[test]
-fn from_a_tracing_subscriber() {
-    struct Subscriber;
-    impl tracing::Subscriber for Subscriber {
-        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-            true
-        }
-        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-            tracing::span::Id::from_u64(1)
-        }
-        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-        fn event(&self, _: &tracing::Event<'_>) {
-            here();
-        }
-        fn enter(&self, _: &tracing::span::Id) {}
-        fn exit(&self, _: &tracing::span::Id) {}
+/// Calls back at every event of the trace.
+struct Subscriber;
+
+impl tracing::Subscriber for Subscriber {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
     }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        here();
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn scenario_45_from_a_tracing_subscriber() {
     must_end(|| {
         let (switch, cell, fleet) = world();
         tracing::subscriber::with_default(Subscriber, || {
@@ -198,6 +201,57 @@ fn from_a_tracing_subscriber() {
             arm(&switch, &cell, &fleet);
             let _ = switch.admin().upgrade(2, "");
         });
+    });
+}
+
+/// What came of commands that would wait elsewhere, given by what `run` runs of the user's code: whether each settled.
+fn commands_inside(switch: &Switch, run: impl FnOnce()) -> Vec<Result<bool, AdminError>> {
+    let (said, all) = channel();
+    let admin = switch.admin();
+    DO.with(|todo| {
+        *todo.borrow_mut() = Some(Box::new(move || {
+            let at = admin.status().version;
+            let commands = [admin.upgrade(3 - at, ""), admin.commit(), admin.upgrade(at, ""), admin.rollback("")];
+            for outcome in commands {
+                said.send(outcome.map(|outcome| outcome.settled)).expect("received");
+            }
+        }));
+    });
+    run();
+    all.try_iter().collect()
+}
+
+#[test]
+fn scenario_45_what_would_wait_comes_back_unsettled_and_moves_later() {
+    must_end(|| {
+        let (switch, cell, fleet) = world();
+        let admin = switch.admin();
+        let unsettled = vec![Ok(false); 4];
+        let step = || assert!(cell.step(Go).is_ok());
+        assert_eq!(commands_inside(&switch, step), unsettled, "in a step of a cell");
+        let step_in_fleet = || assert!(fleet.step("k", Go).is_ok());
+        assert_eq!(commands_inside(&switch, step_in_fleet), unsettled, "in a step in a fleet");
+        let traced = || {
+            admin.trace(true);
+            tracing::subscriber::with_default(Subscriber, step);
+            admin.trace(false);
+        };
+        assert_eq!(commands_inside(&switch, traced), unsettled, "in a tracing subscriber, during a step");
+
+        let migrate = || {
+            let options = UpgradeOptions::default().wait(Wait::No);
+            admin.upgrade_with(3 - switch.version(), "", &options).expect("not refused");
+            step();
+        };
+        assert_eq!(commands_inside(&switch, migrate), unsettled, "in a migration, and the step after it");
+
+        let sweep = || drop(admin.upgrade_with(3 - switch.version(), "", &UpgradeOptions::default().id("sweep")));
+        let pending = Err(AdminError::Pending { id: "sweep".into() });
+        let superseded = vec![pending.clone(), pending.clone(), pending, Ok(false)];
+        assert_eq!(commands_inside(&switch, sweep), superseded, "in a migration that a command waits for");
+
+        let settled = admin.upgrade(3 - switch.version(), "").expect("not refused");
+        assert_eq!((settled.live, settled.moved, settled.settled), (2, 2, true));
     });
 }
 

@@ -97,9 +97,8 @@ fn held(admin: &hotswap_tests::marks::Admin) -> HashSet<u8> {
     admin.held_back().iter().map(|held| held.who.parse().expect("keys are numbers")).collect()
 }
 
-/// Scenario 42, by hand: an instance sleeps through "rollback to 1, upgrade to 2".
 #[test]
-fn even_if_it_slept_through_the_rollback() {
+fn scenario_42_nor_by_one_that_slept_through_the_rollback_and_the_next_upgrade() {
     let switch = Switch::builder().starting_at(1).build().expect("version 1 is one to run");
     let admin = switch.admin();
     let mut sleeper = switch.instance(V1 { marks: vec![1] }).expect("enters");
@@ -110,4 +109,18 @@ fn even_if_it_slept_through_the_rollback() {
     admin.upgrade_with(2, "second try", &keep).expect("upgrades");
     assert_eq!(sleeper.step(Marks).expect("takes it"), [1]);
     assert_eq!(sleeper.version(), 2);
+}
+
+#[test]
+fn scenario_42_without_a_kept_state_it_is_held_back_and_named_instead() {
+    let switch = Switch::builder().starting_at(1).build().expect("version 1 is one to run");
+    let fleet = switch.fleet::<u8>();
+    fleet.insert(7, V1 { marks: vec![1] }).expect("enters");
+    let admin = switch.admin();
+    admin.upgrade(2, "first try").expect("upgrades");
+    fleet.step(&7, Mark(2)).expect("takes it");
+    admin.rollback_with("wrong", &RollbackOptions::default().wait(Wait::No)).expect("nothing is lost");
+    let again = admin.upgrade(2, "second try").expect("upgrades");
+    assert_eq!((again.moved, again.held_back, again.held[0].who.as_str()), (0, 1, "7"));
+    assert_eq!(fleet.step(&7, Marks).expect("serves on"), [1, 2]);
 }

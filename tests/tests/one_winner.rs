@@ -3,8 +3,9 @@
 use std::sync::Barrier;
 use std::thread;
 
-use hotswap::{AdminError, CommitOptions, RollbackOptions, UpgradeOptions, VersionError};
-use hotswap_tests::tally::{Switch, V1, Version};
+use hotswap::{AdminError, CommitOptions, Kind, RollbackOptions, UpgradeOptions, VersionError};
+use hotswap_tests::tally::{self, Mood, Switch, V1, V2, Version};
+use hotswap_tests::{Stop, paused};
 
 fn switch() -> Switch {
     Switch::builder().starting_at(Version::V1).build().expect("one to run")
@@ -66,7 +67,7 @@ fn of_upgrades_that_expect_the_same_epoch() {
 }
 
 #[test]
-fn one_id_is_done_once_and_told_to_all() {
+fn scenario_07_one_id_is_done_once_and_told_to_all() {
     for _ in 0..200 {
         let switch = switch();
         let _cell = switch.cell(V1::default());
@@ -77,33 +78,102 @@ fn one_id_is_done_once_and_told_to_all() {
             assert_eq!((outcome.id.as_str(), outcome.moved, outcome.settled), ("u-1", 1, true));
         }
         assert_eq!(admin.outcomes().len(), 1);
-        let other = admin.upgrade_with(3, "", &UpgradeOptions::default().id("u-1"));
-        assert!(matches!(other, Err(AdminError::IdReused { id, .. }) if id == "u-1"));
-        assert_eq!(admin.status().version, 2);
+        let others = [
+            admin.upgrade_with(3, "", &UpgradeOptions::default().id("u-1")),
+            admin.upgrade_with(2, "", &UpgradeOptions::default().id("u-1").keep_previous(true)),
+            admin.rollback_with("", &RollbackOptions::default().id("u-1")),
+        ];
+        for other in others {
+            assert!(matches!(other, Err(AdminError::IdReused { id, .. }) if id == "u-1"));
+        }
+        assert_eq!((admin.status().version, admin.status().epoch), (2, 2));
     }
 }
 
 #[test]
-fn everything_else_is_refused_by_name() {
+fn scenario_08_of_two_upgrades_one_is_done_and_the_other_told_which() {
+    let switch = paused::Switch::builder().starting_at(1).build().expect("one to run");
+    let (stop, hook) = Stop::new();
+    let _cell = switch.cell(paused::V1 { hook, ..Default::default() }).expect("enters");
+    let admin = switch.admin();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| admin.upgrade_with(2, "", &UpgradeOptions::default().id("first")));
+        stop.wait();
+        let refused = Err(AdminError::Pending { id: "first".into() });
+        assert_eq!(admin.upgrade(3, ""), refused);
+        assert_eq!(admin.commit(), refused);
+        stop.let_go();
+        let done = first.join().expect("no panic").expect("not refused");
+        assert_eq!((done.id.as_str(), done.moved, done.settled), ("first", 1, true));
+    });
+    assert_eq!((admin.status().version, admin.outcomes().len()), (2, 1));
+    assert_eq!(admin.upgrade(3, "").expect("nothing is pending").moved, 1);
+}
+
+#[test]
+fn scenario_09_an_upgrade_to_the_version_that_runs_does_nothing() {
+    let switch = Switch::builder().starting_at(Version::V2).build().expect("one to run");
+    let cell = switch.cell(V2 { mood: Mood::Unwilling, ..V2::default() }).expect("enters");
+    let admin = switch.admin();
+    admin.upgrade(Version::V3, "").expect("not refused");
+    cell.step(tally::Prepare(Mood::Willing)).expect("taken");
+    let before = (admin.status(), admin.audit(), admin.outcomes());
+
+    let same = admin.upgrade(Version::V3, "again").expect("not an error");
+    assert_eq!((same.done, same.kind, same.from, same.to, same.epoch), (false, Kind::Upgrade, 3, 3, 2));
+    assert_eq!(same.to_string(), "version 3 runs already; nothing was done");
+    assert_eq!((admin.status(), admin.audit(), admin.outcomes()), before, "the held back are for `retry`");
+    assert_eq!(admin.retry().expect("not refused").moved, 1);
+    assert_eq!(cell.version(), Some(3));
+}
+
+#[test]
+fn scenario_10_an_upgrade_to_an_unknown_version_is_refused_before_anything_moves() {
+    let switch = switch();
+    let cell = switch.cell(V1::default()).expect("enters");
+    let admin = switch.admin();
+    let before = (admin.status(), admin.outcomes());
+    let machine = || "tally".to_owned();
+    for asked in [0, 9, u32::MAX] {
+        let unknown = VersionError::Unknown { machine: machine(), asked, known: vec![1, 2, 3, 4, 5] };
+        assert_eq!(admin.upgrade(asked, ""), Err(AdminError::Version(unknown.clone())));
+        assert_eq!(admin.plan(asked), Err(AdminError::Version(unknown)));
+    }
+    assert_eq!((admin.status(), admin.outcomes()), before);
+    assert_eq!(admin.audit().refusals.len(), 3, "a plan changes nothing, so it is not a refusal");
+    assert_eq!(cell.version(), Some(1));
+}
+
+#[test]
+fn scenario_11_a_stale_expectation_is_refused_with_the_present_epoch() {
+    let switch = switch();
+    let cell = switch.cell(V1::default()).expect("enters");
+    let admin = switch.admin();
+    let seen = admin.status();
+    let expecting = UpgradeOptions::default().expect(seen.boot, seen.epoch);
+
+    admin.upgrade(2, "").expect("not refused");
+    admin.rollback("").expect("reversible");
+    assert_eq!((admin.status().version, admin.status().phase), (seen.version, seen.phase), "1 -> 2 -> 1");
+    assert_eq!(admin.upgrade_with(2, "", &expecting), Err(AdminError::Stale { expected: 1, present: 3 }));
+
+    let other_boot = UpgradeOptions::default().expect(seen.boot ^ 1, 3);
+    assert_eq!(admin.upgrade_with(2, "", &other_boot), Err(AdminError::Stale { expected: 3, present: 3 }));
+    assert_eq!(cell.version(), Some(1));
+    let present = UpgradeOptions::default().expect(seen.boot, 3);
+    assert_eq!(admin.upgrade_with(2, "", &present).expect("not stale").moved, 1);
+}
+
+#[test]
+fn what_there_is_nothing_to_do_for_is_refused_and_put_on_record() {
     let switch = switch();
     let admin = switch.admin();
     assert_eq!(admin.commit(), Err(AdminError::NothingToCommit { permanent: 1 }));
     assert_eq!(admin.rollback(""), Err(AdminError::NothingToRollBack { permanent: 1 }));
-    assert!(matches!(admin.upgrade(9, ""), Err(AdminError::Version(VersionError::Unknown { asked: 9, .. }))));
-
-    let same = admin.upgrade(Version::V1, "").expect("not an error");
-    assert_eq!((same.done, same.epoch), (false, 1));
-
-    let stale = UpgradeOptions::default().expect(admin.status().boot, 7);
-    assert_eq!(admin.upgrade_with(2, "", &stale), Err(AdminError::Stale { expected: 7, present: 1 }));
-    let other_boot = UpgradeOptions::default().expect(admin.status().boot ^ 1, 1);
-    assert_eq!(admin.upgrade_with(2, "", &other_boot), Err(AdminError::Stale { expected: 1, present: 1 }));
-
     admin.upgrade(2, "").expect("not refused");
     admin.commit().expect("in probation");
     assert_eq!(admin.commit(), Err(AdminError::NothingToCommit { permanent: 2 }));
-    assert_eq!(admin.audit().refusals.len(), 6);
-    assert_eq!(admin.audit().changes.len(), 3);
+    assert_eq!((admin.audit().refusals.len(), admin.audit().changes.len()), (3, 3));
 }
 
 #[test]

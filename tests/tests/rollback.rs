@@ -1,11 +1,12 @@
 //! Going back: by declared ways, from kept states, by itself after too many failures; never without consent to a loss.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 use hotswap::{AdminError, CommitOptions, Kind, Loss, Phase, RollbackOptions, UpgradeOptions, Wait};
 use hotswap_tests::marks::{self, Mark, Marks};
-use hotswap_tests::quietly;
 use hotswap_tests::tally::{self, Add, Boom, Fail, Get, Seen, V1, Version};
+use hotswap_tests::{Stop, paused, quietly};
 
 fn tally(at: Version) -> tally::Switch {
     tally::Switch::builder().starting_at(at).build().expect("one to run")
@@ -16,7 +17,30 @@ fn accepting() -> RollbackOptions {
 }
 
 #[test]
-fn work_done_since_is_kept_where_a_way_down_is_declared() {
+fn scenario_03_down_to_an_older_permanent_version_and_up_again() {
+    let switch = tally(Version::V3);
+    let cell = switch.cell(tally::V3 { before: 1, additions: 4, ..tally::V3::default() }).expect("enters");
+    let admin = switch.admin();
+    let go = |to, outcome| {
+        let options = UpgradeOptions::default().accept_loss(true);
+        let done = admin.upgrade_with(to, "", &options).expect("accepted");
+        assert_eq!((done.moved, done.held_back), outcome);
+        admin.commit().expect("in probation");
+        assert_eq!((admin.status().permanent, admin.status().phase), (u32::from(to), Phase::Permanent));
+    };
+    cell.step(Add(2)).expect("taken");
+    go(Version::V2, (1, 0));
+    let state = || cell.inspect(Clone::clone).expect("whole");
+    assert_eq!(state(), tally::V2 { sum: 3, additions: 5, ..tally::V2::default() }.into());
+
+    cell.step(Add(10)).expect("taken");
+    go(Version::V3, (1, 0));
+    assert_eq!(state(), tally::V3 { before: 13, additions: 6, ..tally::V3::default() }.into());
+    assert_eq!(admin.rollback(""), Err(AdminError::NothingToRollBack { permanent: 3 }));
+}
+
+#[test]
+fn scenario_27_work_done_since_is_kept_where_a_way_down_is_declared() {
     let switch = tally(Version::V1);
     let cell = switch.cell(V1::default()).expect("enters");
     let admin = switch.admin();
@@ -28,21 +52,23 @@ fn work_done_since_is_kept_where_a_way_down_is_declared() {
 }
 
 #[test]
-fn a_way_that_loses_needs_consent_and_names_the_loss() {
+fn scenario_26_a_way_that_loses_says_so_before_and_needs_consent() {
     let switch = tally(Version::V2);
     let cell = switch.cell(V1::default()).expect("enters");
     let admin = switch.admin();
     admin.upgrade(Version::V3, "").expect("not refused");
     cell.step(Add(5)).expect("taken");
     let losses = vec![Loss { what: "what was seen".into(), instances: 1 }];
-    assert_eq!(admin.rollback(""), Err(AdminError::LossNotAccepted { to: 2, losses }));
+    assert_eq!(admin.plan(Version::V2).expect("there is a way").loses, losses);
+    let refused = Err(AdminError::LossNotAccepted { to: 2, losses });
+    assert_eq!((admin.rollback(""), admin.upgrade(Version::V2, "")), (refused.clone(), refused));
     assert_eq!(cell.step(Seen).expect("nothing has changed"), 1);
     admin.rollback_with("", &accepting()).expect("accepted");
     assert_eq!((cell.step(Get).expect("taken"), cell.version()), (5, Some(2)));
 }
 
 #[test]
-fn a_kept_state_is_restored_where_there_is_no_way_down() {
+fn scenario_28_a_kept_state_is_restored_where_there_is_no_way_down() {
     let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
     let cell = switch.cell(marks::V1 { marks: vec![1] }).expect("enters");
     let admin = switch.admin();
@@ -55,7 +81,7 @@ fn a_kept_state_is_restored_where_there_is_no_way_down() {
 }
 
 #[test]
-fn without_a_way_or_a_kept_state_it_is_held_back_and_serves_on() {
+fn scenario_28_without_a_way_or_a_kept_state_it_is_held_back_and_serves_on() {
     let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
     let cell = switch.named_cell("left", marks::V1 { marks: vec![1] }).expect("enters");
     let admin = switch.admin();
@@ -67,7 +93,7 @@ fn without_a_way_or_a_kept_state_it_is_held_back_and_serves_on() {
 }
 
 #[test]
-fn never_to_a_state_from_before_a_commit() {
+fn scenario_04_a_rollback_never_goes_to_a_state_from_before_a_commit() {
     let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
     let cell = switch.cell(marks::V1 { marks: vec![1] }).expect("enters");
     let admin = switch.admin();
@@ -82,7 +108,7 @@ fn never_to_a_state_from_before_a_commit() {
 }
 
 #[test]
-fn a_poisoned_instance_is_restored_from_its_kept_state_or_stays_named() {
+fn scenario_43_a_poisoned_instance_is_restored_from_its_kept_state_or_stays_named() {
     quietly(|| {
         let switch = tally(Version::V1);
         let admin = switch.admin();
@@ -105,7 +131,7 @@ fn a_poisoned_instance_is_restored_from_its_kept_state_or_stays_named() {
 }
 
 #[test]
-fn by_itself_at_the_threshold_of_errors_and_panics() {
+fn scenario_29_it_goes_back_by_itself_at_the_threshold_of_errors_and_panics() {
     quietly(|| {
         let switch = tally(Version::V1);
         let cell = switch.cell(V1::default()).expect("enters");
@@ -141,7 +167,7 @@ fn a_threshold_whose_way_back_would_lose_needs_consent_at_the_upgrade() {
 }
 
 #[test]
-fn a_rollback_supersedes_the_upgrade_that_still_sweeps() {
+fn scenario_46_a_rollback_supersedes_an_upgrade_that_nobody_has_swept() {
     let switch = tally(Version::V1);
     let fleet = switch.fleet::<u32>();
     for key in 0..100 {
@@ -159,7 +185,7 @@ fn a_rollback_supersedes_the_upgrade_that_still_sweeps() {
 }
 
 #[test]
-fn commit_waits_for_the_held_back_unless_told_to_leave_them() {
+fn scenario_44_commit_is_refused_while_instances_are_held_back_unless_told_to_leave_them() {
     let switch = tally(Version::V2);
     let state = tally::V2 { mood: tally::Mood::Unwilling, ..tally::V2::default() };
     let cell = switch.named_cell("stubborn", state).expect("enters");
@@ -195,4 +221,55 @@ fn a_way_down_that_was_asked_for_and_failed_is_not_owed() {
     assert_eq!((down.held_back, cell.version()), (1, Some(3)));
     let up = admin.upgrade(Version::V3, "").expect("not refused");
     assert_eq!((up.moved, up.held_back), (1, 0), "it is where it should be, and nothing was undone");
+}
+
+#[test]
+fn scenario_46_a_rollback_supersedes_an_upgrade_in_the_middle_of_its_sweep() {
+    let switch = paused::Switch::builder().starting_at(1).build().expect("one to run");
+    let (stop, hook) = Stop::new();
+    let slow = switch.cell(paused::V1 { sum: 3, hook }).expect("enters");
+    let rest: Vec<_> =
+        (0..50).map(|sum| switch.cell(paused::V1 { sum, ..Default::default() }).expect("enters")).collect();
+    let admin = switch.admin();
+    let back_again = RollbackOptions::default().id("back");
+    let upgrade = thread::scope(|scope| {
+        let upgrade = scope.spawn(|| admin.upgrade(2, "").expect("not refused"));
+        stop.wait();
+        let back = admin.rollback_with("", &back_again.clone().wait(Wait::No)).expect("supersedes");
+        for (sum, cell) in (0..).zip(&rest) {
+            let whole = paused::V1 { sum, ..Default::default() };
+            assert_eq!(cell.inspect(Clone::clone), Some(whole.into()));
+        }
+        stop.let_go();
+        assert!(!back.settled);
+        upgrade.join().expect("it comes back")
+    });
+    let superseded = (upgrade.not_reached >= 1, upgrade.moved + upgrade.not_reached, upgrade.superseded_by);
+    assert_eq!(superseded, (true, 51, Some("back".into())));
+    let whole = paused::V1 { sum: 3, hook };
+    assert_eq!(slow.inspect(Clone::clone), Some(whole.into()), "it was in a migration up when it went back");
+    let back = admin.rollback_with("", &back_again).expect("attached to the one that is done");
+    assert_eq!((back.live, back.moved, back.held_back, back.settled), (51, 51, 0, true));
+    assert_eq!((admin.status().version, admin.status().phase), (1, Phase::Permanent));
+}
+
+#[test]
+fn scenario_41_what_was_created_in_probation_is_held_back_and_named_never_deleted() {
+    let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
+    let old = switch.named_cell("old", marks::V1 { marks: vec![1] }).expect("enters");
+    let admin = switch.admin();
+    admin.upgrade_with(2, "", &UpgradeOptions::default().keep_previous(true)).expect("not refused");
+    let new = switch.named_cell("new", marks::V2 { marks: vec![2] }).expect("enters");
+    let fleet = switch.fleet::<u8>();
+    fleet.insert(7, marks::V1 { marks: vec![7] }).expect("enters");
+
+    let back = admin.rollback_with("", &accepting()).expect("accepted");
+    assert_eq!((back.live, back.moved, back.held_back, back.gone), (3, 1, 2, 0));
+    let mut named: Vec<_> = back.held.iter().map(|held| (held.who.as_str(), held.version)).collect();
+    named.sort_unstable();
+    assert_eq!(named, [("7", 2), ("new", 2)]);
+    new.step(Mark(3)).expect("serves on");
+    assert_eq!((new.step(Marks).expect("taken"), new.version()), (vec![2, 3], Some(2)));
+    assert_eq!(fleet.step(&7, Marks).expect("serves on"), [7]);
+    assert_eq!((old.step(Marks).expect("taken"), old.version()), (vec![1], Some(1)));
 }

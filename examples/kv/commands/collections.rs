@@ -6,20 +6,24 @@ use bytes::Bytes;
 use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Command, Value, integer, wrong_type};
+use super::{Answer, Command, Value, integer, owned, strings, wrong_type};
 use crate::reply::Reply;
+
+type List = VecDeque<Bytes>;
+type Set = IndexSet<Bytes>;
+type Hash = IndexMap<Bytes, Bytes>;
 
 /// What a key holds from version 3 on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Data {
     /// All that earlier versions know.
-    Text(Vec<u8>),
+    Text(Bytes),
     /// A list; never empty between steps, and neither are the others.
-    List(VecDeque<Vec<u8>>),
+    List(VecDeque<Bytes>),
     /// A set.
-    Set(IndexSet<Vec<u8>>),
+    Set(IndexSet<Bytes>),
     /// A hash.
-    Hash(IndexMap<Vec<u8>, Vec<u8>>),
+    Hash(IndexMap<Bytes, Bytes>),
 }
 
 /// One kind of collection among the kinds of data.
@@ -31,8 +35,8 @@ trait Collection: Default {
 }
 
 macro_rules! collection {
-    ($($kind:ident: $type:ty;)*) => {$(
-        impl Collection for $type {
+    ($($kind:ident)*) => {$(
+        impl Collection for $kind {
             fn wrap(self) -> Data {
                 Data::$kind(self)
             }
@@ -49,56 +53,51 @@ macro_rules! collection {
     )*};
 }
 
-collection! {
-    List: VecDeque<Vec<u8>>;
-    Set: IndexSet<Vec<u8>>;
-    Hash: IndexMap<Vec<u8>, Vec<u8>>;
-}
+collection!(List Set Hash);
 
-/// Runs a command of this group; `None` if it is of another.
-pub(crate) fn run(data: &mut Option<Data>, command: &Command) -> Option<Answer> {
-    Some(match command.verb().as_str() {
-        "LPUSH" => push(data, command, VecDeque::push_front),
-        "RPUSH" => push(data, command, VecDeque::push_back),
-        "LPOP" => pop(data, command, VecDeque::pop_front),
-        "RPOP" => pop(data, command, VecDeque::pop_back),
+/// Runs a command of this group or on text; `None` if it is of neither.
+pub(crate) fn run(data: &mut Option<Data>, verb: &str, command: &Command) -> Option<Answer> {
+    Some(match verb {
+        "LPUSH" => push(data, command, List::push_front),
+        "RPUSH" => push(data, command, List::push_back),
+        "LPOP" => pop(data, command, List::pop_front),
+        "RPOP" => pop(data, command, List::pop_back),
         "LRANGE" => range(data.as_ref(), command),
-        "LLEN" => command.rest().and_then(|[]| look(data.as_ref(), |list: &VecDeque<_>| Reply::count(list.len()))),
-        "SADD" => members(command).and_then(|members| {
-            change(data, |set: &mut IndexSet<Vec<u8>>| {
-                Reply::count(members.iter().filter(|member| set.insert(member.to_vec())).count())
+        "LLEN" => command.rest().and_then(|[]| look(data.as_ref(), |list: &List| Reply::count(list.len()))),
+        "SADD" => command.at_least(1).and_then(|members| {
+            change(data, |set: &mut Set| {
+                Reply::count(members.iter().filter(|member| set.insert(owned(member))).count())
             })
         }),
-        "SREM" => members(command).and_then(|members| {
-            change(data, |set: &mut IndexSet<Vec<u8>>| {
-                Reply::count(members.iter().filter(|member| set.swap_remove(&***member)).count())
-            })
+        "SREM" => command.at_least(1).and_then(|members| {
+            change(data, |set: &mut Set| Reply::count(members.iter().filter(|member| set.swap_remove(*member)).count()))
         }),
         "SPOP" => spop(data, command),
-        "SCARD" => command.rest().and_then(|[]| look(data.as_ref(), |set: &IndexSet<_>| Reply::count(set.len()))),
-        "SMEMBERS" => command.rest().and_then(|[]| {
-            look(data.as_ref(), |set: &IndexSet<Vec<u8>>| Reply::Set(set.iter().map(Reply::bulk).collect()))
-        }),
-        "SISMEMBER" => command.rest().and_then(|[member]| {
-            look(data.as_ref(), |set: &IndexSet<Vec<u8>>| Reply::Integer(set.contains(&**member).into()))
-        }),
+        "SCARD" => command.rest().and_then(|[]| look(data.as_ref(), |set: &Set| Reply::count(set.len()))),
+        "SMEMBERS" => command
+            .rest()
+            .and_then(|[]| look(data.as_ref(), |set: &Set| Reply::Set(set.iter().cloned().map(Reply::Bulk).collect()))),
+        "SISMEMBER" => command
+            .rest()
+            .and_then(|[member]| look(data.as_ref(), |set: &Set| Reply::Integer(set.contains(member).into()))),
         "HSET" => hset(data, command),
         "HGET" => command.rest().and_then(|[field]| {
-            look(data.as_ref(), |hash: &IndexMap<Vec<u8>, Vec<u8>>| hash.get(&**field).map_or(Reply::Null, Reply::bulk))
+            look(data.as_ref(), |hash: &Hash| hash.get(field).cloned().map_or(Reply::Null, Reply::Bulk))
         }),
-        "HDEL" => members(command).and_then(|fields| {
-            change(data, |hash: &mut IndexMap<Vec<u8>, Vec<u8>>| {
-                Reply::count(fields.iter().filter(|field| hash.swap_remove(&***field).is_some()).count())
+        "HDEL" => command.at_least(1).and_then(|fields| {
+            change(data, |hash: &mut Hash| {
+                Reply::count(fields.iter().filter(|field| hash.swap_remove(*field).is_some()).count())
             })
         }),
         "HGETALL" => command.rest().and_then(|[]| {
-            look(data.as_ref(), |hash: &IndexMap<Vec<u8>, Vec<u8>>| {
-                Reply::Map(hash.iter().map(|(field, value)| (Reply::bulk(field), Reply::bulk(value))).collect())
+            look(data.as_ref(), |hash: &Hash| {
+                let pair = |(field, value): (&Bytes, &Bytes)| (Reply::Bulk(field.clone()), Reply::Bulk(value.clone()));
+                Reply::Map(hash.iter().map(pair).collect())
             })
         }),
-        "HLEN" => command.rest().and_then(|[]| look(data.as_ref(), |hash: &IndexMap<_, _>| Reply::count(hash.len()))),
+        "HLEN" => command.rest().and_then(|[]| look(data.as_ref(), |hash: &Hash| Reply::count(hash.len()))),
         "TYPE" => command.rest().map(|[]| Reply::Status(kind(data.as_ref()).into())),
-        _ => return None,
+        _ => return strings::run(data, verb, command),
     })
 }
 
@@ -131,57 +130,56 @@ fn change<C: Collection>(data: &mut Option<Data>, change: impl FnOnce(&mut C) ->
     Ok(reply)
 }
 
-fn members(command: &Command) -> Result<&[Bytes], Reply> {
-    command.at_least(1)
-}
-
-type List = VecDeque<Vec<u8>>;
-
-fn push(data: &mut Option<Data>, command: &Command, push: fn(&mut List, Vec<u8>)) -> Answer {
+fn push(data: &mut Option<Data>, command: &Command, push: fn(&mut List, Bytes)) -> Answer {
     let items = command.at_least(1)?;
     change(data, |list: &mut List| {
         for item in items {
-            push(list, item.to_vec());
+            push(list, owned(item));
         }
         Reply::count(list.len())
     })
 }
 
-fn pop(data: &mut Option<Data>, command: &Command, pop: fn(&mut List) -> Option<Vec<u8>>) -> Answer {
-    let count = count(command)?;
+fn pop(data: &mut Option<Data>, command: &Command, pop: fn(&mut List) -> Option<Bytes>) -> Answer {
+    let count = match command.at_least(0)? {
+        [] => None,
+        [count] => Some(positive(count)?),
+        _ => return Err(Reply::arity(&command.name)),
+    };
     let there = data.is_some();
     change(data, |list: &mut List| match count {
-        None => pop(list).map_or(Reply::Null, Reply::bulk),
-        Some(_) if !there => Reply::Null,
-        Some(count) => Reply::Array((0..count).map_while(|_| pop(list)).map(Reply::bulk).collect()),
+        None => pop(list).map_or(Reply::Null, Reply::Bulk),
+        Some(_) if !there => Reply::NullArray,
+        Some(count) => Reply::Array((0..count).map_while(|_| pop(list)).map(Reply::Bulk).collect()),
     })
 }
 
-/// Which members go is decided by the time of the command: a step draws no lots.
+/// Which members go is decided by the key and the time of the command: a step draws no lots.
 fn spop(data: &mut Option<Data>, command: &Command) -> Answer {
-    let count = count(command)?;
-    let mut lots = command.now;
-    let mut draw = |set: &mut IndexSet<Vec<u8>>| {
-        // the multiplier of Knuth's MMIX generator; its upper bits are the good ones
-        lots = lots.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    let count = match command.at_least(0)? {
+        [] => None,
+        [count] => Some(positive(count)?),
+        _ => return Err(Reply::syntax()),
+    };
+    // the multiplier of Knuth's MMIX generator; its upper bits are the good ones
+    let next = |lots: u64| lots.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    let key = command.args.first().into_iter().flatten();
+    let mut lots = key.fold(command.now, |lots, byte| next(lots ^ u64::from(*byte)));
+    let mut draw = |set: &mut Set| {
+        lots = next(lots);
         let at = (lots >> 33) as usize % set.len().max(1);
         set.swap_remove_index(at)
     };
-    change(data, |set: &mut IndexSet<Vec<u8>>| match count {
-        None => draw(set).map_or(Reply::Null, Reply::bulk),
-        Some(count) => Reply::Set((0..count).map_while(|_| draw(set)).map(Reply::bulk).collect()),
+    change(data, |set: &mut Set| match count {
+        None => draw(set).map_or(Reply::Null, Reply::Bulk),
+        Some(count) => Reply::Set((0..count).map_while(|_| draw(set)).map(Reply::Bulk).collect()),
     })
 }
 
-/// How many to take: one, if it is not said.
-fn count(command: &Command) -> Result<Option<usize>, Reply> {
-    match command.at_least(0)? {
-        [] => Ok(None),
-        [count] => usize::try_from(integer(count)?)
-            .map(Some)
-            .map_err(|_| Reply::error("ERR value is out of range, must be positive")),
-        _ => Err(Reply::arity(&command.name)),
-    }
+/// How many to take.
+fn positive(count: &[u8]) -> Result<usize, Reply> {
+    let count = integer(count).ok().and_then(|count| usize::try_from(count).ok());
+    count.ok_or_else(|| Reply::error("ERR value is out of range, must be positive"))
 }
 
 fn range(data: Option<&Data>, command: &Command) -> Answer {
@@ -193,7 +191,7 @@ fn range(data: Option<&Data>, command: &Command) -> Answer {
         let start = from_end(start).unwrap_or(0);
         // a stop before the first item leaves nothing
         let end = from_end(stop).map_or(0, |stop| stop.saturating_add(1));
-        Reply::Array(list.iter().take(end).skip(start).map(Reply::bulk).collect())
+        Reply::Array(list.iter().take(end).skip(start).cloned().map(Reply::Bulk).collect())
     })
 }
 
@@ -201,33 +199,52 @@ fn hset(data: &mut Option<Data>, command: &Command) -> Answer {
     let (pairs, []) = command.at_least(2)?.as_chunks() else {
         return Err(Reply::arity(&command.name));
     };
-    change(data, |hash: &mut IndexMap<Vec<u8>, Vec<u8>>| {
-        let is_new = |[field, value]: &&[Bytes; 2]| hash.insert(field.to_vec(), value.to_vec()).is_none();
+    change(data, |hash: &mut Hash| {
+        let is_new = |[field, value]: &&[Bytes; 2]| hash.insert(owned(field), owned(value)).is_none();
         Reply::count(pairs.iter().filter(is_new).count())
     })
 }
 
 impl Value for Option<Data> {
-    fn text(&self) -> Result<Option<&Vec<u8>>, Reply> {
+    fn text(&self) -> Result<Option<&Bytes>, Reply> {
         match self {
             None => Ok(None),
             Some(Data::Text(text)) => Ok(Some(text)),
             Some(_) => Err(wrong_type()),
         }
     }
-    fn text_mut(&mut self) -> Result<&mut Vec<u8>, Reply> {
-        match self.get_or_insert_with(|| Data::Text(Vec::new())) {
+    fn text_mut(&mut self) -> Result<&mut Bytes, Reply> {
+        match self.get_or_insert_with(|| Data::Text(Bytes::new())) {
             Data::Text(text) => Ok(text),
             _ => Err(wrong_type()),
         }
     }
-    fn set(&mut self, text: &[u8]) {
-        *self = Some(Data::Text(text.to_vec()));
+    fn set(&mut self, text: Bytes) {
+        *self = Some(Data::Text(text));
     }
     fn clear(&mut self) {
         *self = None;
     }
     fn exists(&self) -> bool {
         self.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn keys_of_one_moment_draw_lots_of_their_own() {
+        let drawn = |key: &str| {
+            let mut data = Some(Data::Set((0..100).map(|n| Bytes::from(n.to_string())).collect()));
+            let command = Command { now: 1, name: "SPOP".into(), args: vec![Bytes::copy_from_slice(key.as_bytes())] };
+            format!("{:?}", run(&mut data, "SPOP", &command))
+        };
+        let all: BTreeSet<_> = (0..20).map(|n| drawn(&format!("key:{n}"))).collect();
+        assert!(all.len() > 10, "{all:?}");
+        assert_eq!(drawn("key"), drawn("key"), "a step that runs again draws the same");
     }
 }

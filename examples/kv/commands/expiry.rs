@@ -2,14 +2,19 @@
 
 use bytes::Bytes;
 
-use super::{Answer, Command, Value, integer, strings};
+use super::{Answer, Command, Value, integer, owned};
 use crate::reply::Reply;
 
 /// When a key ends, in milliseconds since 1970, if it does.
 pub(crate) type Expires = Option<u64>;
 
-/// Runs a command of this group or on text; `None` if it is of neither.
-pub(crate) fn run(value: &mut impl Value, expires: &mut Expires, command: &Command) -> Option<Answer> {
+/// Runs a command of this group, or of the `others` that the version knows; `None` if it is of neither.
+pub(crate) fn run<V: Value>(
+    value: &mut V,
+    expires: &mut Expires,
+    command: &Command,
+    others: impl FnOnce(&mut V, &str, &Command) -> Option<Answer>,
+) -> Option<Answer> {
     if expired(*expires, command.now) {
         value.clear();
         *expires = None;
@@ -18,17 +23,17 @@ pub(crate) fn run(value: &mut impl Value, expires: &mut Expires, command: &Comma
         "SET" => set(value, expires, command),
         "SETEX" => command.rest().and_then(|[seconds, text]| {
             let ends = ends(command, seconds, 1000, true)?;
-            value.set(text);
+            value.set(owned(text));
             *expires = ends;
             Ok(Reply::OK)
         }),
-        "EXPIRE" => command.rest().and_then(|[time]| expire(value, expires, command, time, 1000)),
-        "PEXPIRE" => command.rest().and_then(|[time]| expire(value, expires, command, time, 1)),
+        "EXPIRE" => expire(value, expires, command, 1000),
+        "PEXPIRE" => expire(value, expires, command, 1),
         "TTL" => command.rest().map(|[]| left(value, *expires, command.now, 1000)),
         "PTTL" => command.rest().map(|[]| left(value, *expires, command.now, 1)),
         "PERSIST" => command.rest().map(|[]| Reply::Integer(expires.take().is_some().into())),
         verb => {
-            let answer = strings::run(value, command)?;
+            let answer = others(value, verb, command)?;
             if verb == "MSET" && answer.is_ok() {
                 *expires = None;
             }
@@ -50,33 +55,65 @@ fn set(value: &mut impl Value, expires: &mut Expires, command: &Command) -> Answ
     let [text, options @ ..] = command.at_least(1)? else {
         return Err(Reply::arity(&command.name));
     };
-    let (mut only_if, mut until, mut keep) = (None, None, false);
+    let (mut only_if, mut lives, mut keep) = (None, None, false);
     let mut options = options.iter();
     while let Some(option) = options.next() {
-        match (option.to_ascii_uppercase().as_slice(), only_if, until, keep) {
-            (b"NX", None, _, _) => only_if = Some(false),
-            (b"XX", None, _, _) => only_if = Some(true),
-            (b"KEEPTTL", _, None, false) => keep = true,
-            (unit @ (b"EX" | b"PX"), _, None, false) => {
-                let time = options.next().ok_or_else(Reply::syntax)?;
-                until = ends(command, time, if unit == b"EX" { 1000 } else { 1 }, true)?;
-            }
+        match option.to_ascii_uppercase().as_slice() {
+            b"NX" if only_if != Some(true) => only_if = Some(false),
+            b"XX" if only_if != Some(false) => only_if = Some(true),
+            b"KEEPTTL" if lives.is_none() => keep = true,
+            b"EX" if !keep && !matches!(lives, Some((_, 1))) => lives = Some((time(options.next())?, 1000)),
+            b"PX" if !keep && !matches!(lives, Some((_, 1000))) => lives = Some((time(options.next())?, 1)),
             _ => return Err(Reply::syntax()),
         }
     }
+    // looked at only now: an option that is wrong comes before a time that is
+    let until = match lives {
+        Some((time, unit)) => ends(command, time, unit, true)?,
+        None => None,
+    };
     if only_if.is_some_and(|there| there != value.exists()) {
         return Ok(Reply::Null);
     }
-    value.set(text);
+    value.set(owned(text));
     if !keep {
         *expires = until;
     }
     Ok(Reply::OK)
 }
 
-fn expire(value: &mut impl Value, expires: &mut Expires, command: &Command, time: &Bytes, unit: i64) -> Answer {
+fn time(time: Option<&Bytes>) -> Result<&Bytes, Reply> {
+    time.ok_or_else(Reply::syntax)
+}
+
+fn expire(value: &mut impl Value, expires: &mut Expires, command: &Command, unit: i64) -> Answer {
+    let [time, options @ ..] = command.at_least(1)? else {
+        return Err(Reply::arity(&command.name));
+    };
+    let [mut nx, mut xx, mut gt, mut lt] = [false; 4];
+    for option in options {
+        match option.to_ascii_uppercase().as_slice() {
+            b"NX" => nx = true,
+            b"XX" => xx = true,
+            b"GT" => gt = true,
+            b"LT" => lt = true,
+            _ => {
+                let option = String::from_utf8_lossy(option);
+                return Err(Reply::error(format_args!("ERR Unsupported option {option}")));
+            }
+        }
+    }
+    if nx && (xx || gt || lt) {
+        return Err(Reply::error("ERR NX and XX, GT or LT options at the same time are not compatible"));
+    }
+    if gt && lt {
+        return Err(Reply::error("ERR GT and LT options at the same time are not compatible"));
+    }
     let ends = ends(command, time, unit, false)?;
-    if !value.exists() {
+    // a key that does not end lives longer than any other
+    let (now, then) = (expires.unwrap_or(u64::MAX), ends.unwrap_or(u64::MAX));
+    let unmet = nx && expires.is_some() || xx && expires.is_none() || gt && then <= now || lt && then >= now;
+    if unmet || !value.exists() {
         return Ok(Reply::Integer(0));
     }
     *expires = ends;

@@ -65,6 +65,11 @@ pub(crate) fn integer(bytes: &[u8]) -> Result<i64, Reply> {
         .ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))
 }
 
+/// An argument as bytes of its own, to be kept: as it came it is a slice of all that the client sent with it.
+pub(crate) fn owned(argument: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(argument)
+}
+
 /// The error for a command on a key of another type.
 pub(crate) fn wrong_type() -> Reply {
     Reply::error("WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -73,26 +78,26 @@ pub(crate) fn wrong_type() -> Reply {
 /// What a key may hold, as far as commands on text need to know: text, nothing, or something else.
 pub(crate) trait Value {
     /// Its text, if it holds anything.
-    fn text(&self) -> Result<Option<&Vec<u8>>, Reply>;
+    fn text(&self) -> Result<Option<&Bytes>, Reply>;
     /// Its text; a key that holds nothing then holds empty text.
-    fn text_mut(&mut self) -> Result<&mut Vec<u8>, Reply>;
+    fn text_mut(&mut self) -> Result<&mut Bytes, Reply>;
     /// Replaces what it holds.
-    fn set(&mut self, text: &[u8]);
+    fn set(&mut self, text: Bytes);
     /// Ends what it holds.
     fn clear(&mut self);
     /// Whether it holds anything.
     fn exists(&self) -> bool;
 }
 
-impl Value for Option<Vec<u8>> {
-    fn text(&self) -> Result<Option<&Vec<u8>>, Reply> {
+impl Value for Option<Bytes> {
+    fn text(&self) -> Result<Option<&Bytes>, Reply> {
         Ok(self.as_ref())
     }
-    fn text_mut(&mut self) -> Result<&mut Vec<u8>, Reply> {
+    fn text_mut(&mut self) -> Result<&mut Bytes, Reply> {
         Ok(self.get_or_insert_default())
     }
-    fn set(&mut self, text: &[u8]) {
-        *self = Some(text.to_vec());
+    fn set(&mut self, text: Bytes) {
+        *self = Some(text);
     }
     fn clear(&mut self) {
         *self = None;

@@ -1,23 +1,30 @@
 //! Commands on text: all that version 1 knows.
 
-use super::{Answer, Command, Value, integer};
+use std::mem;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{Answer, Command, Value, integer, owned};
 use crate::reply::Reply;
 
+/// The longest text, as Redis' `proto-max-bulk-len` is by default: an argument is no longer either.
+const MAX_TEXT: usize = 512 << 20;
+
 /// Runs a command; `None` if it is not of this group.
-pub(crate) fn run(value: &mut impl Value, command: &Command) -> Option<Answer> {
-    Some(match command.verb().as_str() {
+pub(crate) fn run(value: &mut impl Value, verb: &str, command: &Command) -> Option<Answer> {
+    Some(match verb {
         "GET" => get(value, command),
         // one key of many: a key of another type is as good as absent
-        "MGET" => command.rest().map(|[]| value.text().ok().flatten().map_or(Reply::Null, Reply::bulk)),
+        "MGET" => command.rest().map(|[]| value.text().ok().flatten().cloned().map_or(Reply::Null, Reply::Bulk)),
         "SET" => match command.rest() {
             Ok([text]) => {
-                value.set(text);
+                value.set(owned(text));
                 Ok(Reply::OK)
             }
             Err(arity) => Err(if command.args.len() > 2 { Reply::syntax() } else { arity }),
         },
         "MSET" => command.rest().map(|[text]| {
-            value.set(text);
+            value.set(owned(text));
             Reply::OK
         }),
         "DEL" => command.rest().map(|[]| {
@@ -33,24 +40,50 @@ pub(crate) fn run(value: &mut impl Value, command: &Command) -> Option<Answer> {
             let n = integer(n)?.checked_neg().ok_or_else(|| Reply::error("ERR decrement would overflow"))?;
             add(value, n)
         }),
-        "APPEND" => command.rest().and_then(|[more]| {
-            let text = value.text_mut()?;
-            text.extend_from_slice(more);
-            Ok(Reply::count(text.len()))
-        }),
-        "STRLEN" => command.rest().and_then(|[]| Ok(Reply::count(value.text()?.map_or(0, Vec::len)))),
+        "APPEND" => command.rest().and_then(|[more]| append(value, more)),
+        "STRLEN" => command.rest().and_then(|[]| Ok(Reply::count(value.text()?.map_or(0, Bytes::len)))),
         _ => return None,
     })
 }
 
 fn get(value: &impl Value, command: &Command) -> Answer {
     let [] = command.rest()?;
-    Ok(value.text()?.map_or(Reply::Null, Reply::bulk))
+    Ok(value.text()?.cloned().map_or(Reply::Null, Reply::Bulk))
 }
 
 fn add(value: &mut impl Value, n: i64) -> Answer {
     let now = value.text()?.map_or(Ok(0), |text| integer(text))?;
     let sum = now.checked_add(n).ok_or_else(|| Reply::error("ERR increment or decrement would overflow"))?;
-    value.set(sum.to_string().as_bytes());
+    value.set(owned(sum.to_string().as_bytes()));
     Ok(Reply::Integer(sum))
+}
+
+fn append(value: &mut impl Value, more: &[u8]) -> Answer {
+    if value.text()?.map_or(0, Bytes::len) + more.len() > MAX_TEXT {
+        return Err(Reply::error("ERR string exceeds maximum allowed size (proto-max-bulk-len)"));
+    }
+    let text = value.text_mut()?;
+    // in place, unless a reply that shares it is still on its way
+    let mut longer = mem::take(text).try_into_mut().unwrap_or_else(|shared| BytesMut::from(&*shared));
+    longer.extend_from_slice(more);
+    *text = longer.freeze();
+    Ok(Reply::count(text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_grows_up_to_a_limit_and_what_was_sent_stays_as_it_was() {
+        let mut value = Some(Bytes::from_static(b"a"));
+        let sent = value.clone();
+        assert_eq!(append(&mut value, b"b"), Ok(Reply::Integer(2)));
+        assert_eq!((sent, value), (Some(Bytes::from_static(b"a")), Some(Bytes::from_static(b"ab"))));
+        // zeros that nobody touches take no memory
+        let mut full = Some(Bytes::from(vec![0; MAX_TEXT]));
+        let refused = append(&mut full, b"x").unwrap_err();
+        assert_eq!(refused, Reply::error("ERR string exceeds maximum allowed size (proto-max-bulk-len)"));
+        assert_eq!(append(&mut full, b""), Ok(Reply::count(MAX_TEXT)));
+    }
 }

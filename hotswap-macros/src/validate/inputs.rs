@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use syn::{Attribute, FnArg, GenericParam, Ident, LitStr, Member, ReturnType, Safety, Signature, Type};
+use syn::ext::IdentExt;
+use syn::{Attribute, FnArg, GenericParam, Ident, LitStr, Member, ReturnType, Safety, Signature, Type, TypeReference};
 
-use super::chain::{Line, Link, has, lacking};
+use super::chain::{Line, Link, has, lacking, runs_on};
+use super::is_state;
 use super::types::plain;
 use crate::diag::Diag;
 use crate::model::{Adapt, Adapter, Input, Shared, Way};
@@ -45,17 +47,64 @@ struct Known {
     open_output: bool,
 }
 
+/// What the functions that could not be read may take, so that it is not said to be untaken.
+#[derive(Default)]
+struct Lost {
+    /// The version, or none for any; the type's key, or none for any.
+    taken: Vec<(Option<u32>, Option<String>)>,
+    /// An adapter is among them.
+    adapter: bool,
+}
+
+impl Lost {
+    /// May stand for any type in a signature.
+    fn function(&mut self, parsed: &Parsed, number: Option<u32>, signature: &Signature) {
+        let types = signature.inputs.iter().filter_map(|parameter| match parameter {
+            FnArg::Typed(parameter) => Some(match bare(&parameter.ty) {
+                Type::Reference(reference) => &*reference.elem,
+                ty => ty,
+            }),
+            FnArg::Receiver(_) => None,
+        });
+        let keys: Vec<String> = types.map(|ty| parsed.scope.key(ty)).collect();
+        if keys.is_empty() {
+            self.taken.push((number, None));
+        }
+        self.taken.extend(keys.into_iter().map(|key| (number, Some(key))));
+    }
+
+    fn may_take(&self, number: u32, key: &str) -> bool {
+        self.taken.iter().any(|(version, taken)| {
+            version.is_none_or(|version| version == number) && taken.as_ref().is_none_or(|taken| taken == key)
+        })
+    }
+
+    fn may_name(&self, key: &str) -> bool {
+        self.taken.iter().any(|(_, taken)| taken.as_ref().is_none_or(|taken| taken == key))
+    }
+}
+
 /// Finds every input and how each version takes it.
 pub(super) fn inputs(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Inputs {
-    let mut whole = !parsed.incomplete;
+    let mut lost = Lost::default();
+    for signature in parsed.lost.iter().chain(line.strays.iter().map(|step| &step.item.sig)) {
+        lost.function(parsed, None, signature);
+    }
     let mut steps: Vec<Vec<Step<'_>>> = Vec::new();
     for link in &line.links {
         let mut of_version: Vec<Step<'_>> = Vec::new();
         for function in &link.steps {
-            let Some(step) = step(parsed, link, function, diag) else {
-                whole = false;
-                continue;
-            };
+            // where version and state disagree, it may be another version's step
+            let runs_on = runs_on(&function.item.sig);
+            let agrees = |state: &&Ident| runs_on.is_some_and(|ty| is_state(parsed, state, ty));
+            let number = link.state.filter(agrees).map(|_| link.number.value);
+            let read = step(parsed, link, function, diag);
+            if read.is_none() && function.item.sig.inputs.len() < 2 {
+                lost.taken.push((number, None));
+            } else if read.is_none() || number.is_none() {
+                lost.function(parsed, number, &function.item.sig);
+            }
+            let Some(step) = read else { continue };
             if let Some(first) = of_version.iter().find(|first| first.key == step.key) {
                 let (first, second) = (&first.function.item.sig.ident, &function.item.sig.ident);
                 diag.step_twice(second, link.number.value, show(&step.input), first, second);
@@ -66,20 +115,30 @@ pub(super) fn inputs(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Input
         steps.push(of_version);
     }
     let mut known = stepped(parsed, line, &steps, diag);
-    let drafts = drafts(parsed, &mut whole, diag);
-    let adapters = sides(parsed, &mut known, drafts, &mut whole, diag);
-    let mut search =
-        Search { parsed, line, steps: &steps, known, adapters, ambiguous: Vec::new(), dropped: Vec::new() };
+    let drafts = drafts(parsed, &known, &mut lost, diag);
+    let adapters = sides(parsed, &mut known, drafts, &mut lost, diag);
+    let mut search = Search {
+        parsed,
+        line,
+        steps: &steps,
+        lost: &lost,
+        known,
+        adapters,
+        ambiguous: Vec::new(),
+        dropped: Vec::new(),
+    };
+    let mut confused = Vec::new();
     for version in 0..line.links.len() {
         search.version(version, diag);
-        if whole {
-            search.untaken(version, diag);
-        }
+        let mut of_version = search.untaken(version, diag);
+        confused.append(&mut of_version);
     }
     search.outputs(diag);
-    variants(parsed, &steps, &mut search.known, diag);
+    variants(parsed, &lost, &steps, &confused, &mut search.known, diag);
+    // by its way from the root of the crate it may be an input that is known already, and a stub cannot be made twice
+    let again = |known: &Known| confused.contains(&known.key) && known.key.starts_with("crate");
     Inputs {
-        inputs: search.known.into_iter().map(|known| known.input).collect(),
+        inputs: search.known.into_iter().filter(|known| !again(known)).map(|known| known.input).collect(),
         adapters: search.adapters.into_iter().map(|(_, draft)| draft.adapter).collect(),
     }
 }
@@ -102,23 +161,41 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
         return None;
     };
     let Type::Reference(reference) = bare(&first.ty) else {
-        diag.state_by_value(&first.ty, name, show(&first.ty));
+        let swapped = match bare(&second.ty) {
+            Type::Reference(second) => parsed.states.iter().any(|state| is_state(parsed, &state.ident, &second.elem)),
+            _ => false,
+        };
+        if swapped {
+            diag.step_swapped(&first.ty, name, show(&second.ty), show(&first.ty));
+        } else {
+            diag.state_by_value(&first.ty, name, show(&first.ty));
+        }
         return None;
     };
-    let given = parsed.scope.key(&reference.elem);
+    if !borrows_briefly(reference, "step", name, diag) {
+        return None;
+    }
     // a generic state has had its message, with or without its arguments here
     let generic = parsed.scope.decl(&reference.elem).filter(|decl| !decl.generics.params.is_empty());
     if let Some(state) = link.state
-        && parsed.scope.key(&syn::parse_quote!(#state)) != given
+        && !is_state(parsed, state, &reference.elem)
         && generic.is_none_or(|decl| decl.ident != *state)
     {
         let given = show(&reference.elem);
-        match parsed.states.iter().find(|other| other.ident == *given) {
+        match parsed.states.iter().find(|other| is_state(parsed, &other.ident, &reference.elem)) {
             Some(other) => {
                 diag.state_of_another_version(&reference.elem, name, number, &given, other.number.value, state);
             }
             None => diag.unknown_state(&reference.elem, name, number, &given, state),
         }
+        return None;
+    }
+    // what owns a `str` or a slice is another type, and is named below
+    if let Type::Reference(reference) = bare(&second.ty)
+        && !matches!(&*reference.elem, Type::Path(path) if path.path.is_ident("str"))
+        && !matches!(&*reference.elem, Type::Slice(_))
+    {
+        diag.input_borrowed(reference, name, show(&reference.elem));
         return None;
     }
     let output = match &signature.output {
@@ -148,9 +225,11 @@ fn input_hint(signature: &Signature) -> String {
     if let Some(FnArg::Typed(second)) = signature.inputs.iter().nth(1) {
         return show(&second.ty);
     }
-    let name = signature.ident.to_string();
-    let mut letters = name.trim_start_matches("r#").chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>()
+    };
+    signature.ident.unraw().to_string().split('_').map(capital).collect()
 }
 
 /// Whether a marked function is an ordinary one: free, synchronous, safe and without parameters of type or lifetime.
@@ -175,6 +254,15 @@ pub(super) fn plain_function(signature: &Signature, role: &str, usage: &str, dia
         diag.function_receiver(receiver, role, name, usage);
     }
     diag.count() == before
+}
+
+/// What a function borrows it borrows while it runs: any lifetime, so none is named.
+pub(super) fn borrows_briefly(reference: &TypeReference, role: &str, name: &Ident, diag: &mut Diag) -> bool {
+    let Some(lifetime) = reference.lifetime.as_ref().filter(|lifetime| lifetime.ident != "_") else { return true };
+    let mut written = reference.clone();
+    written.lifetime = None;
+    diag.reference_lifetime(lifetime, lifetime, role, name, show(&written));
+    false
 }
 
 /// Every type that some step takes, with the one output it has.
@@ -213,18 +301,23 @@ fn stepped(parsed: &Parsed, line: &Line<'_>, steps: &[Vec<Step<'_>>], diag: &mut
 }
 
 /// Reads the adapters, and what `extends` makes.
-fn drafts<'p>(parsed: &'p Parsed, whole: &mut bool, diag: &mut Diag) -> Vec<Draft<'p>> {
+fn drafts<'p>(parsed: &'p Parsed, known: &[Known], lost: &mut Lost, diag: &mut Diag) -> Vec<Draft<'p>> {
     let mut drafts: Vec<Draft<'p>> = Vec::new();
     for function in &parsed.adapters {
-        match adapter(parsed, function, diag) {
-            Some(draft) => drafts.push(draft),
-            None => *whole = false,
+        if let Some(draft) = adapter(parsed, known, function, diag) {
+            drafts.push(draft);
+        } else {
+            lost.adapter = true;
+            lost.function(parsed, None, &function.item.sig);
         }
     }
     for extends in &parsed.extends {
-        match extended(parsed, extends, diag) {
-            Some(both) => drafts.extend(both),
-            None => *whole = false,
+        if let Some(both) = extended(parsed, extends, diag) {
+            drafts.extend(both);
+        } else {
+            lost.adapter = true;
+            let (of, ident) = (&extends.of, &extends.ident);
+            lost.taken.extend([of, &syn::parse_quote!(#ident)].map(|ty| (None, Some(parsed.scope.key(ty)))));
         }
     }
     let mut again = Vec::new();
@@ -242,7 +335,7 @@ fn drafts<'p>(parsed: &'p Parsed, whole: &mut bool, diag: &mut Diag) -> Vec<Draf
 }
 
 /// Reads an adapter's signature.
-fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Option<Draft<'p>> {
+fn adapter<'p>(parsed: &Parsed, known: &[Known], function: &'p Function, diag: &mut Diag) -> Option<Draft<'p>> {
     let signature = &function.item.sig;
     let name = &signature.ident;
     let usage =
@@ -258,19 +351,38 @@ fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Opti
         diag.adapter_returns_nothing(name, name, &usage);
         return None;
     };
+    let side = function.marker.adapt.as_ref().and_then(|(_, side)| *side);
+    let taken = match bare(&from.ty) {
+        Type::Reference(reference) if !borrows_briefly(reference, "adapter", name, diag) => return None,
+        Type::Reference(reference) => &*reference.elem,
+        taken => taken,
+    };
+    // an `Option` that is itself an input or output is no sign of an adapter that may not fit
+    let key = |ty: &Type| parsed.scope.key(ty);
+    let between = |of: fn(&Known) -> &Type, to: &Type| {
+        [key(taken), key(to)].iter().all(|end| known.iter().any(|known| key(of(known)) == *end))
+    };
+    let of_inputs = |to: &Type| side != Some(Side::Output) && between(|known| &known.input.ty, to);
+    let of_outputs = |to: &Type| side != Some(Side::Input) && between(|known| &known.input.output, to);
+    let is_whole = side == Some(Side::Output) || of_inputs(to) || of_outputs(to);
     let optional = parsed.scope.arguments(to, "Option").filter(|arguments| arguments.len() == 1);
     let (from, to, partial) = match (bare(&from.ty), optional) {
-        (Type::Reference(reference), Some(to)) => ((*reference.elem).clone(), to[0].clone(), true),
+        (Type::Reference(_), Some(inner)) if !of_outputs(to) || of_inputs(inner[0]) => (taken, inner[0], true),
+        (Type::Reference(reference), Some(_)) => {
+            diag.output_adapter_borrows(reference, name, show(taken), show(to));
+            return None;
+        }
         (Type::Reference(reference), None) => {
-            diag.adapter_borrows(reference, name, show(&reference.elem), show(to));
+            diag.adapter_borrows(reference, name, show(taken), show(to));
             return None;
         }
-        (from, Some(inner)) => {
-            diag.adapter_consumes(from, name, show(from), show(inner[0]));
+        (_, Some(inner)) if !is_whole => {
+            diag.adapter_consumes(taken, name, show(taken), show(inner[0]));
             return None;
         }
-        (from, None) => (from.clone(), (**to).clone(), false),
+        _ => (taken, &**to, false),
     };
+    let (from, to) = (from.clone(), to.clone());
     let (from_key, to_key) = (parsed.scope.key(&from), parsed.scope.key(&to));
     if from_key == to_key {
         diag.adapter_to_itself(name, name, show(&from));
@@ -280,7 +392,7 @@ fn adapter<'p>(parsed: &Parsed, function: &'p Function, diag: &mut Diag) -> Opti
         adapter: Adapter { from, to, partial, how: Adapt::Written(name.clone()), cfg: function.cfg.clone() },
         from: from_key,
         to: to_key,
-        side: function.marker.adapt.as_ref().and_then(|(_, side)| *side),
+        side,
         at: name,
         name: name.to_string(),
     })
@@ -352,7 +464,7 @@ fn sides<'p>(
     parsed: &Parsed,
     known: &mut Vec<Known>,
     drafts: Vec<Draft<'p>>,
-    whole: &mut bool,
+    lost: &mut Lost,
     diag: &mut Diag,
 ) -> Vec<(Side, Draft<'p>)> {
     let inputs: Vec<String> = known.iter().map(|known| known.key.clone()).collect();
@@ -369,13 +481,14 @@ fn sides<'p>(
                 let (from, to) = (show(&draft.adapter.from), show(&draft.adapter.to));
                 if as_input == 0 {
                     // the step that would make it one may be what could not be read
-                    if *whole {
+                    if lost.taken.is_empty() && !parsed.incomplete {
                         diag.adapter_of_nothing(draft.at, &draft.name, &from, &to);
                     }
                 } else {
                     diag.adapter_of_both(draft.at, &draft.name, &from, &to);
                 }
-                *whole = false;
+                lost.adapter = true;
+                lost.taken.push((None, Some(draft.from)));
                 continue;
             }
         };
@@ -383,6 +496,7 @@ fn sides<'p>(
             // the half of `extends` that does not fit every output is of no use, which is no mistake
             if let Adapt::Written(_) = draft.adapter.how {
                 diag.output_adapter_partial(draft.at, &draft.name);
+                lost.adapter = true;
             }
             continue;
         }
@@ -409,6 +523,7 @@ struct Search<'a, 'p> {
     parsed: &'p Parsed,
     line: &'a Line<'p>,
     steps: &'a [Vec<Step<'p>>],
+    lost: &'a Lost,
     known: Vec<Known>,
     adapters: Vec<(Side, Draft<'p>)>,
     /// Inputs with two ways, each reported once.
@@ -485,8 +600,9 @@ impl Search<'_, '_> {
         let mut dropped = Vec::new();
         for ty in &link.options.drops {
             let shown = show(ty);
-            let Some(input) = self.find(&self.parsed.scope.key(ty)) else {
-                if !self.parsed.incomplete {
+            let key = self.parsed.scope.key(ty);
+            let Some(input) = self.find(&key) else {
+                if !self.line.incomplete && !self.lost.may_name(&key) {
                     diag.drops_no_input(ty, number, &shown);
                 }
                 continue;
@@ -495,6 +611,7 @@ impl Search<'_, '_> {
                 diag.drops_a_step(ty, number, &shown, function);
             } else if let Some(previous) = link.previous
                 && let Way::Refused = self.known[input].input.ways[previous]
+                && !self.lost.may_name(&key)
             {
                 diag.drops_untaken(ty, number, &shown, self.line.links[previous].number.value);
             } else if dropped.contains(&input) {
@@ -508,9 +625,16 @@ impl Search<'_, '_> {
     }
 
     /// What the predecessor takes, this version takes or drops.
-    fn untaken(&self, version: usize, diag: &mut Diag) {
+    ///
+    /// Gives the types of which it said that others of their name are taken or not.
+    fn untaken(&self, version: usize, diag: &mut Diag) -> Vec<String> {
         let link = &self.line.links[version];
-        let (Some(previous), Some(state)) = (link.previous, link.state) else { return };
+        let (Some(previous), Some(state)) = (link.previous, link.state) else { return Vec::new() };
+        // what is dropped by a name that is none may be what is not taken
+        let unknown = |ty: &Type| self.find(&self.parsed.scope.key(ty)).is_none();
+        if link.options.unread("drops") || link.options.drops.iter().any(unknown) {
+            return Vec::new();
+        }
         let untaken: Vec<&Known> = self
             .known
             .iter()
@@ -520,6 +644,7 @@ impl Search<'_, '_> {
                     && matches!(known.input.ways[version], Way::Refused)
                     && !self.dropped[version].contains(input)
                     && !self.ambiguous.contains(input)
+                    && !self.lost.may_take(link.number.value, &known.key)
             })
             .map(|(_, known)| known)
             .collect();
@@ -528,18 +653,70 @@ impl Search<'_, '_> {
         if link.steps.is_empty() && !untaken.is_empty() {
             let inputs: Vec<String> = untaken.iter().map(|known| show(&known.input.ty)).collect();
             let taken: Vec<String> = inputs.iter().map(quoted).collect();
-            diag.no_steps_any_more(at, number, before, taken.join(", "), inputs.join(", "), state);
-            return;
+            let unmarked = untaken.iter().map(|known| self.unmarked(known, state, number)).collect::<String>();
+            diag.no_steps_any_more(at, number, before, taken.join(", "), inputs.join(", "), state, unmarked);
+            return Vec::new();
         }
+        let mut confused = Vec::new();
         for known in untaken {
             let input = show(&known.input.ty);
-            match self.late_partial(version, known) {
-                Some((draft, first)) => {
-                    diag.partial_after_first(draft.at, &draft.name, &first.name, number, &input);
-                }
-                None => diag.untaken(at, number, &input, before, state, show(&known.input.output)),
+            if let Some((draft, first)) = self.late_partial(version, known) {
+                diag.partial_after_first(draft.at, &draft.name, &first.name, number, &input);
+            } else {
+                let hint = match self.namesake(version, known) {
+                    Some(other) => {
+                        confused.extend([known.key.clone(), other.key.clone()]);
+                        format!(
+                            "it takes `{}`: if that is the same type, write it the same way; ",
+                            show(&other.input.ty)
+                        )
+                    }
+                    None => self.hint(version, known, state, number),
+                };
+                let returns = match &known.input.output {
+                    Type::Tuple(unit) if unit.elems.is_empty() => String::new(),
+                    output => format!(" -> {}", show(output)),
+                };
+                diag.untaken(at, number, &input, before, state, returns, hint);
             }
         }
+        confused
+    }
+
+    fn takes(&self, version: usize, key: &str) -> bool {
+        self.find(key).is_some_and(|input| !matches!(self.known[input].input.ways[version], Way::Refused))
+    }
+
+    /// An input of the same name that this version takes.
+    fn namesake(&self, version: usize, known: &Known) -> Option<&Known> {
+        let name = own_name(&known.input.ty)?;
+        let same = |other: &&Known| own_name(&other.input.ty).is_some_and(|other| other == name);
+        self.known.iter().filter(same).find(|other| other.key != known.key && self.takes(version, &other.key))
+    }
+
+    /// What may have been meant to take an input.
+    fn hint(&self, version: usize, known: &Known, state: &Ident, number: u32) -> String {
+        let back = |draft: &&Draft<'_>| draft.to == known.key && self.takes(version, &draft.from);
+        if let Some(draft) = self.adapters.iter().map(|(_, draft)| draft).find(back) {
+            return format!("`{}` adapts the other way; ", draft.name);
+        }
+        self.unmarked(known, state, number)
+    }
+
+    /// A function that could be the missing step, if only it had a marker.
+    fn unmarked(&self, known: &Known, state: &Ident, number: u32) -> String {
+        let takes = |function: &&Signature| {
+            let second = match function.inputs.iter().nth(1) {
+                Some(FnArg::Typed(second)) if function.inputs.len() == 2 => &second.ty,
+                _ => return false,
+            };
+            runs_on(function).is_some_and(|ty| is_state(self.parsed, state, ty))
+                && self.parsed.scope.key(second) == known.key
+        };
+        let found = self.parsed.unmarked.iter().find(takes);
+        found.map_or_else(String::new, |function| {
+            format!("mark `{}` with `#[machine(version = {number})]`; or ", function.ident)
+        })
     }
 
     /// An adapter of this input that leads to one which the version takes only partially, and that one's adapter.
@@ -574,10 +751,11 @@ impl Search<'_, '_> {
             }
         }
         for input in 0..self.known.len() {
-            if self.known[input].open_output && !self.parsed.incomplete {
+            if self.known[input].open_output && !self.line.incomplete {
                 let key = &self.known[input].key;
+                let leads = |draft: &Draft<'_>| draft.from == *key && !self.lost.may_name(&draft.to);
                 if let Some((_, draft)) =
-                    self.adapters.iter().find(|(side, draft)| *side == Side::Input && draft.from == *key)
+                    self.adapters.iter().find(|(side, draft)| *side == Side::Input && leads(draft))
                 {
                     let (from, to) = (show(&draft.adapter.from), show(&draft.adapter.to));
                     diag.adapter_to_nowhere(draft.at, &draft.name, &from, &to);
@@ -593,12 +771,18 @@ impl Search<'_, '_> {
                         *side == Side::Output && draft.from == have_key && draft.to == want_key
                     });
                     if back.is_none()
-                        && !self.parsed.incomplete
+                        && !self.lost.adapter
+                        && !self.line.incomplete
                         && !missing.contains(&(have_key.clone(), want_key.clone()))
                     {
                         let draft = &self.adapters[adapter].1;
                         let input = show(&self.known[input].input.ty);
-                        diag.output_adapter_missing(draft.at, &draft.name, &input, show(want), show(have));
+                        let other_way = self
+                            .adapters
+                            .iter()
+                            .find(|(_, draft)| draft.from == want_key && draft.to == have_key)
+                            .map_or_else(String::new, |(_, draft)| format!("`{}` adapts the other way; ", draft.name));
+                        diag.output_adapter_missing(draft.at, &draft.name, &input, show(want), show(have), other_way);
                         missing.push((have_key, want_key));
                     }
                 }
@@ -628,11 +812,18 @@ impl Search<'_, '_> {
 }
 
 /// Names the variants of `AnyInput`: after the type, or as `input = "name"` says.
-fn variants(parsed: &Parsed, steps: &[Vec<Step<'_>>], known: &mut [Known], diag: &mut Diag) {
+fn variants(
+    parsed: &Parsed,
+    lost: &Lost,
+    steps: &[Vec<Step<'_>>],
+    confused: &[String],
+    known: &mut [Known],
+    diag: &mut Diag,
+) {
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
     for (ident, name) in &parsed.input_names {
         let key = parsed.scope.key(&syn::parse_quote!(#ident));
-        if !known.iter().any(|known| known.key == key) && !parsed.incomplete {
+        if !known.iter().any(|known| known.key == key) && !lost.may_name(&key) && !parsed.incomplete {
             diag.input_name_of_no_input(name, ident);
         }
     }
@@ -666,7 +857,9 @@ fn variants(parsed: &Parsed, steps: &[Vec<Step<'_>>], known: &mut [Known], diag:
         };
         let Some(variant) = variant else { continue };
         let shown = show(&known.input.ty);
-        if let Some(other) = taken.insert(variant.to_string(), shown.clone()) {
+        if let Some(other) = taken.insert(variant.to_string(), shown.clone())
+            && (name.is_some() || !confused.contains(&known.key))
+        {
             let at: &dyn quote::ToTokens = name.map_or(&known.input.ty as &dyn quote::ToTokens, |name| name);
             diag.input_name_taken(at, &other, &shown, &variant);
         }

@@ -2,14 +2,16 @@
 
 #![expect(clippy::similar_names, reason = "a line is made of links")]
 
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Expr, FnArg, Ident, Lit, Member, ReturnType, Type, UnOp};
+use syn::{Expr, FnArg, Ident, Lit, Member, ReturnType, Signature, Type, UnOp};
 
 use super::chain::{self, Line, Link};
-use super::inputs::{parameters, plain_function};
+use super::inputs::{borrows_briefly, parameters, plain_function};
+use super::is_state;
 use crate::diag::Diag;
 use crate::model::{Arm, Body, Edge, Field, Fields, How, Plan, Source};
-use crate::parse::{Function, Parsed, Removed};
+use crate::parse::{Function, Marker, Parsed, Removed};
 use crate::scope::{FieldDecl, Kind, Scope, TypeDecl, VariantDecl, bare, is_primitive, show};
 
 /// A written migration, with its ends found.
@@ -23,17 +25,22 @@ struct Written<'p> {
 
 /// Every declared migration: all the ways up in ascending order, then the ways down.
 pub(super) fn edges(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Vec<Edge> {
-    let written: Vec<Written<'_>> =
-        parsed.migrations.iter().filter_map(|function| read(parsed, line, function, diag)).collect();
-    let complete = !parsed.incomplete && written.len() == parsed.migrations.len();
+    let (mut written, mut lost): (Vec<Written<'_>>, Vec<&Signature>) = (Vec::new(), parsed.lost.iter().collect());
+    for function in &parsed.migrations {
+        match read(parsed, line, function, diag) {
+            Some(edge) => written.push(edge),
+            None => lost.push(&function.item.sig),
+        }
+    }
+    stray_markers(parsed, line, diag);
     let (mut ups, mut downs) = (Vec::new(), Vec::new());
     for (to, link) in line.links.iter().enumerate() {
-        let Some(from) = link.previous else {
-            stray_field_markers(parsed, link, diag);
-            continue;
-        };
+        let Some(from) = link.previous.filter(|_| !link.repeats) else { continue };
         let find = |from: usize, to: usize| written.iter().filter(move |edge| edge.from == from && edge.to == to);
         if link.behaviour_only() {
+            for edge in find(from, to).chain(find(to, from)) {
+                keeps_the_state(edge.function, link, diag);
+            }
             ups.push(Edge { from, to, how: How::Identity, loses: None });
             downs.push(Edge { from: to, to: from, how: How::Identity, loses: None });
             continue;
@@ -52,33 +59,40 @@ pub(super) fn edges(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) -> Vec<Ed
             let name = &down.function.item.sig.ident;
             diag.reversible_and_written(reversible, number(line, to), number(line, from), name);
         }
-        let derive_down = link.options.reversible.is_some() && down.is_none();
-        let states = ends(parsed, line, from, to, up.is_some());
-        if let Some(ends) = &states {
-            ends.unused(up.map(|up| &up.function.item.sig.ident), derive_down, diag);
+        ups.extend(up.map(Written::edge));
+        downs.extend(down.map(Written::edge));
+        let Some(ends) = ends(parsed, line, from, to) else { continue };
+        // a migration that could not be read may be the one to this state
+        if up.is_none() && lost.iter().any(|function| may_migrate(function, &ends.old.ident, &ends.new.ident)) {
+            continue;
         }
-        match up {
-            Some(up) => ups.push(up.edge()),
-            None if complete || states.as_ref().is_some_and(|ends| ends.derivable().is_ok()) => {
-                if let Some(body) = states.as_ref().and_then(|ends| ends.derive_up(diag)) {
-                    ups.push(Edge { from, to, how: How::Derived(body), loses: None });
-                }
-            }
-            None => {}
-        }
-        match down {
-            Some(down) => downs.push(down.edge()),
-            None if derive_down => {
-                // what cannot be derived at all has been said for the way up, unless that one is written
-                if let Some(body) = states.as_ref().and_then(|ends| ends.derive_down(diag)) {
-                    downs.push(Edge { from: to, to: from, how: How::Derived(body), loses: None });
-                }
-            }
-            None => {}
-        }
+        ends.unused(up.map(|up| &up.function.item.sig.ident), diag);
+        let (up, down) = ends.derive(up.is_none(), link.options.reversible.is_some() && down.is_none(), diag);
+        ups.extend(up.map(|plan| Edge { from, to, how: How::Derived(plan), loses: None }));
+        downs.extend(down.map(|plan| Edge { from: to, to: from, how: How::Derived(plan), loses: None }));
     }
     ups.append(&mut downs);
     ups
+}
+
+/// Whether a function that could not be read may be the migration between two states.
+fn may_migrate(function: &Signature, old: &Ident, new: &Ident) -> bool {
+    fn names(tokens: TokenStream, state: &Ident) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(name) => name == *state,
+            TokenTree::Group(group) => names(group.stream(), state),
+            _ => false,
+        })
+    }
+    match &function.output {
+        ReturnType::Type(_, returned) => names(returned.to_token_stream(), new),
+        ReturnType::Default => function.inputs.len() == 1 && names(function.inputs.to_token_stream(), old),
+    }
+}
+
+fn keeps_the_state(function: &Function, link: &Link<'_>, diag: &mut Diag) {
+    let (name, state) = (&function.item.sig.ident, link.state.map(ToString::to_string).unwrap_or_default());
+    diag.keeps_the_state(name, name, link.number.value, state);
 }
 
 fn number(line: &Line<'_>, index: usize) -> u32 {
@@ -113,6 +127,11 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
         diag.parameters(name, "migration", name, parameters(signature), 1, &usage);
         return None;
     };
+    if let Type::Reference(reference) = bare(&old.ty)
+        && !borrows_briefly(reference, "migration", name, diag)
+    {
+        return None;
+    }
     let old = match (bare(&old.ty), moves) {
         (Type::Reference(reference), true) => {
             diag.moves_on_a_borrow(reference, name, show(&reference.elem));
@@ -141,6 +160,12 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
         },
         None => (&**returned, false),
     };
+    if let Some([inner]) = scope.arguments(returned, "Option").as_deref()
+        && parsed.states.iter().any(|state| is_state(parsed, &state.ident, inner))
+    {
+        diag.migration_returns_option(returned, name, show(inner));
+        return None;
+    }
     if moves && fallible && !gives_back(scope, returned, old) {
         diag.moves_loses_the_state(returned, name, show(old), show(new));
         return None;
@@ -149,7 +174,7 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
         Some((from, to)) => {
             let find = |number: &crate::parse::Number, diag: &mut Diag| {
                 let found = line.position(number.value);
-                if found.is_none() && !parsed.incomplete {
+                if found.is_none() && !line.incomplete {
                     diag.edge_of_unknown_version(&number.lit, number.value);
                 }
                 found
@@ -161,12 +186,14 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
         }
         None => (end(parsed, line, old, diag)?, end(parsed, line, new, diag)?),
     };
-    let edge = nearest_pair(line, from, to);
-    let Some((from, to)) = edge else {
-        // a hole in the line has had its message, and hides who the neighbours are
-        if from == to || line.links.iter().skip(1).all(|link| link.previous.is_some()) {
-            let (from, to) = (number(line, from), number(line, to));
-            diag.no_neighbours(name, name, from, to);
+    let Some((from, to)) = nearest_pair(line, from, to) else {
+        let kept = line.links.iter().find(|link| from == to && link.shares == Some(from));
+        if let Some(link) = kept {
+            keeps_the_state(function, link, diag);
+        } else if line.is_whole() {
+            // a hole in the line has had its message, and hides who the neighbours are
+            let instead = nearer(line, from, to);
+            diag.no_neighbours(name, name, number(line, from), number(line, to), instead);
         }
         return None;
     };
@@ -174,11 +201,21 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
     Some(Written { function, from, to, fallible, moves })
 }
 
+/// What to take or return for a migration of one step.
+fn nearer(line: &Line<'_>, from: usize, to: usize) -> String {
+    let before = line.links[from.max(to)].previous.map(|index| &line.links[index]);
+    match before.and_then(|link| Some((link.state?, link.number.value))) {
+        Some((state, number)) if from < to => format!("take `&{state}`, the state of version {number}: "),
+        Some((state, number)) if from > to => format!("return `{state}`, the state of version {number}: "),
+        _ => String::new(),
+    }
+}
+
 /// Where the edge is named, its types are only compared as far as they are known.
 fn agrees(parsed: &Parsed, line: &Line<'_>, ty: &Type, version: usize, diag: &mut Diag) {
     let Some(state) = line.links[version].state else { return };
     let resolved = parsed.scope.resolve(ty);
-    if resolved.leaves.is_empty() && resolved.key != parsed.scope.key(&syn::parse_quote!(#state)) {
+    if resolved.leaves.is_empty() && !is_state(parsed, state, ty) {
         diag.migration_of_another_type(ty, show(ty), number(line, version), state);
     }
 }
@@ -196,11 +233,11 @@ fn gives_back(scope: &Scope, returned: &Type, old: &Type) -> bool {
 
 /// The version that declares this state.
 fn end(parsed: &Parsed, line: &Line<'_>, ty: &Type, diag: &mut Diag) -> Option<usize> {
-    let key = parsed.scope.key(ty);
-    let found = line.links.iter().position(|link| {
-        !link.behaviour_only() && link.state.is_some_and(|state| parsed.scope.key(&syn::parse_quote!(#state)) == key)
-    });
-    if found.is_none() && !parsed.incomplete {
+    let found = line
+        .links
+        .iter()
+        .position(|link| !link.behaviour_only() && link.state.is_some_and(|state| is_state(parsed, state, ty)));
+    if found.is_none() && !line.incomplete {
         let states: Vec<String> = parsed.states.iter().map(|state| format!("`{}`", state.ident)).collect();
         diag.migration_of_no_state(ty, show(ty), states.join(", "));
     }
@@ -215,12 +252,16 @@ fn nearest_pair(line: &Line<'_>, from: usize, to: usize) -> Option<(usize, usize
     (low != high && shares(previous, low)).then_some(if from < to { (previous, high) } else { (high, previous) })
 }
 
-/// The first version's fields come from nowhere.
-fn stray_field_markers(parsed: &Parsed, link: &Link<'_>, diag: &mut Diag) {
-    let Some(decl) = link.state.and_then(|state| parsed.scope.types.get(&state.to_string())) else { return };
-    if link.options.migrates_from.is_none() && !parsed.incomplete {
+/// Options of fields and variants of a type that nothing migrates into.
+fn stray_markers(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) {
+    for (name, decl) in parsed.scope.types.iter().filter(|_| !line.incomplete) {
+        let at = line.links.iter().position(|link| link.state.is_some_and(|state| state == name));
         for option in markers(decl) {
-            diag.field_option_on_first(option, option, &decl.ident);
+            match at {
+                None => diag.option_of_no_state(option, option, &decl.ident),
+                Some(index) if line.is_first(index) => diag.field_option_on_first(option, option, &decl.ident),
+                Some(_) => {}
+            }
         }
     }
 }
@@ -246,33 +287,75 @@ struct Ends<'p> {
     new: &'p TypeDecl,
     old_number: u32,
     new_number: u32,
-    removes: &'p [Removed],
     link: &'p Link<'p>,
-    /// The mistakes of fields have not been reported for the way up.
-    up_is_written: bool,
 }
 
-fn ends<'p>(parsed: &'p Parsed, line: &'p Line<'p>, from: usize, to: usize, up_is_written: bool) -> Option<Ends<'p>> {
-    let decl = |index: usize| line.links[index].state.and_then(|state| parsed.scope.types.get(&state.to_string()));
-    let link = &line.links[to];
+/// None where the fields are not to be seen for a reason that has been reported.
+fn ends<'p>(parsed: &'p Parsed, line: &'p Line<'p>, from: usize, to: usize) -> Option<Ends<'p>> {
+    let decl = |index: usize| {
+        let decl = line.links[index].state.and_then(|state| parsed.scope.types.get(&state.to_string()))?;
+        (!matches!(decl.kind, Kind::Alias(_) | Kind::Unseen("union"))).then_some(decl)
+    };
     Some(Ends {
         scope: &parsed.scope,
         old: decl(from)?,
         new: decl(to)?,
         old_number: number(line, from),
         new_number: number(line, to),
-        removes: &link.options.removes,
-        link,
-        up_is_written,
+        link: &line.links[to],
     })
 }
 
-/// The fields of one struct or variant, before and after.
+/// Two structs, or two variants of which one becomes the other.
 struct Pair<'p> {
-    /// The variant, in the old enum.
-    variant: Option<&'p Ident>,
+    /// The names of the variants, the old one first.
+    variants: Option<(&'p Ident, &'p Ident)>,
     old: &'p [FieldDecl],
     new: &'p [FieldDecl],
+}
+
+impl<'p> Pair<'p> {
+    /// The old field that a new one comes from.
+    fn source(&self, field: &FieldDecl) -> Option<&'p FieldDecl> {
+        let wanted = field.marker.from.as_ref().unwrap_or(&field.member);
+        self.old.iter().find(|old| field.marker.added.is_none() && old.member == *wanted)
+    }
+
+    /// Whether nothing at all says where a new field comes from.
+    fn is_new(&self, field: &FieldDecl) -> bool {
+        let marker = &field.marker;
+        let told = marker.added.is_some() || marker.from.is_some() || marker.unread("added") || marker.unread("from");
+        !told && self.source(field).is_none()
+    }
+
+    /// What `removes` calls an old field.
+    fn path(&self, field: &str) -> String {
+        self.variants.map_or_else(|| field.to_owned(), |(variant, _)| format!("{variant}.{field}"))
+    }
+
+    /// The new fields that come from an old one.
+    fn takers(&self, old: &FieldDecl) -> Vec<&'p FieldDecl> {
+        self.new.iter().filter(|new| self.source(new).is_some_and(|from| from.member == old.member)).collect()
+    }
+
+    /// Whether it is not known where some field comes from, which may be one that seems to go nowhere.
+    fn misses(&self) -> bool {
+        let misses = |field: &FieldDecl| {
+            field.marker.unread("from") || field.marker.from.is_some() && self.source(field).is_none()
+        };
+        self.new.iter().any(misses)
+    }
+
+    /// Where the new fields come from on the way up.
+    fn up(&self) -> Fields {
+        let source = |field: &FieldDecl| match (&field.marker.added, &field.marker.with, self.source(field)) {
+            (Some((_, Some(value))), ..) => Source::Value(value.clone()),
+            (_, Some(function), Some(old)) => Source::With { from: old.member.clone(), function: function.clone() },
+            (_, None, Some(old)) => Source::Moved(old.member.clone()),
+            _ => Source::Default,
+        };
+        Fields::new(self.new.iter().map(|field| (field, source(field))), self.old)
+    }
 }
 
 impl<'p> Ends<'p> {
@@ -280,7 +363,7 @@ impl<'p> Ends<'p> {
     fn derivable(&self) -> Result<(), String> {
         for end in [self.old, self.new] {
             let ident = &end.ident;
-            if let Kind::Unseen(_) | Kind::Alias(_) = end.kind {
+            if let Kind::Unseen(_) = end.kind {
                 return Err(format!("the fields of `{ident}` are not in this module"));
             }
             if self.scope.dropping.contains(&ident.to_string()) {
@@ -294,257 +377,221 @@ impl<'p> Ends<'p> {
     }
 
     /// Options that only a derived migration heeds, where none is derived.
-    fn unused(&self, written_up: Option<&Ident>, derive_down: bool, diag: &mut Diag) {
-        if let Some(up) = written_up
-            && !derive_down
-        {
-            let removes = self.link.options.given.iter().find(|name| **name == "removes");
+    fn unused(&self, written_up: Option<&Ident>, diag: &mut Diag) {
+        let options = self.link.options;
+        if options.reversible.is_some() || options.unread("reversible") {
+            return;
+        }
+        if let Some(up) = written_up {
+            let removes = options.given.iter().find(|name| **name == "removes");
             for option in markers(self.new).into_iter().chain(removes) {
                 diag.option_beside_written(option, option, self.old_number, self.new_number, up);
             }
-        } else if !derive_down {
-            for field in fields_of(self.new) {
-                if let Some(back) = &field.marker.back {
-                    diag.back_without_reversible(back, self.new_number);
-                }
-            }
-            for removed in self.removes {
-                if let Some(value) = &removed.value {
-                    diag.value_without_reversible(value, self.new_number);
-                }
-            }
+            return;
+        }
+        for back in fields_of(self.new).into_iter().filter_map(|field| field.marker.back.as_ref()) {
+            diag.back_without_reversible(back, self.new_number);
+        }
+        for value in options.removes.iter().filter_map(|removed| removed.value.as_ref()) {
+            diag.value_without_reversible(value, self.new_number);
         }
     }
 
-    fn derive_up(&self, diag: &mut Diag) -> Option<Plan> {
+    /// Derives the way up, the way down, or both: one check, and nothing can be wrong with the plans.
+    fn derive(&self, up: bool, down: bool, diag: &mut Diag) -> (Option<Plan>, Option<Plan>) {
+        if !up && !down {
+            return (None, None);
+        }
+        let (old, new) = (&self.old.ident, &self.new.ident);
         if let Err(why) = self.derivable() {
-            diag.migration_missing(
-                &self.new.ident,
-                self.new_number,
-                self.old_number,
-                &why,
-                &self.old.ident,
-                &self.new.ident,
-            );
-            return None;
+            if up {
+                diag.migration_missing(new, self.new_number, self.old_number, &why, old, new);
+            } else {
+                diag.not_reversible(&self.link.options.reversible, self.new_number, &why, old, new);
+            }
+            return (None, None);
         }
         let before = diag.count();
         self.removed_exist(diag);
-        let body = match (&self.old.kind, &self.new.kind) {
-            (Kind::Enum(old), Kind::Enum(new)) => {
-                self.variants_exist(old, new, diag);
-                let mut arms = Vec::new();
-                for variant in old {
-                    let mut targets = new.iter().filter(|to| *source_of(to) == variant.ident);
-                    let Some(target) = targets.next() else {
-                        diag.variant_lost(
-                            &variant.ident,
-                            &variant.ident,
-                            &self.old.ident,
-                            &self.new.ident,
-                            self.old_number,
-                            self.new_number,
-                        );
-                        continue;
-                    };
-                    if let Some(second) = targets.next() {
-                        diag.variant_twice(&second.ident, &variant.ident, &target.ident, &second.ident);
-                    }
-                    let pair = Pair { variant: Some(&variant.ident), old: &variant.fields, new: &target.fields };
-                    let fields = self.up(&pair, diag);
-                    arms.push(Arm { from: variant.ident.clone(), to: target.ident.clone(), fields });
-                }
-                Body::Enum(arms)
-            }
-            (Kind::Struct(old), Kind::Struct(new)) => Body::Struct(self.up(&Pair { variant: None, old, new }, diag)),
-            _ => return None,
-        };
-        (diag.count() == before).then(|| self.plan(body))
+        let pairs = self.pairs(up, down, diag);
+        for pair in &pairs {
+            self.sources(pair, up, diag);
+            self.ways(pair, up, down, diag);
+        }
+        if diag.count() > before {
+            return (None, None);
+        }
+        (up.then(|| self.plan(&pairs, true)), down.then(|| self.plan(&pairs, false)))
     }
 
-    fn derive_down(&self, diag: &mut Diag) -> Option<Plan> {
-        if let Err(why) = self.derivable() {
-            if self.up_is_written
-                && let Some(reversible) = &self.link.options.reversible
-            {
-                diag.not_reversible(reversible, self.new_number, &why, &self.old.ident, &self.new.ident);
+    /// Finds what becomes what.
+    fn pairs(&self, up: bool, down: bool, diag: &mut Diag) -> Vec<Pair<'p>> {
+        let (old, new) = match (&self.old.kind, &self.new.kind) {
+            (Kind::Struct(old), Kind::Struct(new)) => return vec![Pair { variants: None, old, new }],
+            (Kind::Enum(old), Kind::Enum(new)) => (old, new),
+            _ => return Vec::new(),
+        };
+        // a `from` that says nothing known may be where an old variant goes
+        let mut unread = false;
+        for variant in new {
+            if old.iter().any(|old| is_from(variant, old)) {
+                continue;
             }
-            return None;
-        }
-        let before = diag.count();
-        if self.up_is_written {
-            self.removed_exist(diag);
-        }
-        let body = match (&self.old.kind, &self.new.kind) {
-            (Kind::Enum(old), Kind::Enum(new)) => {
-                let mut arms = Vec::new();
-                for variant in new {
-                    let source = source_of(variant);
-                    let Some(target) = old.iter().find(|old| old.ident == *source) else {
-                        // `from` with a name that is not there has had its message
-                        if variant.marker.from.is_none() {
-                            diag.variant_without_way_down(
-                                &variant.ident,
-                                &variant.ident,
-                                &self.new.ident,
-                                &self.old.ident,
-                                self.new_number,
-                            );
-                        }
-                        continue;
-                    };
-                    let pair = Pair { variant: Some(&target.ident), old: &target.fields, new: &variant.fields };
-                    let fields = self.down(&pair, diag);
-                    arms.push(Arm { from: variant.ident.clone(), to: target.ident.clone(), fields });
+            if let Some(from) = &variant.marker.from {
+                let known: Vec<String> = old.iter().map(|old| format!("`{}`", old.ident)).collect();
+                diag.variant_from_unknown(from, member_name(from), &self.old.ident, known.join(", "));
+                unread = true;
+            } else if variant.marker.unread("from") {
+                unread = true;
+            } else if down {
+                let (name, new, old) = (&variant.ident, &self.new.ident, &self.old.ident);
+                diag.variant_without_way_down(name, name, new, old, self.new_number);
+            } else {
+                for option in variant.fields.iter().flat_map(|field| &field.marker.given) {
+                    diag.option_of_new_variant(option, option, &variant.ident, &self.old.ident);
                 }
-                Body::Enum(arms)
             }
-            (Kind::Struct(old), Kind::Struct(new)) => Body::Struct(self.down(&Pair { variant: None, old, new }, diag)),
+        }
+        let mut pairs = Vec::new();
+        for from in old {
+            let targets: Vec<&VariantDecl> = new.iter().filter(|to| is_from(to, from)).collect();
+            let name = &from.ident;
+            match targets.as_slice() {
+                [] if up && !unread && !self.removes().iter().any(|removed| is_named(removed, name)) => {
+                    let (old, new) = (&self.old.ident, &self.new.ident);
+                    diag.variant_lost(name, name, old, new, self.old_number, self.new_number);
+                }
+                [first, second, ..] if up => diag.variant_twice(&second.ident, name, &first.ident, &second.ident),
+                _ => {}
+            }
+            pairs.extend(targets.into_iter().map(|to| Pair {
+                variants: Some((&from.ident, &to.ident)),
+                old: &from.fields,
+                new: &to.fields,
+            }));
+        }
+        pairs
+    }
+
+    fn removes(&self) -> &'p [Removed] {
+        &self.link.options.removes
+    }
+
+    /// The old field that an entry of `removes(…)` names.
+    fn removable(&self, removed: &Removed) -> Option<&'p FieldDecl> {
+        let fields = match (&self.old.kind, &removed.variant) {
+            (Kind::Struct(fields), None) => fields,
+            (Kind::Enum(variants), Some(name)) => &variants.iter().find(|variant| variant.ident == *name)?.fields,
             _ => return None,
         };
-        (diag.count() == before).then(|| self.plan(body))
+        fields.iter().find(|field| field.member == removed.member)
     }
 
     /// `removes(…)` names fields that the old state has, each once.
     fn removed_exist(&self, diag: &mut Diag) {
-        for (index, removed) in self.removes.iter().enumerate() {
-            let old: &[FieldDecl] = match (&self.old.kind, &removed.variant) {
-                (Kind::Struct(fields), None) => fields,
-                (Kind::Enum(variants), Some(variant)) => {
-                    variants.iter().find(|old| old.ident == *variant).map_or(&[], |old| &old.fields)
-                }
-                _ => &[],
-            };
+        for (index, removed) in self.removes().iter().enumerate() {
+            if let Kind::Enum(variants) = &self.old.kind
+                && let Some(variant) = variants.iter().find(|variant| is_named(removed, &variant.ident))
+            {
+                let (old, new) = (&self.old.ident, &self.new.ident);
+                diag.removes_a_variant(&removed.member, &variant.ident, old, self.old_number, self.new_number, new);
+                continue;
+            }
             let name = member_name(&removed.member);
-            if !old.iter().any(|field| field.member == removed.member) {
-                let in_enum = matches!(self.old.kind, Kind::Enum(_));
-                let help = match (in_enum, &removed.variant) {
-                    (true, None) => format!("in an enum a field is named with its variant: `removes(Variant.{name})`"),
+            if self.removable(removed).is_none() {
+                let help = match &self.old.kind {
+                    Kind::Enum(variants) if removed.variant.is_none() => {
+                        let has =
+                            |variant: &&VariantDecl| variant.fields.iter().any(|field| field.member == removed.member);
+                        let variant =
+                            variants.iter().find(has).map_or("Variant".to_owned(), |has| has.ident.to_string());
+                        format!("in an enum a field is named with its variant: `removes({variant}.{name})`")
+                    }
                     _ => format!("the fields of `{}` are {}", self.old.ident, names(fields_of(self.old).into_iter())),
                 };
                 diag.removes_unknown(&removed.member, self.new_number, &name, &self.old.ident, &help);
             }
             let same = |other: &Removed| other.member == removed.member && other.variant == removed.variant;
-            if self.removes[..index].iter().any(same) {
+            if self.removes()[..index].iter().any(same) {
                 diag.removed_twice(&removed.member, &name);
             }
         }
     }
 
-    /// `from = Name` on a variant names one that the old state has.
-    fn variants_exist(&self, old: &[VariantDecl], new: &[VariantDecl], diag: &mut Diag) {
-        for variant in new {
-            if let Some(from) = &variant.marker.from
-                && !old.iter().any(|old| matches!(from, Member::Named(from) if *from == old.ident))
-            {
-                let known: Vec<String> = old.iter().map(|old| format!("`{}`", old.ident)).collect();
-                diag.variant_from_unknown(from, member_name(from), &self.old.ident, known.join(", "));
-            }
-        }
-    }
-
-    /// Where the new fields come from on the way up.
-    fn up(&self, pair: &Pair<'_>, diag: &mut Diag) -> Fields {
-        let mut fields = Vec::new();
-        let mut moved: Vec<(&Member, &FieldDecl)> = Vec::new();
-        let mut used: Vec<&Member> = Vec::new();
+    /// Whether every new field has one source, of its type.
+    fn sources(&self, pair: &Pair<'_>, up: bool, diag: &mut Diag) {
         for field in pair.new {
             let marker = &field.marker;
-            if let Some((option, value)) = &marker.added {
-                let clash = marker.given.iter().find(|name| **name != "added");
-                if let Some(clash) = clash {
+            if let Some((option, _)) = &marker.added {
+                if let Some(clash) = marker.given.iter().find(|name| **name != "added") {
                     diag.added_and_from(clash, clash, option);
                 }
-                let source = value.clone().map_or(Source::Default, Source::Value);
-                fields.push(Field { member: field.member.clone(), ty: field.ty.clone(), source });
                 continue;
             }
-            let wanted = marker.from.as_ref().unwrap_or(&field.member);
-            let Some(old) = pair.old.iter().find(|old| old.member == *wanted) else {
-                self.no_source(field, pair, diag);
+            let Some(old) = pair.source(field) else {
+                match &marker.from {
+                    Some(from) => {
+                        let known = names(pair.old.iter());
+                        diag.source_unknown(from, member_name(from), &self.old.ident, &known);
+                    }
+                    // where the way up is written, that is where it comes from
+                    None if up && pair.is_new(field) => self.no_source(field, pair, diag),
+                    None => {}
+                }
                 continue;
             };
-            used.push(&old.member);
-            if self.removed(pair.variant, &old.member).is_some() {
+            if self.removed(pair, old).is_some() {
                 let (name, new) = (member_name(&old.member), member_name(&field.member));
                 diag.removed_but_used(field.at(), &name, &self.new.ident, &new);
             }
-            let source = if let Some(function) = &marker.with {
-                Source::With { from: old.member.clone(), function: function.clone() }
-            } else {
-                if let Some((_, first)) = moved.iter().find(|(member, _)| **member == old.member) {
-                    let (name, first) = (member_name(&old.member), member_name(&first.member));
-                    diag.moved_twice(field.at(), &name, &first, member_name(&field.member));
-                }
-                moved.push((&old.member, field));
-                let (was, is) = (self.key(self.old, &old.ty), self.key(self.new, &field.ty));
-                if was != is {
-                    self.changed(field, old, diag);
-                }
+            if marker.with.is_none() && !marker.unread("with") {
                 if let Some(back) = &marker.back {
                     diag.back_without_with(back);
+                } else if !marker.unread("from") && self.key(self.old, &old.ty) != self.key(self.new, &field.ty) {
+                    self.changed(field, old, diag);
                 }
-                Source::Moved(old.member.clone())
-            };
-            fields.push(Field { member: field.member.clone(), ty: field.ty.clone(), source });
-        }
-        for old in pair.old {
-            if !used.contains(&&old.member) && self.removed(pair.variant, &old.member).is_none() {
-                self.dropped(old, pair.variant, diag);
             }
         }
-        Fields::new(fields, pair.old)
     }
 
-    /// Where the old fields come from on the way down.
-    fn down(&self, pair: &Pair<'_>, diag: &mut Diag) -> Fields {
-        let mut fields = Vec::new();
+    /// Whether every old field goes somewhere, and on a way down comes back from one place.
+    fn ways(&self, pair: &Pair<'_>, up: bool, down: bool, diag: &mut Diag) {
+        let unread = self.link.options.unread("removes")
+            || self.removes().iter().any(|removed| self.removable(removed).is_none())
+            || pair.misses();
         for old in pair.old {
-            let from_here = |field: &&FieldDecl| {
-                field.marker.added.is_none() && *field.marker.from.as_ref().unwrap_or(&field.member) == old.member
-            };
-            let plain = pair.new.iter().filter(from_here).find(|field| field.marker.with.is_none());
-            let turned = pair.new.iter().filter(from_here).find(|field| field.marker.with.is_some());
-            let backed = pair.new.iter().filter(from_here).find(|field| field.marker.back.is_some());
-            let source = if let Some(new) = plain {
-                if self.key(self.old, &old.ty) != self.key(self.new, &new.ty) && self.up_is_written {
-                    self.changed(new, old, diag);
+            let name = member_name(&old.member);
+            let takers = pair.takers(old);
+            let moved: Vec<_> = takers.iter().filter(|field| field.marker.with.is_none()).collect();
+            let back: Vec<_> = takers.iter().filter(|field| puts_back(field)).collect();
+            match (takers.as_slice(), self.removed(pair, old)) {
+                ([], None) if unread || up && self.is_renamed(old, pair) => {}
+                ([], None) => self.dropped(old, pair, diag),
+                ([], Some(Removed { member, value: None, .. })) if down => {
+                    diag.removed_without_value(member, self.new_number, &name);
                 }
-                Source::Moved(new.member.clone())
-            } else if let Some(new) = backed.or(turned) {
-                let Some(back) = &new.marker.back else {
-                    let with = new.marker.with.as_ref().map(show).unwrap_or_default();
-                    diag.with_without_back(
-                        &new.marker.with.to_token_stream(),
-                        self.new_number,
-                        &with,
-                        show(&new.ty),
-                        show(&old.ty),
-                    );
-                    continue;
-                };
-                Source::With { from: new.member.clone(), function: back.clone() }
-            } else if let Some(removed) = self.removed(pair.variant, &old.member) {
-                let Some(value) = &removed.value else {
-                    let name = member_name(&old.member);
-                    diag.removed_without_value(&removed.member, self.new_number, &name);
-                    continue;
-                };
-                Source::Value(value.clone())
-            } else {
-                // where the way up is derived this has been reported there
-                if self.up_is_written {
-                    self.dropped(old, pair.variant, diag);
+                ([], _) => {}
+                _ if up && moved.len() > 1 => {
+                    let [first, second] = [moved[0], moved[1]].map(|field| member_name(&field.member));
+                    diag.moved_twice(moved[1].at(), &name, first, second);
                 }
-                continue;
-            };
-            fields.push(Field { member: old.member.clone(), ty: old.ty.clone(), source });
+                _ if down && back.len() > 1 => {
+                    let [first, second] = [back[0], back[1]].map(|field| member_name(&field.member));
+                    let (old, new) = (&self.old.ident, &self.new.ident);
+                    diag.put_back_twice(back[1].at(), &name, first, second, old, new);
+                }
+                ([field, ..], _) if down && back.is_empty() && !field.marker.unread("back") => {
+                    let with = field.marker.with.to_token_stream();
+                    diag.with_without_back(&with, self.new_number, show(&with), show(&field.ty), show(&old.ty));
+                }
+                _ => {}
+            }
         }
-        Fields::new(fields, pair.new)
     }
 
-    fn removed(&self, variant: Option<&Ident>, member: &Member) -> Option<&'p Removed> {
-        self.removes.iter().find(|removed| removed.variant.as_ref() == variant && removed.member == *member)
+    fn removed(&self, pair: &Pair<'_>, old: &FieldDecl) -> Option<&'p Removed> {
+        let variant = pair.variants.map(|(old, _)| old);
+        self.removes().iter().find(|removed| removed.variant.as_ref() == variant && removed.member == old.member)
     }
 
     fn key(&self, of: &TypeDecl, ty: &Type) -> String {
@@ -552,30 +599,75 @@ impl<'p> Ends<'p> {
         self.scope.key(ty).replace("Self", &of.ident.to_string())
     }
 
-    fn no_source(&self, field: &FieldDecl, pair: &Pair<'_>, diag: &mut Diag) {
-        let name = member_name(&field.member);
-        match &field.marker.from {
-            Some(from) => {
-                let known = names(pair.old.iter());
-                diag.source_unknown(from, member_name(from), &self.old.ident, &known);
+    fn changed(&self, field: &FieldDecl, old: &FieldDecl, diag: &mut Diag) {
+        let (was, is, name) = (show(&old.ty), show(&field.ty), member_name(&field.member));
+        let ways = match self.link.options.reversible {
+            None => format!("`#[machine(with = path)]`, a `fn(&{was}) -> {is}`"),
+            Some(_) => {
+                format!("`#[machine(with = path, back = path)]`, a `fn(&{was}) -> {is}` and a `fn(&{is}) -> {was}`")
             }
-            None => diag.no_source(field.at(), &name, &self.new.ident, &self.old.ident),
+        };
+        diag.type_changed(&field.ty, &name, &was, &is, &self.old.ident, &self.new.ident, ways);
+    }
+
+    fn no_source(&self, field: &FieldDecl, pair: &Pair<'_>, diag: &mut Diag) {
+        let (name, number) = (member_name(&field.member), self.new_number);
+        let (old, new) = (&self.old.ident, &self.new.ident);
+        let in_old = within(old, pair.variants.map(|(old, _)| old));
+        let in_new = within(new, pair.variants.map(|(_, new)| new));
+        match pair.old.iter().find(|old| self.is_renamed(old, pair)) {
+            Some(from) => {
+                let from = member_name(&from.member);
+                diag.renamed(field.at(), name, in_new, in_old, &from, pair.path(&from), number);
+            }
+            None => diag.no_source(field.at(), name, in_new, in_old, new, old),
         }
     }
 
-    fn changed(&self, field: &FieldDecl, old: &FieldDecl, diag: &mut Diag) {
-        let (was, is, name) = (show(&old.ty), show(&field.ty), member_name(&field.member));
-        diag.type_changed(&field.ty, &name, &was, &is, &self.old.ident, &self.new.ident);
+    /// Whether an old field looks like the one new one without a source: the only one that goes nowhere, of its type.
+    fn is_renamed(&self, old: &FieldDecl, pair: &Pair<'_>) -> bool {
+        let lost = |old: &&FieldDecl| pair.takers(old).is_empty() && self.removed(pair, old).is_none();
+        let mut lost = pair.old.iter().filter(lost);
+        let mut new = pair.new.iter().filter(|field| pair.is_new(field));
+        let (Some(from), None, Some(to), None) = (lost.next(), lost.next(), new.next(), new.next()) else {
+            return false;
+        };
+        from.member == old.member && self.key(self.old, &from.ty) == self.key(self.new, &to.ty)
     }
 
-    fn dropped(&self, old: &FieldDecl, variant: Option<&Ident>, diag: &mut Diag) {
+    fn dropped(&self, old: &FieldDecl, pair: &Pair<'_>, diag: &mut Diag) {
         let name = member_name(&old.member);
-        let path = variant.map_or_else(|| name.clone(), |variant| format!("{variant}.{name}"));
-        let of = variant.map_or_else(|| self.old.ident.to_string(), |variant| format!("{}::{variant}", self.old.ident));
-        diag.dropped_field(old.at(), &name, &of, &self.new.ident, &path, self.new_number);
+        let of = within(&self.old.ident, pair.variants.map(|(old, _)| old));
+        diag.dropped_field(old.at(), &name, &of, &self.new.ident, pair.path(&name), self.new_number);
     }
 
-    fn plan(&self, body: Body) -> Plan {
+    /// Where the old fields come from on the way down.
+    fn down(&self, pair: &Pair<'_>) -> Fields {
+        let source = |old: &FieldDecl| {
+            let taker = pair.takers(old).into_iter().find(|field| puts_back(field));
+            match (taker, self.removed(pair, old)) {
+                (Some(FieldDecl { member, marker: Marker { back: Some(back), .. }, .. }), _) => {
+                    Source::With { from: member.clone(), function: back.clone() }
+                }
+                (Some(field), _) => Source::Moved(field.member.clone()),
+                (None, Some(Removed { value: Some(value), .. })) => Source::Value(value.clone()),
+                (None, _) => Source::Default,
+            }
+        };
+        Fields::new(pair.old.iter().map(|old| (old, source(old))), pair.new)
+    }
+
+    fn plan(&self, pairs: &[Pair<'_>], up: bool) -> Plan {
+        let fields = |pair: &Pair<'_>| if up { pair.up() } else { self.down(pair) };
+        let arm = |pair: &Pair<'_>| {
+            let (old, new) = pair.variants?;
+            let (from, to) = if up { (old, new) } else { (new, old) };
+            Some(Arm { from: from.clone(), to: to.clone(), fields: fields(pair) })
+        };
+        let body = match pairs {
+            [pair @ Pair { variants: None, .. }] => Body::Struct(fields(pair)),
+            pairs => Body::Enum(pairs.iter().filter_map(arm).collect()),
+        };
         let all: Vec<&Field> = match &body {
             Body::Struct(fields) => fields.fields.iter().collect(),
             Body::Enum(arms) => arms.iter().flat_map(|arm| &arm.fields.fields).collect(),
@@ -590,12 +682,22 @@ impl<'p> Ends<'p> {
     }
 }
 
-/// The old variant that a new one comes from.
-fn source_of(variant: &VariantDecl) -> &Ident {
-    match &variant.marker.from {
-        Some(Member::Named(from)) => from,
-        _ => &variant.ident,
+/// Whether the way down makes an old field of this one: by moving it back, or by a function.
+fn puts_back(field: &FieldDecl) -> bool {
+    field.marker.with.is_none() || field.marker.back.is_some()
+}
+
+/// Whether a new variant comes from an old one.
+fn is_from(new: &VariantDecl, old: &VariantDecl) -> bool {
+    match &new.marker.from {
+        Some(from) => matches!(from, Member::Named(from) if *from == old.ident),
+        None => new.ident == old.ident,
     }
+}
+
+/// Whether `removes` names this alone.
+fn is_named(removed: &Removed, name: &Ident) -> bool {
+    removed.variant.is_none() && matches!(&removed.member, Member::Named(member) if member == name)
 }
 
 /// A literal or a plain path: nothing of the user's runs when it is evaluated.
@@ -612,6 +714,11 @@ fn is_pure(value: &Expr) -> bool {
     }
 }
 
+/// A state, or a variant of it.
+fn within(state: &Ident, variant: Option<&Ident>) -> String {
+    variant.map_or_else(|| state.to_string(), |variant| format!("{state}::{variant}"))
+}
+
 fn member_name(member: &Member) -> String {
     match member {
         Member::Named(name) => name.to_string(),
@@ -625,7 +732,9 @@ fn names<'f>(fields: impl Iterator<Item = &'f FieldDecl>) -> String {
 }
 
 impl Fields {
-    fn new(fields: Vec<Field>, left: &[FieldDecl]) -> Self {
+    fn new<'p>(fields: impl Iterator<Item = (&'p FieldDecl, Source)>, left: &[FieldDecl]) -> Self {
+        let fields: Vec<Field> =
+            fields.map(|(to, source)| Field { member: to.member.clone(), ty: to.ty.clone(), source }).collect();
         let moves =
             |member: &Member| fields.iter().any(|field| matches!(&field.source, Source::Moved(from) if from == member));
         let dropped = left.iter().map(|field| field.member.clone()).filter(|member| !moves(member)).collect();

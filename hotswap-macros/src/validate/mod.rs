@@ -8,12 +8,13 @@ mod types;
 use std::collections::BTreeSet;
 
 use proc_macro2::Span;
-use syn::{Fields, Ident, Item, ItemMod};
+use syn::{Fields, Ident, Item, ItemMod, Type};
 
 use crate::diag::Diag;
 use crate::fingerprint;
 use crate::model::{GENERATED, LOCALS, Machine, Sketch, Version};
 use crate::parse::{Parsed, quoted};
+use crate::scope::bare;
 
 /// Checks everything; a `Machine` comes out only if nothing at all was reported.
 pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, Box<(ItemMod, Sketch)>> {
@@ -21,7 +22,8 @@ pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, Box<(
     let line = chain::line(&parsed, diag);
     let edges = migrations::edges(&parsed, &line, diag);
     let inputs = inputs::inputs(&parsed, &line, diag);
-    let unsound = types::check(&parsed, &line, &inputs.inputs, diag);
+    let mut unsound = types::check(&parsed, &line, &inputs.inputs, diag);
+    unsound.extend(line.links.iter().filter(|link| link.repeats).filter_map(|link| link.state.map(Ident::to_string)));
     let versions = versions(&parsed, &line, diag);
     if diag.any() {
         let sketch = sketch(&parsed, &line, &inputs, &unsound);
@@ -31,12 +33,23 @@ pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, Box<(
     Ok(Machine { module: parsed.module, options: parsed.options, versions, inputs, adapters, edges })
 }
 
+/// Whether a type is this state: by what its path means, or by the way to it from the root of the crate.
+fn is_state(parsed: &Parsed, state: &Ident, ty: &Type) -> bool {
+    let from_root = |path: &syn::Path| {
+        let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
+        path.segments[0].ident == "crate" && names.next() == Some(state) && names.next() == Some(&parsed.module.ident)
+    };
+    parsed.scope.key(ty) == parsed.scope.key(&syn::parse_quote!(#state))
+        || matches!(bare(ty), Type::Path(ty) if ty.qself.is_none() && from_root(&ty.path))
+}
+
 /// No item of the user's may have a generated name, nor two generated items the same.
 fn names(parsed: &Parsed, diag: &mut Diag) {
     let generated: Vec<Ident> = GENERATED.iter().map(|name| parsed.options.generated(name)).collect();
     for (at, (name, original)) in generated.iter().zip(GENERATED).enumerate() {
         if generated[..at].contains(name) {
-            diag.renames_collide(name, name);
+            let renamed = parsed.options.rename.values().find(|renamed| *renamed == name).unwrap_or(name);
+            diag.renames_collide(renamed, name);
         }
         for taken in parsed.taken.iter().filter(|taken| *taken == name) {
             diag.name_taken(taken, taken, original);

@@ -1,0 +1,119 @@
+//! Replies as the bytes that a client reads, in the protocol that it speaks.
+
+use std::collections::VecDeque;
+use std::fmt::{Display, Write};
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::reply::Reply;
+
+/// Bulks from this length on are sent from where they are; shorter ones are copied, to go out in one write.
+const LONG: usize = 64 * 1024;
+
+/// Which replies a client understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Protocol {
+    #[default]
+    Resp2,
+    Resp3,
+}
+
+/// Bytes on their way to a client.
+#[derive(Debug, Default)]
+pub(crate) struct Out {
+    /// What goes before the rest: long bulks, and what stands between them.
+    pub(crate) parts: VecDeque<Bytes>,
+    pub(crate) rest: BytesMut,
+}
+
+impl Protocol {
+    /// Writes a reply at the end of `out`.
+    pub(crate) fn write(self, reply: &Reply, out: &mut Out) {
+        match reply {
+            Reply::Status(text) => out.line('+', text),
+            Reply::Error(text) => out.line('-', text),
+            Reply::Integer(n) => out.line(':', n),
+            Reply::Bulk(bytes) => out.bulk(bytes),
+            Reply::Null | Reply::NullArray if self == Self::Resp3 => out.line('_', ""),
+            Reply::Null => out.line('$', -1),
+            Reply::NullArray => out.line('*', -1),
+            Reply::Array(items) => self.all('*', items, out),
+            Reply::Set(items) => self.all(if self == Self::Resp3 { '~' } else { '*' }, items, out),
+            Reply::Map(pairs) => {
+                match self {
+                    Self::Resp2 => out.line('*', 2 * pairs.len()),
+                    Self::Resp3 => out.line('%', pairs.len()),
+                }
+                for (key, value) in pairs {
+                    self.write(key, out);
+                    self.write(value, out);
+                }
+            }
+        }
+    }
+
+    fn all(self, kind: char, items: &[Reply], out: &mut Out) {
+        out.line(kind, items.len());
+        for item in items {
+            self.write(item, out);
+        }
+    }
+}
+
+impl Out {
+    fn line(&mut self, kind: char, what: impl Display) {
+        // a buffer that grows takes everything
+        let _ = write!(self.rest, "{kind}{what}\r\n");
+    }
+
+    fn bulk(&mut self, bytes: &Bytes) {
+        self.line('$', bytes.len());
+        if bytes.len() >= LONG {
+            self.parts.extend([self.rest.split().freeze(), bytes.clone()]);
+        } else {
+            self.rest.put_slice(bytes);
+        }
+        self.rest.put_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(protocol: Protocol, reply: &Reply) -> String {
+        let mut out = Out::default();
+        protocol.write(reply, &mut out);
+        out.parts.push_back(out.rest.freeze());
+        String::from_utf8(Vec::from(out.parts).concat()).unwrap()
+    }
+
+    #[test]
+    fn each_protocol_has_its_spelling() {
+        let pairs = vec![
+            (Reply::bulk("z"), Reply::Null),
+            (Reply::bulk("a"), Reply::NullArray),
+            (Reply::bulk("m"), Reply::Set(vec![Reply::Integer(-1)])),
+        ];
+        let reply = Reply::Array(vec![Reply::OK, Reply::error("ERR x\r\ny"), Reply::Map(pairs)]);
+        let start = "*3\r\n+OK\r\n-ERR x  y\r\n";
+        assert_eq!(
+            written(Protocol::Resp2, &reply),
+            format!("{start}*6\r\n$1\r\nz\r\n$-1\r\n$1\r\na\r\n*-1\r\n$1\r\nm\r\n*1\r\n:-1\r\n")
+        );
+        assert_eq!(
+            written(Protocol::Resp3, &reply),
+            format!("{start}%3\r\n$1\r\nz\r\n_\r\n$1\r\na\r\n_\r\n$1\r\nm\r\n~1\r\n:-1\r\n")
+        );
+    }
+
+    #[test]
+    fn long_bulks_are_not_copied() {
+        let long = Bytes::from(vec![b'x'; LONG]);
+        let reply = Reply::Array(vec![Reply::Bulk(long.clone()), Reply::bulk("y")]);
+        let mut out = Out::default();
+        Protocol::Resp2.write(&reply, &mut out);
+        assert_eq!(out.parts[1].as_ptr(), long.as_ptr());
+        assert_eq!(written(Protocol::Resp2, &reply), format!("*2\r\n${LONG}\r\n{}\r\n$1\r\ny\r\n", "x".repeat(LONG)));
+    }
+}

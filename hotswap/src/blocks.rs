@@ -1,0 +1,296 @@
+//! The file of a fleet: a head, and blocks of records, each with its checksum.
+//!
+//! ```text
+//! head        as in `frame`, of kind fleet
+//! blocks      each: how many records, u32; length, u32; checksum, u64, seeded with the one before; the records
+//! ```
+//!
+//! The first block holds the `Mark`, the last, of no records, their number. A record is key and state, in postcard.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Seek, Write};
+use std::marker::PhantomData;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fleet::Key;
+use crate::frame::{self, Holds, ReadError, SnapshotError, checksum, exactly, read_on, read_sum};
+use crate::machine::Machine;
+use crate::snapshot::{self, Codec, Postcard};
+use crate::switch::Release;
+use crate::way::{contain, drop_contained};
+
+/// A block is written when it has come to this many bytes.
+const BLOCK: usize = 256 * 1024;
+
+/// What a file says of the moment in which it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    /// The fingerprints of the versions that there were.
+    pub(crate) shapes: Vec<(u32, String)>,
+    /// The store of the switch, if it had one: the probation means something to the same store only.
+    pub(crate) store: Option<u64>,
+    /// The epoch at which the probation began in which this was written.
+    pub(crate) probation: Option<u64>,
+    /// The version that was permanent then: where the probation began, and what undoing it goes by.
+    pub(crate) permanent: u32,
+}
+
+impl Mark {
+    /// The lowest version that states of the file must pass: where a restart, or a rollback, undid the probation in which
+    /// it was written, the one that was permanent before.
+    pub(crate) fn low(&self, store: Option<u64>, release: &Release) -> u32 {
+        let ours = self.store.is_some() && self.store == store;
+        let undone = ours && self.probation.is_some_and(|began| release.was_undone(began));
+        if undone { self.permanent } else { u32::MAX }
+    }
+}
+
+/// A state that cannot be encoded, or not be read back from what it is encoded to.
+#[derive(Debug)]
+pub(crate) struct Unsavable {
+    pub(crate) who: String,
+    pub(crate) reason: String,
+}
+
+/// Encoded records that wait to be a block.
+#[derive(Default)]
+pub(crate) struct Records {
+    bytes: Vec<u8>,
+    pub(crate) count: u32,
+    /// How far they have been read back.
+    checked: usize,
+    /// The first that could not be encoded.
+    failed: Option<Unsavable>,
+}
+
+impl Records {
+    pub(crate) fn full(&self) -> bool {
+        self.bytes.len() >= BLOCK || self.failed.is_some()
+    }
+
+    pub(crate) fn add<K: Key>(&mut self, key: &K, state: &impl Serialize) {
+        let start = self.bytes.len();
+        let bytes = &mut self.bytes;
+        let encoded =
+            contain(|| postcard::to_extend(&(key, state), Append(bytes)).map(drop).map_err(|error| error.to_string()));
+        match encoded.and_then(|encoded| encoded) {
+            Ok(()) => self.count += 1,
+            Err(reason) => {
+                self.bytes.truncate(start);
+                self.failed.get_or_insert(Unsavable { who: display(key), reason });
+            }
+        }
+    }
+
+    /// Reads back what was added since the last time.
+    pub(crate) fn check<M: Machine, K: Key>(&mut self) -> Result<(), Unsavable> {
+        if let Some(failed) = self.failed.take() {
+            return Err(failed);
+        }
+        while self.checked < self.bytes.len() {
+            let mut rest = &self.bytes[self.checked..];
+            let key = take::<K>(&mut rest).map_err(|reason| Unsavable { who: "(a key)".to_owned(), reason })?;
+            let state = take::<M::AnyState>(&mut rest).map_err(|reason| Unsavable { who: display(&key), reason })?;
+            drop_contained((key, state));
+            self.checked = self.bytes.len() - rest.len();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn write(&mut self, writer: &mut Writer<'_>) -> io::Result<()> {
+        if self.count > 0 {
+            writer.block(self.count, &self.bytes)?;
+        }
+        self.bytes.clear();
+        (self.count, self.checked) = (0, 0);
+        Ok(())
+    }
+}
+
+/// The user's `Display`, whatever it does.
+fn display(key: &impl ToString) -> String {
+    contain(|| key.to_string()).unwrap_or_else(|_| "(its key cannot be displayed)".to_owned())
+}
+
+/// Decodes a value from the front of `bytes`; fails rather than panics.
+fn take<T: serde::de::DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, String> {
+    let (value, rest) = contain(|| postcard::take_from_bytes(bytes).map_err(|error| error.to_string()))??;
+    *bytes = rest;
+    Ok(value)
+}
+
+struct Append<'a>(&'a mut Vec<u8>);
+
+impl Extend<u8> for Append<'_> {
+    fn extend<T: IntoIterator<Item = u8>>(&mut self, bytes: T) {
+        self.0.extend(bytes);
+    }
+}
+
+/// Writes head and blocks.
+pub(crate) struct Writer<'a> {
+    to: &'a mut BufWriter<File>,
+    sum: u64,
+    bytes: u64,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(to: &'a mut BufWriter<File>, header: &frame::Header, mark: &Mark) -> io::Result<Self> {
+        let (head, sum) = frame::head(header).map_err(io::Error::other)?;
+        to.write_all(&head)?;
+        let mut writer = Self { to, sum, bytes: head.len() as u64 };
+        let mark = postcard::to_allocvec(mark).map_err(io::Error::other)?;
+        writer.block(1, &mark)?;
+        Ok(writer)
+    }
+
+    fn block(&mut self, records: u32, bytes: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(bytes.len())
+            .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "one state is larger than 4 GiB"))?;
+        self.sum = block_sum(records, bytes, self.sum);
+        self.to.write_all(&records.to_le_bytes())?;
+        self.to.write_all(&length.to_le_bytes())?;
+        self.to.write_all(&self.sum.to_le_bytes())?;
+        self.to.write_all(bytes)?;
+        self.bytes += 16 + u64::from(length);
+        Ok(())
+    }
+
+    /// Says how many records there were; gives the length of it all.
+    pub(crate) fn end(&mut self, instances: u64) -> io::Result<u64> {
+        self.block(0, &instances.to_le_bytes())?;
+        Ok(self.bytes)
+    }
+}
+
+/// A block's place in the file and its number of records are part of what is checked.
+fn block_sum(records: u32, bytes: &[u8], seed: u64) -> u64 {
+    checksum(bytes, seed ^ u64::from(records).rotate_left(32))
+}
+
+/// Reads a file record by record, and says how it ends.
+pub(crate) struct Reader<M: Machine> {
+    from: BufReader<File>,
+    pub(crate) mark: Mark,
+    sum: u64,
+    block: Vec<u8>,
+    at: usize,
+    left: u32,
+    seen: u64,
+    /// How many the file says there are, once it was read to its end.
+    pub(crate) instances: u64,
+    over: bool,
+    machine: PhantomData<fn() -> M>,
+}
+
+impl<M: Machine> Reader<M> {
+    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
+        let from = BufReader::with_capacity(64 * 1024, File::open(path)?);
+        let mark = Mark { shapes: Vec::new(), store: None, probation: None, permanent: 0 };
+        let mut reader = Self {
+            from,
+            mark,
+            sum: 0,
+            block: Vec::new(),
+            at: 0,
+            left: 0,
+            seen: 0,
+            instances: 0,
+            over: false,
+            machine: PhantomData,
+        };
+        reader.begin()?;
+        Ok(reader)
+    }
+
+    pub(crate) fn open_if_there(path: &Path) -> Result<Option<Self>, ReadError> {
+        match Self::open(path) {
+            Ok(reader) => Ok(Some(reader)),
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn rewind(&mut self) -> Result<(), ReadError> {
+        self.from.rewind()?;
+        (self.seen, self.over) = (0, false);
+        self.begin()
+    }
+
+    fn begin(&mut self) -> Result<(), ReadError> {
+        let (header, sum) = frame::read_head(&mut self.from)?;
+        snapshot::check::<M>(&header, Holds::Fleet)?;
+        if header.codec != Postcard::NAME {
+            let known = format!("`{}`", Postcard::NAME);
+            return Err(SnapshotError::Codec { found: header.codec, known }.into());
+        }
+        self.sum = sum;
+        if self.fill()? != 1 {
+            return Err(SnapshotError::Undecodable("its first block is not the mark".to_owned()).into());
+        }
+        self.mark = exactly(&self.block).map_err(SnapshotError::Undecodable)?;
+        (self.at, self.left) = (0, 0);
+        self.block.clear();
+        Ok(())
+    }
+
+    /// The next block, checked; gives its number of records.
+    fn fill(&mut self) -> Result<u32, ReadError> {
+        let mut head = Vec::with_capacity(8);
+        read_on(&mut self.from, &mut head, 8)?;
+        let [r0, r1, r2, r3, l0, l1, l2, l3] = head[..] else { return Err(SnapshotError::Truncated.into()) };
+        let (records, length) = (u32::from_le_bytes([r0, r1, r2, r3]), u32::from_le_bytes([l0, l1, l2, l3]));
+        let sum = read_sum(&mut self.from)?;
+        self.block.clear();
+        read_on(&mut self.from, &mut self.block, u64::from(length))?;
+        self.sum = block_sum(records, &self.block, self.sum);
+        if self.sum != sum {
+            return Err(SnapshotError::Damaged { part: "a block" }.into());
+        }
+        (self.at, self.left) = (0, records);
+        Ok(records)
+    }
+
+    /// The next key and state; `None` at the end, when all that is to follow has.
+    pub(crate) fn next<K: Key>(&mut self) -> Result<Option<(K, M::AnyState)>, ReadError> {
+        if self.over {
+            return Ok(None);
+        }
+        if self.left == 0 {
+            if self.at < self.block.len() {
+                return Err(SnapshotError::Undecodable("a block is longer than its records".to_owned()).into());
+            }
+            if self.fill()? == 0 {
+                return self.end().map(|()| None);
+            }
+        }
+        let mut rest = &self.block[self.at..];
+        let key = take::<K>(&mut rest).map_err(SnapshotError::Undecodable)?;
+        let mut ahead = rest;
+        let version = take::<u32>(&mut ahead).map_err(SnapshotError::Undecodable)?;
+        let shape = self.mark.shapes.iter().find(|(number, _)| *number == version);
+        snapshot::check_shape::<M>(version, shape.map_or("", |(_, fingerprint)| fingerprint))?;
+        let state = take::<M::AnyState>(&mut rest).map_err(SnapshotError::Undecodable)?;
+        self.at = self.block.len() - rest.len();
+        self.left -= 1;
+        self.seen += 1;
+        Ok(Some((key, state)))
+    }
+
+    fn end(&mut self) -> Result<(), ReadError> {
+        let wrong = |what: &str| Err(SnapshotError::Undecodable(what.to_owned()).into());
+        let Ok(instances) = <[u8; 8]>::try_from(&self.block[..]) else { return wrong("its last block is not the end") };
+        self.instances = u64::from_le_bytes(instances);
+        if self.instances != self.seen {
+            return wrong("it holds another number of instances than it says");
+        }
+        let extra = io::copy(&mut self.from, &mut io::sink())?;
+        if extra > 0 {
+            return Err(SnapshotError::TooLong { extra }.into());
+        }
+        self.over = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,199 @@
+//! Files of states and inputs as released versions wrote them, and whether today's code still reads them the same.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::frame::{self, Holds};
+use crate::machine::{Machine, NameOf, known};
+use crate::snapshot::{self, Codec, Postcard, SnapshotError};
+use crate::way::contain;
+
+/// Set, it lets files be written that are not there yet.
+const RECORD: &str = "HOTSWAP_RECORD";
+
+/// States and inputs of released versions, a file each, beside what they are as JSON.
+///
+/// With `HOTSWAP_RECORD=1` in the environment, [`Golden::check`] writes the files that are missing; commit them. A file that
+/// is there is never written again. Versions are told apart by number: `v1.state`, `v1.Tick.input`.
+///
+/// # Examples
+///
+/// With the counter of the [front page](crate):
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+/// # fn main() {
+/// # let folder = std::env::temp_dir().join(format!("hotswap-doc-golden-{}", std::process::id()));
+/// use counter::{AnyInput, Get, Machine, V1, V2};
+/// use hotswap::testing::Golden;
+///
+/// // in a test; `folder` is one of the repository's, such as "tests/golden"
+/// Golden::<Machine>::in_folder(&folder)
+///     .state(V1 { count: 7 })
+///     .input(1, AnyInput::Get(Get))
+///     .state(V2 { count: 7, ticks: 3 })
+/// #   .recording(true)
+///     .check();
+/// # std::fs::remove_dir_all(&folder).unwrap();
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Golden<M: Machine> {
+    folder: PathBuf,
+    kept: Vec<Kept>,
+    recording: bool,
+    machine: PhantomData<fn() -> M>,
+}
+
+/// What a file is to hold.
+#[derive(Debug)]
+struct Kept {
+    name: String,
+    bytes: Result<Vec<u8>, String>,
+    json: Result<Value, String>,
+}
+
+impl<M: Machine> Golden<M> {
+    /// The files in this folder, which is made when the first is written.
+    #[must_use]
+    pub fn in_folder(folder: impl AsRef<Path>) -> Self {
+        let recording = env::var_os(RECORD).is_some();
+        Self { folder: folder.as_ref().to_owned(), kept: Vec::new(), recording, machine: PhantomData }
+    }
+
+    /// Whether missing files may be written; as the environment says, unless told.
+    #[must_use]
+    pub fn recording(mut self, on: bool) -> Self {
+        self.recording = on;
+        self
+    }
+
+    /// A state of a released version. One of a version that changes behaviour only is named by its variant of `AnyState`.
+    #[must_use]
+    pub fn state(mut self, state: impl Into<M::AnyState>) -> Self {
+        let state = state.into();
+        let bytes = snapshot::encode::<M>(&state).map_err(|error| error.to_string());
+        self.kept.push(Kept { name: format!("v{}.state", M::version_of(&state)), bytes, json: json(&state) });
+        self
+    }
+
+    /// An input as callers of a released version send it. One of each type is kept.
+    #[must_use]
+    pub fn input(mut self, version: impl NameOf<M>, input: impl Into<M::AnyInput>) -> Self {
+        let (version, input) = (version.number(), input.into());
+        let json = json(&input);
+        let tag = json.as_ref().ok().and_then(|json| json[0].as_str()).unwrap_or("?").to_owned();
+        let bytes = contain(|| Postcard::encode(&input)).and_then(|body| body).and_then(|body| {
+            let header = snapshot::header_of::<M>(Holds::Input, Postcard::NAME, version);
+            frame::seal(header, &body).map_err(|error| error.to_string())
+        });
+        self.kept.push(Kept { name: format!("v{version}.{tag}.input"), bytes, json });
+        self
+    }
+
+    /// Checks every file of the folder, those that were not named here too: each is still decoded to what its JSON says,
+    /// and each state still goes up to the newest version.
+    ///
+    /// # Panics
+    ///
+    /// If one is not, one that is named here is missing and may not be written, or is of another state.
+    #[track_caller]
+    pub fn check(self) {
+        let mut wrong: Vec<String> = self.kept.iter().filter_map(|kept| self.keep(kept).err()).collect();
+        match files(&self.folder) {
+            Ok(names) => wrong.extend(names.iter().filter_map(|name| self.read(name).err())),
+            Err(error) => wrong.push(format!("{}: {error}", self.folder.display())),
+        }
+        let mut said = String::new();
+        for wrong in &wrong {
+            let _ = write!(said, "\n  {wrong}");
+        }
+        assert!(wrong.is_empty(), "released versions of machine `{}`:{said}", M::IDENTITY.name);
+    }
+
+    /// Writes a file that is not there, if that is wanted; or compares it.
+    fn keep(&self, kept: &Kept) -> Result<(), String> {
+        let Kept { name, bytes, json } = kept;
+        let path = self.folder.join(name);
+        let said = |error: &dyn std::fmt::Display| format!("{name}: {error}");
+        let json = json.as_ref().map_err(|error| said(error))?;
+        if path.exists() {
+            let there = read_json(&path).map_err(|error| said(&error))?;
+            return if there == *json { Ok(()) } else { Err(format!("{name} is {there}, not {json}")) };
+        }
+        if !self.recording {
+            return Err(format!("{name} is not there; run once with {RECORD}=1, and commit it"));
+        }
+        let bytes = bytes.as_ref().map_err(|error| said(error))?;
+        let pretty = serde_json::to_string_pretty(json).map_err(|error| said(&error))?;
+        fs::create_dir_all(&self.folder)
+            .and_then(|()| fs::write(json_of(&path), pretty + "\n"))
+            .and_then(|()| fs::write(&path, bytes))
+            .map_err(|error| said(&error))
+    }
+
+    fn read(&self, name: &str) -> Result<(), String> {
+        let path = self.folder.join(name);
+        let said = |error: &dyn std::fmt::Display| format!("{name}: {error}");
+        let bytes = fs::read(&path).map_err(|error| said(&error))?;
+        let expected = read_json(&path).map_err(|error| said(&error))?;
+        let header = snapshot::header(&bytes).map_err(|error| said(&error))?;
+        let found = match header.holds {
+            Holds::Input => input::<M>(&bytes).map_err(|error| said(&error))?,
+            _ => state::<M>(&bytes, header.version).map_err(|error| said(&error))?,
+        };
+        if found == expected { Ok(()) } else { Err(format!("{name} was {expected}, and is read as {found} now")) }
+    }
+}
+
+/// A state of its own version, as JSON; it must go up as well.
+fn state<M: Machine>(bytes: &[u8], version: u32) -> Result<Value, String> {
+    let state = snapshot::decode::<M>(bytes, version).map_err(|error| error.to_string())?;
+    let newest = M::VERSIONS.last().map_or(version, |info| info.number);
+    snapshot::decode::<M>(bytes, newest).map_err(|error| error.to_string())?;
+    json(&state)
+}
+
+fn input<M: Machine>(bytes: &[u8]) -> Result<Value, String> {
+    let read = || -> Result<M::AnyInput, SnapshotError> {
+        let (header, body) = frame::open(bytes)?;
+        snapshot::check::<M>(&header, Holds::Input)?;
+        known::<M>(header.version).map_err(SnapshotError::Version)?;
+        decode(body).map_err(SnapshotError::Undecodable)
+    };
+    json(&read().map_err(|error| error.to_string())?)
+}
+
+fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    contain(|| Postcard::decode(body))?
+}
+
+fn json(value: &impl Serialize) -> Result<Value, String> {
+    contain(|| serde_json::to_value(value).map_err(|error| error.to_string()))?
+}
+
+fn read_json(path: &Path) -> Result<Value, String> {
+    let text = fs::read_to_string(json_of(path)).map_err(|error| format!("its JSON cannot be read: {error}"))?;
+    serde_json::from_str(&text).map_err(|error| format!("its JSON cannot be read: {error}"))
+}
+
+fn json_of(path: &Path) -> PathBuf {
+    crate::file::beside(path, ".json")
+}
+
+/// The names of all states and inputs in a folder, sorted.
+fn files(folder: &Path) -> std::io::Result<BTreeSet<String>> {
+    let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    let mut names: BTreeSet<String> = names.collect::<Result<_, _>>()?;
+    names.retain(|name| {
+        Path::new(name).extension().is_some_and(|extension| extension == "state" || extension == "input")
+    });
+    Ok(names)
+}

@@ -1,0 +1,23 @@
+// errors: 1
+use hotswap::machine;
+
+#[machine(crate = "hotswap")]
+mod counter {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Tick;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        pub count: i64,
+    }
+
+    #[machine(version = 1)]
+    pub fn tick(state: &mut V1, _: Tick) {
+        state.count += 1;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,31 @@
+// errors: 1
+use hotswap::machine;
+
+mod states {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    pub struct V1 {
+        pub count: i64,
+    }
+
+    pub struct Old;
+}
+
+#[machine]
+mod counter {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Tick;
+
+    #[machine(version = 1)]
+    pub use super::states::*;
+
+    #[machine(version = 1)]
+    pub fn tick(state: &mut V1, _: Tick) {
+        state.count += 1;
+    }
+}
+
+fn main() {}

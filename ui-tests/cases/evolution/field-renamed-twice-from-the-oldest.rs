@@ -1,0 +1,50 @@
+// errors: 1
+use hotswap::machine;
+
+#[machine]
+mod orders {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Place {
+        pub item: String,
+        pub cents: u64,
+    }
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        pub a: u64,
+    }
+
+    #[machine(version = 1)]
+    pub fn place(_: &mut V1, _: Place) -> u64 {
+        0
+    }
+
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V2 {
+        #[machine(from = a)]
+        pub b: u64,
+    }
+
+    #[machine(version = 2)]
+    pub fn place_2(_: &mut V2, _: Place) -> u64 {
+        0
+    }
+
+    #[machine(version = 3, migrates_from = 2)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V3 {
+        #[machine(from = a)]
+        pub c: u64,
+    }
+
+    #[machine(version = 3)]
+    pub fn place_3(_: &mut V3, _: Place) -> u64 {
+        0
+    }
+}
+
+fn main() {}

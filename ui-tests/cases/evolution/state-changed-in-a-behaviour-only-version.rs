@@ -1,0 +1,32 @@
+// errors: 1
+use hotswap::machine;
+
+#[machine]
+mod orders {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Place {
+        pub item: String,
+        pub cents: u64,
+    }
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        pub total: u64,
+        pub items: Vec<String>,
+    }
+
+    #[machine(version = 1)]
+    pub fn place(_: &mut V1, _: Place) -> u64 {
+        0
+    }
+
+    #[machine(version = 2, migrates_from = 1, removes(items))]
+    pub fn place_loudly(_: &mut V1, _: Place) -> u64 {
+        1
+    }
+}
+
+fn main() {}

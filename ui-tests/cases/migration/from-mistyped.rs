@@ -1,0 +1,31 @@
+// errors: 1
+use hotswap::machine;
+
+#[machine]
+mod counter {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Tick;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        pub title: String,
+    }
+
+    #[machine(version = 1)]
+    pub fn tick(_: &mut V1, _: Tick) {}
+
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V2 {
+        #[machine(form = title)]
+        pub name: String,
+    }
+
+    #[machine(version = 2)]
+    pub fn tick_v2(_: &mut V2, _: Tick) {}
+}
+
+fn main() {}

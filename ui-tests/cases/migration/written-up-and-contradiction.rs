@@ -1,0 +1,36 @@
+// errors: 1
+use hotswap::machine;
+
+#[machine]
+mod counter {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Tick;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        pub count: i64,
+    }
+
+    #[machine(version = 1)]
+    pub fn tick(_: &mut V1, _: Tick) {}
+
+    #[machine(version = 2, migrates_from = 1, reversible, removes(count = 0))]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V2 {
+        #[machine(added = 0, from = count)]
+        pub total: i64,
+    }
+
+    #[machine(version = 2)]
+    pub fn tick_v2(_: &mut V2, _: Tick) {}
+
+    #[machine(migrate)]
+    fn up(old: &V1) -> V2 {
+        V2 { total: old.count }
+    }
+}
+
+fn main() {}

@@ -1,0 +1,25 @@
+// errors: 1
+use hotswap::machine;
+
+#[machine]
+mod counter {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Tick;
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Count {
+        pub count: i64,
+    }
+
+    #[machine(version = 1)]
+    pub type V1 = Count;
+
+    #[machine(version = 1)]
+    pub fn tick(state: &mut V1, _: Tick) {
+        state.count += 1;
+    }
+}
+
+fn main() {}
