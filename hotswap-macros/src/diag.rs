@@ -557,6 +557,16 @@ messages! {
         "version {number} is now `frozen = \"{now}\"`";
 }
 
+// one name that stands for two things
+messages! {
+    extends_with_cfg(variant, name, of):
+        "variant `{variant}` has a `cfg`, and `{name}` extends `{of}` variant by variant",
+        "keep the variant in all builds, or write `#[machine(adapt)] fn f(old: {of}) -> {name}` in place of `extends`";
+    cfg_of_two(name, of):
+        "`{name}` is defined twice, each with a `cfg`, and `{of}` depends on it: the same version would have two shapes",
+        "keep one definition in all builds, or put the `cfg` on a version of its own";
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

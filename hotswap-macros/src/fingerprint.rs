@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Ident, Member, Meta, Token};
+use syn::{Attribute, Expr, ExprLit, GenericParam, Ident, Lit, LitStr, Member, Meta, MetaNameValue, Token, Type};
 
 use crate::scope::{FieldDecl, Kind, Scope, TypeDecl, spell};
 
@@ -12,7 +13,7 @@ use crate::scope::{FieldDecl, Kind, Scope, TypeDecl, spell};
 #[derive(Debug)]
 pub(crate) struct Shape {
     pub(crate) fingerprint: String,
-    /// Types from outside the module, sorted.
+    /// What it knows by name only, because it comes from outside the module; sorted.
     pub(crate) leaves: Vec<String>,
     /// Types of the module that the state reaches, without itself.
     pub(crate) reached: Vec<String>,
@@ -23,7 +24,7 @@ const ALGORITHM: &str = "1-";
 
 /// The shape of a state of the module.
 pub(crate) fn of(scope: &Scope, state: &Ident) -> Shape {
-    let root = state.to_string();
+    let root = state.unraw().to_string();
     let mut text = String::new();
     let mut leaves = BTreeSet::new();
     let mut order = vec![root.clone()];
@@ -60,7 +61,7 @@ struct Walk<'w> {
 impl Walk<'_> {
     fn decl(&mut self) {
         let decl = self.decl;
-        self.line(0, "generics", &spell(decl.generics.to_token_stream()));
+        self.line(0, "generics", &parameters(decl));
         self.serde(0, &decl.attrs);
         match &decl.kind {
             Kind::Struct(fields) => {
@@ -70,7 +71,7 @@ impl Walk<'_> {
             Kind::Enum(variants) => {
                 self.line(0, "enum", "");
                 for variant in variants {
-                    self.line(1, "variant", &variant.ident.to_string());
+                    self.line(1, "variant", &variant.ident.unraw().to_string());
                     self.serde(1, &variant.attrs);
                     self.fields(2, &variant.fields);
                 }
@@ -87,7 +88,7 @@ impl Walk<'_> {
     fn fields(&mut self, depth: usize, fields: &[FieldDecl]) {
         for field in fields {
             let name = match &field.member {
-                Member::Named(name) => name.to_string(),
+                Member::Named(name) => name.unraw().to_string(),
                 Member::Unnamed(index) => index.index.to_string(),
             };
             self.ty(depth, &name, &field.ty);
@@ -95,8 +96,8 @@ impl Walk<'_> {
         }
     }
 
-    fn ty(&mut self, depth: usize, what: &str, ty: &syn::Type) {
-        let resolved = self.scope.resolve_in(ty, &self.decl.within);
+    fn ty(&mut self, depth: usize, what: &str, ty: &Type) {
+        let resolved = self.scope.resolve_in(ty, self.decl);
         self.line(depth, what, &resolved.key);
         self.leaves.extend(resolved.leaves);
         for name in resolved.reached {
@@ -111,9 +112,14 @@ impl Walk<'_> {
             const SILENT: [&str; 8] =
                 ["default", "bound", "crate", "expecting", "alias", "borrow", "deny_unknown_fields", "getter"];
             let silent = meta.path().get_ident().is_some_and(|name| SILENT.iter().any(|silent| name == silent));
-            if !silent {
-                self.line(depth, "serde", &spell(meta.to_token_stream()));
+            if silent {
+                continue;
             }
+            self.line(depth, "serde", &spell(meta.to_token_stream()));
+            if let Some(ty) = stand_in(&meta) {
+                self.ty(depth, "encoded as", &ty);
+            }
+            self.leaves.extend(encoder(&meta));
         }
     }
 
@@ -126,6 +132,39 @@ impl Walk<'_> {
         self.text.push_str(value);
         self.text.push('\n');
     }
+}
+
+/// The names of a type's parameters, without bounds and defaults.
+fn parameters(decl: &TypeDecl) -> String {
+    let names = decl.generics.params.iter().map(|param| match param {
+        GenericParam::Lifetime(param) => param.lifetime.to_string(),
+        GenericParam::Type(param) => param.ident.unraw().to_string(),
+        GenericParam::Const(param) => format!("const {}", param.ident.unraw()),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The type that is encoded in place of what has this attribute.
+fn stand_in(meta: &Meta) -> Option<Type> {
+    text_of(meta, &["from", "try_from", "into", "remote"])?.parse().ok()
+}
+
+/// The module or function that encodes what has this attribute; its code is not looked into.
+fn encoder(meta: &Meta) -> Option<String> {
+    text_of(meta, &["with", "serialize_with", "deserialize_with"]).map(LitStr::value)
+}
+
+fn text_of<'m>(meta: &'m Meta, names: &[&str]) -> Option<&'m LitStr> {
+    let Meta::NameValue(MetaNameValue { path, value: Expr::Lit(ExprLit { lit: Lit::Str(text), .. }), .. }) = meta
+    else {
+        return None;
+    };
+    names.iter().any(|name| path.is_ident(name)).then_some(text)
+}
+
+/// The types that are encoded in place of what has these attributes.
+pub(crate) fn stand_ins(attrs: &[Attribute]) -> Vec<Type> {
+    serde_metas(attrs).iter().filter_map(stand_in).collect()
 }
 
 /// What stands in `#[serde(…)]`, also within a `cfg_attr`.
@@ -201,10 +240,142 @@ mod tests {
         ] {
             assert_eq!(print(PLAIN), print(same), "{same}");
         }
-        assert_eq!(
-            print("use std::collections::BTreeMap; struct V1(BTreeMap<u8, u8>);"),
-            print("struct V1(std::collections::BTreeMap<u8, u8>);"),
+    }
+
+    /// What is asserted of two shapes, with the two texts in the message.
+    fn all(pairs: &[(&str, &str)], equal: bool) {
+        for (one, other) in pairs {
+            assert_eq!(print(one) == print(other), equal, "\n{one}\n{other}");
+        }
+    }
+
+    #[test]
+    fn one_type_has_one_fingerprint_however_it_is_written() {
+        all(
+            &[
+                (
+                    "use std::collections::BTreeMap; struct V1(BTreeMap<u8, u8>);",
+                    "struct V1(std::collections::BTreeMap<u8, u8>);",
+                ),
+                (
+                    "struct V1(std::collections::BTreeMap<u8, u8>);",
+                    "struct V1(::alloc::collections::btree_map::BTreeMap<u8, u8>);",
+                ),
+                ("struct V1(Result<(u8, u8), String>);", "struct V1(Result<(u8, u8,), String,>);"),
+                ("struct V1(Vec<u8>);", "struct V1(Vec::<u8>);"),
+                ("struct V1 { t: T } struct T;", "struct V1 { r#t: r#T } struct r#T<>;"),
+                ("struct V1(A<u8>); struct A<T>(T);", "struct V1(A<u8>); struct A<T: Clone + Sized>(T) where T: Send;"),
+                (
+                    "struct V1(String, Vec<u8>);",
+                    "use alloc::string as s; struct V1(s::String, ::std::vec::Vec<core::primitive::u8>);",
+                ),
+                ("struct V1(Option<u8>, Box<u8>);", "struct V1(core::option::Option<u8>, std::boxed::Box<u8>);"),
+                (
+                    "struct V1([u8; 16]);",
+                    "const N: usize = M * 2; const M: usize = 8; struct V1([u8; L]); const L: usize = 0x10;",
+                ),
+                ("struct V1([u8; 4]);", "struct V1([u8; { (4usize) }]);"),
+                ("struct V1(Option<Box<V1>>);", "struct V1(Option<Box<Self>>);"),
+                ("struct V1(Option<u8>);", "type Maybe<T, const N: usize = 1> = Option<T>; struct V1(Maybe<u8>);"),
+                ("struct V1(inner::A); mod inner { struct A; }", "use inner::*; struct V1(A); mod inner { struct A; }"),
+                (
+                    "struct V1(inner::A); mod inner { struct A; }",
+                    "use inner::T; struct V1(T); mod inner { type T = A; struct A; }",
+                ),
+                (
+                    "struct V1(A<4>); struct A<const N: usize>([u8; N]);",
+                    "const M: usize = 4; struct V1(A<M>); struct A<const N: usize>([u8; N]);",
+                ),
+            ],
+            true,
         );
+    }
+
+    #[test]
+    fn an_array_length_from_a_macro_is_that_length() {
+        let group = |tokens| proc_macro2::Group::new(proc_macro2::Delimiter::None, tokens);
+        let (ty, length) = (group(quote!(u8)), group(quote!(4)));
+        let scope = crate::scope::Scope::default();
+        assert_eq!(scope.key(&parse_quote!([#ty; #length])), scope.key(&parse_quote!([u8; 4])));
+    }
+
+    #[test]
+    fn what_the_encoding_goes_through_is_part_of_it() {
+        all(
+            &[
+                ("const N: usize = 4; struct V1([u8; N]);", "const N: usize = 8; struct V1([u8; N]);"),
+                (
+                    "const N: usize = 4; struct V1(A<N>); struct A<const M: usize>;",
+                    "const N: usize = 8; struct V1(A<N>); struct A<const M: usize>;",
+                ),
+                (
+                    "mod inner { pub const N: usize = 4; } struct V1([u8; inner::N]);",
+                    "mod inner { pub const N: usize = 8; } struct V1([u8; inner::N]);",
+                ),
+                (
+                    "#[serde(from = \"Wire\", into = \"Wire\")] struct V1(u8); struct Wire(u8);",
+                    "#[serde(from = \"Wire\", into = \"Wire\")] struct V1(u8); struct Wire(u16);",
+                ),
+                (
+                    "struct V1(A); #[serde(try_from = \"w::Wire\")] struct A(u8); mod w { struct Wire(u8); }",
+                    "struct V1(A); #[serde(try_from = \"w::Wire\")] struct A(u8); mod w { struct Wire(u16); }",
+                ),
+                (
+                    "struct V1(inner::A); mod inner { use super::*; pub struct A(Price); } struct Price(u8);",
+                    "struct V1(inner::A); mod inner { use super::*; pub struct A(Price); } struct Price(u16);",
+                ),
+                (
+                    "use inner::*; struct V1(A); mod inner { pub struct A(u8); }",
+                    "use inner::*; struct V1(A); mod inner { pub struct A(u16); }",
+                ),
+                (
+                    "use self::a::*; struct V1(T); mod a { pub use super::b::*; } mod b { pub struct T(u8); }",
+                    "use self::a::*; struct V1(T); mod a { pub use super::b::*; } mod b { pub struct T(u16); }",
+                ),
+                (
+                    "struct V1([u8; V1::N]); impl V1 { const N: usize = 4; }",
+                    "struct V1([u8; V1::N]); impl V1 { const N: usize = 8; }",
+                ),
+                (
+                    "struct V1([u8; Self::N]); impl V1 { const N: usize = Self::M * 2; const M: usize = 4; }",
+                    "struct V1([u8; Self::N]); impl V1 { const N: usize = Self::M * 2; const M: usize = 8; }",
+                ),
+                (
+                    "struct V1(a::A); mod a { struct A([u8; Self::N]); impl A { const N: usize = Self::M; const M: usize = 4; } }",
+                    "struct V1(a::A); mod a { struct A([u8; Self::N]); impl A { const N: usize = Self::M; const M: usize = 8; } }",
+                ),
+                (
+                    "struct V1(Maybe); type Maybe<T = A> = Option<T>; struct A(u8);",
+                    "struct V1(Maybe); type Maybe<T = A> = Option<T>; struct A(u16);",
+                ),
+                (
+                    "const N: usize = size_of::<A>(); struct A(u8); struct V1([u8; N]);",
+                    "const N: usize = size_of::<A>(); struct A(u16); struct V1([u8; N]);",
+                ),
+                (
+                    "mod a { struct T(u8); fn a() {} } use a::a; struct V1(a::T);",
+                    "mod a { struct T(u16); fn a() {} } use a::a; struct V1(a::T);",
+                ),
+                (
+                    "struct V1(inner::T); struct A(u8); mod inner { pub type T = A; struct A(u16); }",
+                    "struct V1(inner::T); struct A(u8); mod inner { pub type T = super::A; struct A(u16); }",
+                ),
+            ],
+            false,
+        );
+    }
+
+    #[test]
+    fn globs_and_aliases_may_go_in_a_circle() {
+        for items in [
+            "use a::*; struct V1(T); mod a { pub use super::*; pub use super::b::*; } mod b { pub use super::a::*; }",
+            "struct V1(A); type A = (A, A);",
+            "struct V1(A); type A = (B, B); type B = (A, A);",
+            "struct V1([u8; A]); const A: usize = B; const B: usize = A;",
+            "use a::b as c; use c::d as a; struct V1(c::T);",
+        ] {
+            assert!(is_one(&print(items)), "{items}");
+        }
     }
 
     #[test]
@@ -245,6 +416,12 @@ mod tests {
         );
         assert_eq!(shape.leaves, ["crate::Other", "elsewhere::Price", "elsewhere::deep::Name"]);
         assert_eq!(shape.reached, ["Inner"]);
+        let shape = super::tests::shape(
+            "struct V1 { a: <X as Tr>::O, b: A<u8>, #[serde(with = \"w::hex\")] c: [u8; limits::N], d: [u8; u8::MAX] }
+             struct X; struct A<T>(T, Option<Box<Self>>);",
+        );
+        assert_eq!(shape.leaves, ["<X as Tr>::O", "limits::N", "w::hex"]);
+        assert_eq!(shape.reached, ["X", "A"]);
     }
 
     #[test]

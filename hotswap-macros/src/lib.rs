@@ -33,10 +33,7 @@ fn machine_impl(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut output = match parse::parse(args, parsed, &mut diag) {
         Ok(parsed) => match validate::validate(parsed, &mut diag) {
             Ok(machine) => expand::expand(&machine),
-            Err(wrong) => {
-                let (module, sketch) = *wrong;
-                expand::stub(&module, &sketch)
-            }
+            Err(sketch) => expand::stub(&sketch),
         },
         Err(item) => item.into_token_stream(),
     };

@@ -12,8 +12,9 @@ pub(crate) const GENERATED: [&str; 10] =
     ["Machine", "Version", "AnyState", "AnyInput", "AnyOutput", "Cell", "Instance", "Fleet", "Switch", "Admin"];
 
 /// What the generated code calls its locals. A pattern of such a name means the constant or unit struct that has it.
-pub(crate) const LOCALS: [&str; 17] = [
+pub(crate) const LOCALS: [&str; 18] = [
     "at",
+    "deserializer",
     "error",
     "f",
     "failed",
@@ -31,6 +32,9 @@ pub(crate) const LOCALS: [&str; 17] = [
     "value",
     "version",
 ];
+
+/// What stands, beside a mistake, for the state or input that is not known for it.
+pub(crate) const UNKNOWN: &str = "__HotswapUnknown";
 
 /// A named line of versions.
 #[derive(Debug)]
@@ -187,6 +191,8 @@ pub(crate) enum How {
         fallible: bool,
         /// It takes the state by value, and a failure gives it back: `Result<New, (Old, E)>`.
         moves: bool,
+        /// Where it says what it returns.
+        returned: Span,
     },
 }
 
@@ -244,14 +250,4 @@ pub(crate) enum Source {
     Value(Expr),
     /// `added` alone: `Default::default()`.
     Default,
-}
-
-/// What is known of a machine that did not validate: enough for stub items, so that uses of it elsewhere compile.
-#[derive(Debug)]
-pub(crate) struct Sketch {
-    pub(crate) options: Options,
-    /// Each number once, ascending, with its state where that is known.
-    pub(crate) versions: Vec<(u32, Option<Ident>)>,
-    /// Input and output types, each input once.
-    pub(crate) inputs: Vec<(Type, Type)>,
 }

@@ -1,23 +1,38 @@
-//! What the names in the user's module mean: its types, its `use`s, and when two spellings are one type.
+//! What the names in the user's module mean: its types, its constants and its `use`s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::visit::{self, Visit};
-use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, GenericArgument, Generics, Ident, Item, Member, PathArguments, Type, TypePath, UseTree};
+use syn::ext::IdentExt;
+use syn::{
+    Attribute, Expr, GenericArgument, Generics, Ident, ImplItem, Item, Member, Path, PathArguments, Type, TypePath,
+    UseTree,
+};
 
 use crate::parse::Marker;
 
-/// The types and `use`s of a module and of the inline modules in it, by path: `Order`, `inner::Price`.
+mod resolve;
+mod text;
+mod unfit;
+
+pub(crate) use resolve::{Resolved, is_primitive};
+pub(crate) use text::{show, spell};
+pub(crate) use unfit::{Unfit, borrowed_or_pointer};
+
+/// The types, constants and `use`s of a module and of the inline modules in it, by path: `Order`, `inner::Price`.
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
     pub(crate) types: BTreeMap<String, TypeDecl>,
+    consts: BTreeMap<String, Constant>,
     uses: BTreeMap<String, Vec<String>>,
+    /// By module: the paths before a `::*`.
+    globs: BTreeMap<String, Vec<Vec<String>>>,
     modules: BTreeSet<String>,
-    /// The types with an `impl Drop` beside them.
-    pub(crate) dropping: BTreeSet<String>,
+    /// The second of two definitions of one name, of which `cfg`s choose.
+    pub(crate) twice: BTreeMap<String, Ident>,
+    /// What an `impl Drop` is for, and the inline modules that the impl stands in.
+    dropping: Vec<(Type, Vec<String>)>,
 }
 
 /// A type of the module.
@@ -29,6 +44,15 @@ pub(crate) struct TypeDecl {
     pub(crate) generics: Generics,
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) kind: Kind,
+}
+
+/// A constant of the module or of a type of it: it may be an array's length.
+#[derive(Debug)]
+struct Constant {
+    value: Expr,
+    within: Vec<String>,
+    /// The type whose constant it is, as the `impl` names it.
+    of: Option<Type>,
 }
 
 /// What a type is made of.
@@ -68,17 +92,6 @@ impl FieldDecl {
     }
 }
 
-/// A type with every name in it resolved.
-#[derive(Debug)]
-pub(crate) struct Resolved {
-    /// Equal for equal types; not meant for people.
-    pub(crate) key: String,
-    /// The types of the module that are named in it.
-    pub(crate) reached: Vec<String>,
-    /// The types from outside, primitive and standard ones aside.
-    pub(crate) leaves: Vec<String>,
-}
-
 impl Scope {
     /// Takes in an item that stands in the inline modules `within`; types come by [`Scope::declare`].
     pub(crate) fn item(&mut self, item: &Item, within: &[String]) {
@@ -88,16 +101,25 @@ impl Scope {
                 if item.leading_colon.is_some() {
                     path.push(String::new());
                 }
-                self.take_use(&item.tree, path, within);
+                self.take_use(&item.tree, path, within, has_cfg(&item.attrs));
             }
             Item::Mod(item) => drop(self.modules.insert(join(within, &item.ident))),
+            Item::Const(item) => {
+                let name = join(within, &item.ident);
+                self.constant(name, &item.ident, &item.attrs, &item.expr, None, within);
+            }
             Item::Impl(item) => {
-                let of_drop = item.trait_.as_ref().and_then(|(path, _)| path.segments.last());
-                if let (Some(last), Type::Path(ty)) = (of_drop, &*item.self_ty)
-                    && last.ident == "Drop"
-                    && let Some(name) = ty.path.get_ident()
-                {
-                    self.dropping.insert(join(within, name));
+                let of = item.trait_.as_ref().and_then(|(path, _)| path.segments.last());
+                if of.is_some_and(|of| of.ident == "Drop") {
+                    self.dropping.push(((*item.self_ty).clone(), within.to_vec()));
+                }
+                if let (None, Type::Path(of)) = (&item.trait_, &*item.self_ty) {
+                    for item in &item.items {
+                        if let ImplItem::Const(item) = item {
+                            let name = join(within, format!("{}::{}", names(&of.path).join("::"), plain(&item.ident)));
+                            self.constant(name, &item.ident, &item.attrs, &item.expr, Some(of), within);
+                        }
+                    }
                 }
             }
             _ => {}
@@ -105,39 +127,72 @@ impl Scope {
     }
 
     pub(crate) fn declare(&mut self, decl: TypeDecl) {
-        self.types.entry(join(&decl.within, &decl.ident)).or_insert(decl);
-    }
-
-    fn take_use(&mut self, tree: &UseTree, mut path: Vec<String>, within: &[String]) {
-        match tree {
-            UseTree::Path(tree) => {
-                path.push(tree.ident.to_string());
-                self.take_use(&tree.tree, path, within);
+        match self.types.entry(join(&decl.within, &decl.ident)) {
+            Entry::Vacant(free) => {
+                free.insert(decl);
             }
-            UseTree::Name(tree) if tree.ident == "self" => {
-                if let Some(name) = path.last() {
-                    self.uses.insert(join(within, name), path);
-                }
+            Entry::Occupied(taken) if has_cfg(&decl.attrs) => {
+                self.twice.entry(taken.key().clone()).or_insert(decl.ident);
             }
-            UseTree::Name(tree) => {
-                path.push(tree.ident.to_string());
-                self.uses.insert(join(within, &tree.ident), path);
-            }
-            UseTree::Rename(tree) => {
-                if tree.ident != "self" {
-                    path.push(tree.ident.to_string());
-                }
-                self.uses.insert(join(within, &tree.rename), path);
-            }
-            UseTree::Group(tree) => tree.items.iter().for_each(|tree| self.take_use(tree, path.clone(), within)),
-            UseTree::Glob(_) => {}
+            Entry::Occupied(_) => {}
         }
     }
 
-    /// What a path means: `Ok` with the name of a type of the module, or `Err` with the path as far as it is known.
-    fn look_up(&self, mut path: Vec<String>, within: &[String]) -> Result<String, Vec<String>> {
+    fn constant(
+        &mut self,
+        name: String,
+        ident: &Ident,
+        attrs: &[Attribute],
+        value: &Expr,
+        of: Option<&TypePath>,
+        within: &[String],
+    ) {
+        if self.consts.contains_key(&name) && has_cfg(attrs) {
+            self.twice.entry(name).or_insert_with(|| ident.clone());
+        } else {
+            let of = of.cloned().map(Type::Path);
+            self.consts.insert(name, Constant { value: value.clone(), within: within.to_vec(), of });
+        }
+    }
+
+    fn take_use(&mut self, tree: &UseTree, mut path: Vec<String>, within: &[String], cfg: bool) {
+        let (ident, name) = match tree {
+            UseTree::Path(tree) => {
+                path.push(plain(&tree.ident));
+                return self.take_use(&tree.tree, path, within, cfg);
+            }
+            UseTree::Group(tree) => {
+                return tree.items.iter().for_each(|tree| self.take_use(tree, path.clone(), within, cfg));
+            }
+            UseTree::Glob(_) => return self.globs.entry(join(within, "")).or_default().push(path),
+            UseTree::Name(tree) => (&tree.ident, &tree.ident),
+            UseTree::Rename(tree) => (&tree.ident, &tree.rename),
+        };
+        if ident != "self" {
+            path.push(plain(ident));
+        }
+        let whole = match path.last() {
+            Some(last) if name == "self" => join(within, last),
+            _ => join(within, name),
+        };
+        if self.uses.contains_key(&whole) && cfg {
+            self.twice.entry(whole).or_insert_with(|| name.clone());
+        } else {
+            self.uses.insert(whole, path);
+        }
+    }
+
+    /// Follows a path through `use`s and inline modules as far as they are known: where it comes to, and what is left.
+    /// The names that are passed on the way are added to `through`.
+    fn follow(
+        &self,
+        mut path: Vec<String>,
+        within: &[String],
+        globs: bool,
+        through: &mut Vec<String>,
+    ) -> (Vec<String>, Vec<String>) {
         let mut within = within.to_vec();
-        // as many turns as there can be `use`s and modules on the way; a `use` that names itself stops here
+        // as many turns as there can be `use`s and modules on the way; `use`s that go in a circle stop here
         for _ in 0..32 {
             let Some(first) = path.first() else { break };
             match first.as_str() {
@@ -145,149 +200,103 @@ impl Scope {
                 "super" if within.pop().is_some() => drop(path.remove(0)),
                 "super" | "crate" | "" => break,
                 _ => {
+                    let Some(home) = self.home(first, &within, globs, &mut BTreeSet::new()) else { break };
+                    within = home;
                     let name = join(&within, first);
-                    let whole = join(&within, path.join("::"));
-                    if self.types.get(&whole).is_some_and(|decl| !matches!(decl.kind, Kind::Unseen("use"))) {
-                        return Ok(whole);
+                    through.push(name.clone());
+                    if self.is_type(&name) || self.consts.contains_key(&name) {
+                        break;
+                    } else if self.modules.contains(&name) {
+                        within.push(path.remove(0));
                     } else if let Some(target) = self.uses.get(&name) {
-                        if target.len() == 1 && target[0] == *first {
+                        // in `use serde;` and `use rand::rand;` the first name is a crate's
+                        let of_a_crate = target.first() == Some(first);
+                        path.splice(..1, target.iter().cloned());
+                        if of_a_crate {
                             break;
                         }
-                        path.splice(..1, target.iter().cloned());
-                    } else if self.modules.contains(&name) && path.len() > 1 {
-                        within.push(path.remove(0));
                     } else {
                         break;
                     }
                 }
             }
         }
-        Err(path)
+        (within, path)
     }
 
-    /// A type of the machine's own module, resolved.
-    pub(crate) fn resolve(&self, ty: &Type) -> Resolved {
-        self.resolve_in(ty, &[])
+    /// The inline module that has this name: this one, or one from which a glob takes it in.
+    fn home(&self, name: &str, within: &[String], globs: bool, seen: &mut BTreeSet<String>) -> Option<Vec<String>> {
+        let whole = join(within, name);
+        if self.types.contains_key(&whole)
+            || self.consts.contains_key(&whole)
+            || self.uses.contains_key(&whole)
+            || self.modules.contains(&whole)
+        {
+            return Some(within.to_vec());
+        }
+        let module = join(within, "");
+        if !globs || !seen.insert(module.clone()) {
+            return None;
+        }
+        self.globs.get(&module)?.iter().find_map(|glob| {
+            let (module, rest) = self.follow(glob.clone(), within, false, &mut Vec::new());
+            if rest.is_empty() { self.home(name, &module, true, seen) } else { None }
+        })
     }
 
-    /// A type as it is written in the inline modules `within`.
-    pub(crate) fn resolve_in(&self, ty: &Type, within: &[String]) -> Resolved {
-        let mut ty = ty.clone();
-        let mut resolver = Resolver { scope: self, within, reached: Vec::new(), leaves: Vec::new(), depth: 0 };
-        resolver.visit_type_mut(&mut ty);
-        Resolved { key: spell(ty.to_token_stream()), reached: resolver.reached, leaves: resolver.leaves }
+    /// Whether a type of the module has this name; one that a `use` takes in is what it leads to.
+    fn is_type(&self, name: &str) -> bool {
+        self.types.get(name).is_some_and(|decl| !matches!(decl.kind, Kind::Unseen("use")))
     }
 
-    /// The type's key.
-    pub(crate) fn key(&self, ty: &Type) -> String {
-        self.resolve(ty).key
+    /// What a path means: `Ok` with the name of a type of the module, or `Err` with the path as far as it is known.
+    fn look_up(&self, path: &Path, within: &[String], through: &mut Vec<String>) -> Result<String, Vec<String>> {
+        let (within, rest) = self.follow(names(path), within, true, through);
+        let name = join(&within, rest.join("::"));
+        if self.is_type(&name) { Ok(name) } else { Err(rest) }
+    }
+
+    /// The type of the machine's own module that has this name.
+    pub(crate) fn named(&self, ident: &Ident) -> Option<&TypeDecl> {
+        self.types.get(&plain(ident))
     }
 
     /// The type of the module that this path names, if it names one.
     pub(crate) fn decl(&self, ty: &Type) -> Option<&TypeDecl> {
-        let Type::Path(TypePath { qself: None, path, .. }) = bare(ty) else { return None };
-        let names = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.look_up(names, &[]).ok().and_then(|name| self.types.get(&name))
+        self.decl_in(ty, &[])
     }
 
-    /// `Option<T>`'s or `Result<T, ..>`'s arguments, if this is one by name and not a type of the module.
-    pub(crate) fn arguments<'t>(&self, ty: &'t Type, name: &str) -> Option<Vec<&'t Type>> {
+    fn decl_in(&self, ty: &Type, within: &[String]) -> Option<&TypeDecl> {
         let Type::Path(TypePath { qself: None, path, .. }) = bare(ty) else { return None };
-        let last = path.segments.last().filter(|last| last.ident == name)?;
-        if self.decl(ty).is_some() {
-            return None;
+        self.look_up(path, within, &mut Vec::new()).ok().and_then(|name| self.types.get(&name))
+    }
+
+    /// Whether an `impl Drop` for this type stands in the module.
+    pub(crate) fn has_drop(&self, decl: &TypeDecl) -> bool {
+        let drops = |(ty, within): &(Type, Vec<String>)| {
+            self.decl_in(ty, within).is_some_and(|other| other.ident == decl.ident && other.within == decl.within)
+        };
+        self.dropping.iter().any(drops)
+    }
+
+    /// `Option<T>`'s or `Result<T, ..>`'s arguments, if this is one by name, by a `use` or by an alias of the module.
+    pub(crate) fn arguments(&self, ty: &Type, name: &str) -> Option<Vec<Type>> {
+        let mut ty = bare(ty).clone();
+        // as many turns as there can be aliases on the way; one of itself stops here
+        for _ in 0..8 {
+            let Some(decl) = self.decl(&ty) else { break };
+            let (Kind::Alias(target), Type::Path(path)) = (&decl.kind, &ty) else { return None };
+            ty = resolve::substituted(target, &decl.generics, &path.path);
         }
+        let Type::Path(TypePath { qself: None, path, .. }) = &ty else { return None };
+        let called = self.look_up(path, &[], &mut Vec::new()).err()?;
+        let last = path.segments.last().filter(|_| called.last().is_some_and(|called| called == name))?;
         let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Some(Vec::new()) };
         let types = arguments.args.iter().filter_map(|argument| match argument {
-            GenericArgument::Type(ty) => Some(ty),
+            GenericArgument::Type(ty) => Some(ty.clone()),
             _ => None,
         });
         Some(types.collect())
-    }
-}
-
-struct Resolver<'s> {
-    scope: &'s Scope,
-    within: &'s [String],
-    reached: Vec<String>,
-    leaves: Vec<String>,
-    depth: usize,
-}
-
-impl VisitMut for Resolver<'_> {
-    fn visit_type_mut(&mut self, ty: &mut Type) {
-        while let Type::Group(_) | Type::Paren(_) = ty {
-            *ty = bare(ty).clone();
-        }
-        if let Type::Path(path) = ty
-            && path.qself.is_none()
-            && self.depth < 32
-            && let Some(alias) = self.path(path)
-        {
-            // an alias stands for its type, which is written where the alias is
-            *ty = alias.clone();
-            self.depth += 1;
-            self.visit_type_mut(ty);
-            self.depth -= 1;
-            return;
-        }
-        visit_mut::visit_type_mut(self, ty);
-    }
-
-    // what a path is has been decided with its type; only its arguments are left
-    fn visit_path_mut(&mut self, path: &mut syn::Path) {
-        for segment in &mut path.segments {
-            self.visit_path_arguments_mut(&mut segment.arguments);
-        }
-    }
-}
-
-impl<'s> Resolver<'s> {
-    /// Spells the path out, or gives the type that it is an alias of.
-    fn path(&mut self, ty: &mut TypePath) -> Option<&'s Type> {
-        let segments = &ty.path.segments;
-        let mut names: Vec<String> = segments.iter().map(|segment| segment.ident.to_string()).collect();
-        if ty.path.leading_colon.is_some() {
-            names.insert(0, String::new());
-        }
-        let arguments = segments.last().map(|last| last.arguments.clone()).unwrap_or_default();
-        let names = match self.scope.look_up(names, self.within) {
-            Ok(name) => {
-                let scope: &'s Scope = self.scope;
-                if let Some(TypeDecl { kind: Kind::Alias(target), generics, .. }) = scope.types.get(&name)
-                    && generics.params.is_empty()
-                {
-                    return Some(target);
-                }
-                let mut names = vec!["self".to_owned()];
-                names.extend(name.split("::").map(str::to_owned));
-                self.reached.push(name);
-                names
-            }
-            Err(names) => {
-                if !is_standard(&names) {
-                    self.leaves.push(names.join("::"));
-                }
-                names
-            }
-        };
-        let mut path = syn::Path { leading_colon: None, segments: syn::punctuated::Punctuated::new() };
-        for name in names {
-            if name.is_empty() {
-                path.leading_colon = Some(<syn::Token![::]>::default());
-            } else {
-                let ident = match name.strip_prefix("r#") {
-                    Some(raw) => Ident::new_raw(raw, Span::call_site()),
-                    None => Ident::new(&name, Span::call_site()),
-                };
-                path.segments.push(syn::PathSegment { ident, arguments: PathArguments::None });
-            }
-        }
-        if let Some(last) = path.segments.last_mut() {
-            last.arguments = arguments;
-        }
-        ty.path = path;
-        None
     }
 }
 
@@ -300,82 +309,15 @@ pub(crate) fn bare(ty: &Type) -> &Type {
     }
 }
 
-/// Whether the encoding of a type is settled by its name: primitives and what the standard library has.
-fn is_standard(path: &[String]) -> bool {
-    const PRELUDE: [&str; 22] = [
-        "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
-        "f32", "f64", "String", "Vec", "Option", "Result", "Box",
-    ];
-    match path {
-        [one] => PRELUDE.contains(&one.as_str()),
-        [root, next, ..] if root.is_empty() => ["std", "core", "alloc"].contains(&next.as_str()),
-        [root, ..] => ["std", "core", "alloc"].contains(&root.as_str()),
-        [] => true,
-    }
+/// The names of a path; the first is empty if it begins with `::`.
+fn names(path: &Path) -> Vec<String> {
+    let root = path.leading_colon.map(|_| String::new());
+    root.into_iter().chain(path.segments.iter().map(|segment| plain(&segment.ident))).collect()
 }
 
-/// Whether a type is a primitive, whose `Default` is not the user's code.
-pub(crate) fn is_primitive(key: &str) -> bool {
-    const PRIMITIVE: [&str; 16] = [
-        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
-        "f64",
-    ];
-    PRIMITIVE.contains(&key)
-}
-
-/// Tokens one by one with a space between: the same text however the source was spaced.
-pub(crate) fn spell(tokens: TokenStream) -> String {
-    let mut text = String::new();
-    spell_into(tokens, &mut text);
-    text
-}
-
-fn spell_into(tokens: TokenStream, text: &mut String) {
-    for token in tokens {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        match token {
-            TokenTree::Group(group) => {
-                let (open, close) = match group.delimiter() {
-                    Delimiter::Parenthesis => ("(", ")"),
-                    Delimiter::Brace => ("{", "}"),
-                    Delimiter::Bracket => ("[", "]"),
-                    Delimiter::None => ("", ""),
-                };
-                text.push_str(open);
-                spell_into(group.stream(), text);
-                text.push_str(close);
-            }
-            other => text.push_str(&other.to_string()),
-        }
-    }
-}
-
-/// A type or path as a person would write it, for messages.
-pub(crate) fn show(tokens: &impl ToTokens) -> String {
-    let mut text = spell(tokens.to_token_stream());
-    for (spaced, tight) in [
-        ("# [", "#["),
-        ("[ ", "["),
-        (" : : ", "::"),
-        (": : ", "::"),
-        ("- >", "->"),
-        (" < ", "<"),
-        (" <", "<"),
-        ("< ", "<"),
-        (" >", ">"),
-        (" ,", ","),
-        ("& ", "&"),
-        (" ;", ";"),
-        (" :", ":"),
-        (" (", "("),
-        ("( ", "("),
-        ("' ", "'"),
-    ] {
-        text = text.replace(spaced, tight);
-    }
-    text.replace("->", "-> ").replace("->  ", "-> ")
+/// A name without `r#`.
+fn plain(ident: &Ident) -> String {
+    ident.unraw().to_string()
 }
 
 fn join(within: &[String], name: impl std::fmt::Display) -> String {
@@ -383,41 +325,9 @@ fn join(within: &[String], name: impl std::fmt::Display) -> String {
     if !path.is_empty() {
         path.push_str("::");
     }
-    path + &name.to_string()
+    (path + &name.to_string()).replace("r#", "")
 }
 
-/// The first lifetime, function pointer or inferred part of a type, if it has one.
-pub(crate) fn borrowed_or_pointer(ty: &Type) -> Option<Unfit> {
-    struct Find(Option<Unfit>);
-    impl<'ast> Visit<'ast> for Find {
-        fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
-            self.0.get_or_insert(Unfit::Borrows(reference.to_token_stream()));
-        }
-        fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
-            self.0.get_or_insert(Unfit::Borrows(lifetime.to_token_stream()));
-        }
-        fn visit_type_fn_ptr(&mut self, pointer: &'ast syn::TypeFnPtr) {
-            self.0.get_or_insert(Unfit::Function(pointer.to_token_stream()));
-        }
-        fn visit_type(&mut self, ty: &'ast Type) {
-            match ty {
-                Type::ImplTrait(_) | Type::TraitObject(_) => {
-                    self.0.get_or_insert(Unfit::Open(ty.to_token_stream()));
-                }
-                _ => visit::visit_type(self, ty),
-            }
-        }
-    }
-    let mut find = Find(None);
-    find.visit_type(ty);
-    find.0
-}
-
-/// Why a type cannot be saved and read back, as far as its tokens tell.
-#[derive(Debug)]
-pub(crate) enum Unfit {
-    Borrows(TokenStream),
-    Function(TokenStream),
-    /// `impl Trait` or `dyn Trait`.
-    Open(TokenStream),
+fn has_cfg(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attr| attr.path().is_ident("cfg"))
 }

@@ -12,7 +12,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::machine::Stepped;
 use crate::machine::{Accepts, Edge, How, Identity, Machine, VersionInfo};
-pub use crate::{__conversions as conversions, __encoding as encoding, __stepped as stepped, __versions as versions};
+pub use crate::{
+    __conversions as conversions, __encoding as encoding, __from_inputs as from_inputs, __stepped as stepped,
+    __versions as versions,
+};
 
 /// A machine that is compiled into the program; submitted by generated code, listed by the registry.
 #[derive(Debug)]
@@ -70,22 +73,27 @@ pub fn next<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(seq: &mut A) -> Result<
     seq.next_element()?.ok_or_else(|| A::Error::custom("the pair ends too early"))
 }
 
-/// One variant's value, to be written: `(&Value(&value)).write(..)` with both traits in scope.
+/// One variant's value, to be written: `(&Value(&value)).__hotswap_write(..)` with both traits in scope.
 ///
 /// A type that is not serializable has its one error where it is declared a state, input or output. The second trait
 /// is there so that the encoding of the enum does not repeat it.
 #[derive(Debug)]
 pub struct Value<'a, T>(pub &'a T);
 
-/// Values that can be written.
+/// Values that can be written. Its method has a name that no trait of the user's gives to all types.
 pub trait Write {
     /// Writes `[tag, value]`.
-    fn write<S: Serializer>(&self, serializer: S, tag: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error>;
+    fn __hotswap_write<S: Serializer>(&self, serializer: S, tag: &(impl Serialize + ?Sized))
+    -> Result<S::Ok, S::Error>;
 }
 
 impl<T: Serialize> Write for Value<'_, T> {
     #[inline]
-    fn write<S: Serializer>(&self, serializer: S, tag: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error> {
+    fn __hotswap_write<S: Serializer>(
+        &self,
+        serializer: S,
+        tag: &(impl Serialize + ?Sized),
+    ) -> Result<S::Ok, S::Error> {
         write_tagged(serializer, tag, self.0)
     }
 }
@@ -93,26 +101,26 @@ impl<T: Serialize> Write for Value<'_, T> {
 /// Values that cannot; the build has failed.
 pub trait WriteNot {
     /// Never runs.
-    fn write<S: Serializer>(&self, _: S, _: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error> {
+    fn __hotswap_write<S: Serializer>(&self, _: S, _: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error> {
         unreachable!()
     }
 }
 
 impl<T> WriteNot for &Value<'_, T> {}
 
-/// One variant, to be read: `(&Variant(Any::V1)).read(..)` with both traits in scope.
+/// One variant, to be read: `(&Variant(Any::V1)).__hotswap_read(..)` with both traits in scope.
 #[derive(Debug)]
 pub struct Variant<T, E>(pub fn(T) -> E);
 
 /// Variants that can be read.
 pub trait Read<E> {
     /// Reads the value and wraps it.
-    fn read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error>;
+    fn __hotswap_read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error>;
 }
 
 impl<T: DeserializeOwned, E> Read<E> for Variant<T, E> {
     #[inline]
-    fn read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error> {
+    fn __hotswap_read<'de, A: SeqAccess<'de>>(&self, seq: &mut A) -> Result<E, A::Error> {
         next(seq).map(self.0)
     }
 }
@@ -120,7 +128,7 @@ impl<T: DeserializeOwned, E> Read<E> for Variant<T, E> {
 /// Variants that cannot; the build has failed.
 pub trait ReadNot<E> {
     /// Never runs.
-    fn read<'de, A: SeqAccess<'de>>(&self, _: &mut A) -> Result<E, A::Error> {
+    fn __hotswap_read<'de, A: SeqAccess<'de>>(&self, _: &mut A) -> Result<E, A::Error> {
         unreachable!()
     }
 }
@@ -263,6 +271,12 @@ where
     make(take::<M, Old>(slot))
 }
 
+/// Calls the function of a `with` or `back`; here so that a wrong one is compared with what it should be.
+#[inline]
+pub fn turn<Old: ?Sized, New>(turn: fn(&Old) -> New, old: &Old) -> New {
+    turn(old)
+}
+
 /// Drops what a derived migration leaves; a panic in the user's `Drop` costs neither state.
 pub fn discard<T>(left: T) {
     if std::mem::needs_drop::<T>() {
@@ -296,7 +310,8 @@ impl<T> Held<T> for Box<T> {
     }
 }
 
-/// Whether an output is a `Result` that is `Err`, decided by type: `Probe(&out).failed()` with both traits in scope.
+/// Whether an output is a `Result` that is `Err`, decided by type: `Probe(&out).__hotswap_failed()` with both traits in
+/// scope.
 ///
 /// Method look-up tries `Failed for Probe<Result<..>>` by value before the blanket impl by reference.
 #[derive(Debug)]
@@ -305,12 +320,12 @@ pub struct Probe<'a, T>(pub &'a T);
 /// Outputs that are a `Result`.
 pub trait ProbeResult {
     /// Whether it is `Err`.
-    fn failed(&self) -> bool;
+    fn __hotswap_failed(&self) -> bool;
 }
 
 impl<T, E> ProbeResult for Probe<'_, Result<T, E>> {
     #[inline]
-    fn failed(&self) -> bool {
+    fn __hotswap_failed(&self) -> bool {
         self.0.is_err()
     }
 }
@@ -318,12 +333,12 @@ impl<T, E> ProbeResult for Probe<'_, Result<T, E>> {
 /// All other outputs.
 pub trait ProbeOther {
     /// Never.
-    fn failed(&self) -> bool;
+    fn __hotswap_failed(&self) -> bool;
 }
 
 impl<T> ProbeOther for &Probe<'_, T> {
     #[inline]
-    fn failed(&self) -> bool {
+    fn __hotswap_failed(&self) -> bool {
         false
     }
 }
@@ -449,7 +464,7 @@ macro_rules! __encoding {
                 use $crate::__private::{Write as _, WriteNot as _};
                 match *self {
                     $($(#[$cfg])* $any::$variant(ref value) => {
-                        (&$crate::__private::Value(value)).write(serializer, &$name)
+                        (&$crate::__private::Value(value)).__hotswap_write(serializer, &$name)
                     })*
                     $($any::$loaded(ref state) => {
                         $crate::__private::write_tagged(serializer, &state.version(), state)
@@ -466,7 +481,7 @@ macro_rules! __encoding {
             ) -> ::core::result::Result<Self, A::Error> {
                 use $crate::__private::{Read as _, ReadNot as _};
                 match $crate::__private::Tag::key(&tag) {
-                    $($(#[$cfg])* $name => (&$crate::__private::Variant($any::$variant)).read(seq),)*
+                    $($(#[$cfg])* $name => (&$crate::__private::Variant($any::$variant)).__hotswap_read(seq),)*
                     $($(tag @ $retired => $crate::__private::retired($machine, tag),)*)?
                     tag => $crate::__private::unknown($machine, $what, tag),
                 }
@@ -522,6 +537,20 @@ macro_rules! __conversions {
     )* };
 }
 
+/// Each input type to the enum of all inputs.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __from_inputs {
+    ($any:ident { $($(#[$cfg:meta])* $input:ty => $variant:ident,)* }) => { $(
+        $(#[$cfg])*
+        impl ::core::convert::From<$input> for $any {
+            fn from(input: $input) -> Self {
+                $any::$variant(input)
+            }
+        }
+    )* };
+}
+
 /// The names of versions to and from their numbers.
 #[doc(hidden)]
 #[macro_export]
@@ -561,7 +590,7 @@ macro_rules! __stepped {
     ($output:expr) => {{
         use $crate::__private::{ProbeOther as _, ProbeResult as _};
         let output = $output;
-        let failed = (&$crate::__private::Probe(&output)).failed();
+        let failed = (&$crate::__private::Probe(&output)).__hotswap_failed();
         ::core::result::Result::Ok($crate::Stepped { output, failed })
     }};
 }

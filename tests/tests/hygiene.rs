@@ -242,6 +242,68 @@ pub mod absent {
     }
 }
 
+/// What lints have something to say of, where it is the user's and where it is generated.
+#[machine(derive(Debug))]
+pub mod linted {
+    use ::std::prelude::rust_2024::*;
+
+    /// An input.
+    #[deprecated = "and taken all the same"]
+    #[derive(Debug, ::serde::Serialize, ::serde::Deserialize)]
+    pub struct Old {
+        /// Large, to be handed back.
+        pub bytes: [[u64; 32]; 32],
+    }
+    /// What a step gives.
+    pub type Complex = Vec<Box<(u8, Option<Box<[Option<(u8, Vec<Box<[u8]>>)>]>>)>>;
+    /// A state.
+    #[deprecated = "and migrated from all the same"]
+    #[machine(version = 1)]
+    #[derive(Debug, ::serde::Serialize, ::serde::Deserialize)]
+    pub struct V1 {
+        /// Large, to be moved.
+        pub bytes: [[u64; 32]; 32],
+    }
+    #[allow(deprecated, clippy::type_complexity)]
+    #[machine(version = 1)]
+    fn step(_: &V1, _: Old) -> Vec<Box<(u8, Option<Box<[Option<(u8, Vec<Box<[u8]>>)>]>>)>> {
+        Vec::new()
+    }
+    /// A state.
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, ::serde::Serialize, ::serde::Deserialize)]
+    pub struct V2 {
+        /// Large, to be moved.
+        pub bytes: [[u64; 32]; 32],
+    }
+    #[allow(deprecated)]
+    #[machine(version = 2)]
+    fn step_2(_: &V2, _: Old) -> Complex {
+        Vec::new()
+    }
+    #[allow(deprecated, clippy::result_large_err)]
+    #[machine(migrate, moves)]
+    fn up(old: V1) -> Result<V2, (V1, String)> {
+        Ok(V2 { bytes: old.bytes })
+    }
+}
+
+/// No version is there.
+#[machine]
+pub mod empty {
+    /// An input.
+    #[derive(::serde::Serialize, ::serde::Deserialize)]
+    pub struct Go;
+    /// A state.
+    #[cfg(any())] // never: absence is what is tested
+    #[machine(version = 1)]
+    #[derive(::serde::Serialize, ::serde::Deserialize)]
+    pub struct V1;
+    #[cfg(any())] // never: absence is what is tested
+    #[machine(version = 1)]
+    fn step(_: &V1, _: Go) {}
+}
+
 #[test]
 fn machines_run_among_shadowed_names() {
     use shadowed::{AnyState, Option, State, String, Vec};

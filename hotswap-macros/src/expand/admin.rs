@@ -13,6 +13,10 @@ pub(super) fn types(names: &Names, versions: &[(u32, &[Attribute])]) -> TokenStr
     let name = &options.name;
     let [machine_doc, version_doc] =
         [format!("The machine `{name}`."), format!("A version of machine `{name}` that is compiled in.")];
+    // where no version is, there can be none; the first one's conditions are part of every other's
+    let first = versions.first().map_or(&[][..], |(_, cfg)| cfg);
+    let there: Vec<_> = first.iter().filter_map(|cfg| Some(&cfg.meta.require_list().ok()?.tokens)).collect();
+    let repr = if there.is_empty() { mixed!(#[repr(u32)]) } else { mixed!(#[cfg_attr(all(#(#there),*), repr(u32))]) };
     let variants = versions.iter().map(|(number, cfg)| {
         let (name, doc) = (variant(*number), format!("Version {number}."));
         mixed!(#(#cfg)* #[doc = #doc] #name = #number)
@@ -37,7 +41,7 @@ pub(super) fn types(names: &Names, versions: &[(u32, &[Attribute])]) -> TokenStr
             ::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy, ::core::cmp::PartialEq, ::core::cmp::Eq,
             ::core::cmp::PartialOrd, ::core::cmp::Ord, ::core::hash::Hash
         )]
-        #[repr(u32)]
+        #repr
         pub enum #version { #(#variants,)* }
         #(#aliases)*
         #[doc = #fleet_doc]

@@ -25,7 +25,7 @@ fn enum_of(
     doc: &str,
     describe: impl Fn(String) -> (String, fn(&Input) -> &Type),
 ) -> TokenStream {
-    let derive = cx.names.derive();
+    let (derive, allow_deprecated) = (cx.names.derive(), &cx.names.allow_deprecated);
     let variants = cx.machine.inputs.iter().map(|input| {
         let (doc, payload) = describe(tag(input));
         let (cfg, variant, payload) = (&input.cfg, &input.variant, payload(input));
@@ -34,7 +34,8 @@ fn enum_of(
     mixed! {
         #[doc = #doc]
         #derive
-        #[allow(private_interfaces)]
+        #allow_deprecated
+        #[allow(private_interfaces, clippy::type_complexity)]
         pub enum #name { #(#variants,)* }
     }
 }
@@ -55,6 +56,13 @@ pub(super) fn impls(cx: Context) -> TokenStream {
         mixed!(#input #output)
     });
     mixed!(#inputs #outputs #(#checks)*)
+}
+
+/// From each input type to `AnyInput`.
+pub(super) fn conversions(cx: Context) -> TokenStream {
+    let any_input = &cx.names.any_input;
+    let variants = cx.machine.inputs.iter().map(|Input { cfg, ty, variant, .. }| mixed!(#(#cfg)* #ty => #variant));
+    mixed!(__hotswap::from_inputs! { #any_input { #(#variants,)* } })
 }
 
 /// `[name, value]`, both ways.

@@ -4,8 +4,9 @@
 //! function evaluates that from a borrow and returns what then moves the fields. So nothing of the user's runs while the
 //! slot is empty, and nothing is cloned.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Lifetime, Member};
 
@@ -27,9 +28,12 @@ impl Migrations {
         let Names { krate, any_state, .. } = cx.names;
         let ways: Vec<_> = cx.machine.edges.iter().map(|edge| Migration { cx, edge }).collect();
         let (helpers, entries) = (ways.iter().filter_map(Migration::function), ways.iter().map(Migration::entry));
+        // one that moves gives the whole state back when it fails
+        let moves = ways.iter().any(|way| matches!(way.edge.how, How::Written { moves: true, .. }));
+        let allow = moves.then(|| mixed!(#[allow(clippy::result_large_err)]));
         Self {
             helpers: mixed!(#(#helpers)*),
-            edges: mixed!(const EDGES: &'static [#krate::Edge<#any_state>] = &[#(#entries),*];),
+            edges: mixed!(#allow const EDGES: &'static [#krate::Edge<#any_state>] = &[#(#entries),*];),
             fused: fused(cx, &ways),
         }
     }
@@ -110,6 +114,12 @@ impl Migration<'_> {
         mixed!(#(#cfg)*)
     }
 
+    /// Puts the local `error` in words; one that has none is reported where the function says that it returns it.
+    fn said(&self) -> TokenStream {
+        let How::Written { returned, .. } = &self.edge.how else { return TokenStream::new() };
+        located(*returned, mixed!(__hotswap::said(error)))
+    }
+
     /// From a full slot to the new state.
     fn leave(&self) -> TokenStream {
         let Names { machine, .. } = self.cx.names;
@@ -153,19 +163,21 @@ impl Migration<'_> {
                     }, #pure, #loses)
                 };
             }
-            How::Written { function, moves: false, fallible } => {
+            How::Written { function, moves: false, fallible, .. } => {
                 let state = mixed!(#function(__hotswap::borrow::<#machine, _>(state)));
                 let state = if *fallible {
-                    mixed!(#state.map_err(__hotswap::said))
+                    let said = self.said();
+                    mixed!(#state.map_err(|error| #said))
                 } else {
                     mixed!(::core::result::Result::Ok(#state))
                 };
                 mixed!(borrows(#from, #to, |state| #state.map(#wrap), #loses))
             }
-            How::Written { function, moves: true, fallible } => {
+            How::Written { function, moves: true, fallible, .. } => {
                 let state = mixed!(#function(__hotswap::own::<#machine, _>(state)));
                 let state = if *fallible {
-                    mixed!(#state.map_err(|(state, error)| (#old(#old_state), __hotswap::said(error))))
+                    let said = self.said();
+                    mixed!(#state.map_err(|(state, error)| (#old(#old_state), #said)))
                 } else {
                     mixed!(::core::result::Result::Ok(#state))
                 };
@@ -179,13 +191,17 @@ impl Migration<'_> {
     fn first(&self) -> TokenStream {
         let new = self.leave();
         match &self.edge.how {
-            How::Written { fallible: true, moves: false, .. } => mixed!(#new.map_err(__hotswap::said)?),
+            How::Written { fallible: true, moves: false, .. } => {
+                let said = self.said();
+                mixed!(#new.map_err(|error| #said)?)
+            }
             How::Written { fallible: true, moves: true, .. } => {
                 let (old, state) = (self.cx.variant(self.edge.from), self.cx.held(self.edge.from));
+                let said = self.said();
                 mixed! {
                     #new.map_err(|(state, error)| {
                         *slot = ::core::option::Option::Some(#old(#state));
-                        __hotswap::said(error)
+                        #said
                     })?
                 }
             }
@@ -195,18 +211,20 @@ impl Migration<'_> {
 
     /// As a later edge of the fused line: from the local `state` to the new one.
     fn onward(&self) -> TokenStream {
-        let said = mixed!(__hotswap::said);
+        let said = self.said();
         match &self.edge.how {
             How::Identity => mixed!(state),
             How::Derived(plan) => {
                 let derived = self.derived();
                 if plan.pure { mixed!(#derived(state)) } else { mixed!(#derived(&state)(state)) }
             }
-            How::Written { function, fallible: false, moves: false } => mixed!(#function(&state)),
-            How::Written { function, fallible: false, moves: true } => mixed!(#function(state)),
-            How::Written { function, fallible: true, moves: false } => mixed!(#function(&state).map_err(#said)?),
-            How::Written { function, fallible: true, moves: true } => {
-                mixed!(#function(state).map_err(|(_, error)| #said(error))?)
+            How::Written { function, fallible: false, moves: false, .. } => mixed!(#function(&state)),
+            How::Written { function, fallible: false, moves: true, .. } => mixed!(#function(state)),
+            How::Written { function, fallible: true, moves: false, .. } => {
+                mixed!(#function(&state).map_err(|error| #said)?)
+            }
+            How::Written { function, fallible: true, moves: true, .. } => {
+                mixed!(#function(state).map_err(|(_, error)| #said)?)
             }
         }
     }
@@ -225,29 +243,23 @@ impl Migration<'_> {
         let ([old, new], name, cfg) = (self.states(), self.derived(), self.cfg());
         let body = match &plan.body {
             Body::Struct(fields) => {
-                let rest = self.discarded(fields, |member, _| mixed!(state.#member));
-                let fields = fields.fields.iter().map(|field| {
-                    let (member, value) = (&field.member, value(field).unwrap_or_else(|| from_struct(field)));
-                    mixed!(#member: #value)
-                });
-                mixed!(#rest #new { #(#fields),* })
+                let place = |member: &Member| mixed!(state.#member);
+                let made = fields.fields.iter().map(|field| member(field, &self.value(field, place)));
+                let rest = discarded(fields, place);
+                mixed!(#rest #new { #(#made),* })
             }
             Body::Enum(arms) => {
                 let arms = arms.iter().map(|Arm { from, to, fields }| {
-                    let (pattern, rest) = (moved(fields), self.discarded(fields, |_, local| mixed!(#local)));
-                    let fields = fields.fields.iter().enumerate().map(|(index, field)| {
-                        let (member, local) = (&field.member, local(index));
-                        let value = value(field).unwrap_or_else(|| mixed!(#local));
-                        mixed!(#member: #value)
-                    });
-                    mixed!(#old::#from { #pattern } => { #rest #new::#to { #(#fields),* } })
+                    let place = |member: &Member| before(member).into_token_stream();
+                    let made = fields.fields.iter().map(|field| member(field, &self.value(field, place)));
+                    let (pattern, rest) = (taken_apart(fields), discarded(fields, place));
+                    mixed!(#old::#from { #pattern } => { #rest #new::#to { #(#made),* } })
                 });
                 mixed!(match state { #(#arms,)* })
             }
         };
         mixed! {
             #cfg
-            #[allow(unused_variables)]
             fn #name(state: #old) -> #new { #body }
         }
     }
@@ -261,7 +273,6 @@ impl Migration<'_> {
         };
         mixed! {
             #cfg
-            #[allow(unused_variables)]
             fn #name(state: &#old) -> impl ::core::ops::FnOnce(#old) -> #new + use<> {
                 #evaluated
                 move |state: #old| #made
@@ -271,35 +282,20 @@ impl Migration<'_> {
 
     fn evaluating_struct(&self, fields: &Fields) -> (TokenStream, TokenStream) {
         let [_, new] = self.states();
+        let place = |member: &Member| mixed!(state.#member);
         let (mut evaluated, mut made) = (TokenStream::new(), Vec::new());
-        for (index, field) in fields.fields.iter().enumerate() {
-            let (member, ty, local) = (&field.member, &field.ty, local(index));
-            let value = match &field.source {
-                Source::Moved(_) => from_struct(field),
-                Source::With { from, function, .. } => {
-                    evaluated.extend(mixed!(let #local: #ty = #function(&state.#from);));
-                    mixed!(#local)
-                }
-                Source::Value(_) | Source::Default => {
-                    let value = value(field);
-                    evaluated.extend(mixed!(let #local: #ty = #value;));
-                    mixed!(#local)
-                }
-            };
-            made.push(mixed!(#member: #value));
+        for field in &fields.fields {
+            let value = self.value(field, place);
+            if let Source::Moved(_) = field.source {
+                made.push(member(field, &value));
+                continue;
+            }
+            let (ty, ready) = (of_state(new, &field.ty), after(&field.member));
+            evaluated.extend(mixed!(let #ready: #ty = #value;));
+            made.push(member(field, &ready));
         }
-        let rest = self.discarded(fields, |member, _| mixed!(state.#member));
+        let rest = discarded(fields, place);
         (evaluated, mixed!({ #rest #new { #(#made),* } }))
-    }
-
-    /// What no new field takes is dropped before the new state is made, and a panic in that goes no further.
-    fn discarded(&self, fields: &Fields, place: impl Fn(&Member, &Ident) -> TokenStream) -> TokenStream {
-        let krate = &self.cx.names.krate;
-        let rest = fields.dropped.iter().enumerate().map(|(index, member)| {
-            let place = place(member, &left(index));
-            mixed!(#krate::__private::discard(#place);)
-        });
-        mixed!(#(#rest)*)
     }
 
     /// Each variant's values are evaluated together, if it is the one at hand.
@@ -307,31 +303,32 @@ impl Migration<'_> {
         let [old, new] = self.states();
         let (mut evaluated, mut made) = (TokenStream::new(), Vec::new());
         for (position, Arm { from, to, fields }) in arms.iter().enumerate() {
-            let (mut borrowed, mut types, mut values, mut names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            for (index, field) in fields.fields.iter().enumerate() {
-                let local = local(index);
-                let value = match &field.source {
-                    Source::Moved(_) => continue,
-                    Source::With { from, function, .. } => {
-                        borrowed.push(mixed!(#from: #local));
-                        mixed!(#function(#local))
+            let (mut borrowed, mut types, mut values, mut names, mut members) =
+                (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            for field in &fields.fields {
+                match &field.source {
+                    Source::Moved(old) => {
+                        members.push(member(field, &before(old)));
+                        continue;
                     }
-                    Source::Value(_) | Source::Default => value(field).into_token_stream(),
-                };
-                types.push(&field.ty);
-                values.push(value);
+                    Source::With { from, .. } if !borrowed.contains(&from) => borrowed.push(from),
+                    _ => {}
+                }
+                let local = after(&field.member);
+                types.push(of_state(new, &field.ty));
+                values.push(self.value(field, |member| {
+                    let borrowed = before(member);
+                    mixed!(*#borrowed)
+                }));
+                members.push(member(field, &local));
                 names.push(local);
             }
-            let members = fields.fields.iter().enumerate().map(|(index, field)| {
-                let (member, local) = (&field.member, local(index));
-                mixed!(#member: #local)
-            });
-            let (pattern, members) = (moved(fields), mixed!(#(#members),*));
-            let rest = self.discarded(fields, |_, local| mixed!(#local));
+            let (pattern, rest) = (taken_apart(fields), discarded(fields, |member| before(member).into_token_stream()));
             if values.is_empty() {
-                made.push(mixed!(#old::#from { #pattern } => { #rest #new::#to { #members } }));
+                made.push(mixed!(#old::#from { #pattern } => { #rest #new::#to { #(#members),* } }));
                 continue;
             }
+            let borrowed = borrowed.into_iter().map(bound);
             let ready = format_ident!("__ready_{position}", span = Span::mixed_site());
             evaluated.extend(mixed! {
                 let #ready: ::core::option::Option<(#(#types,)*)> = match state {
@@ -341,55 +338,108 @@ impl Migration<'_> {
             });
             made.push(mixed! {
                 #old::#from { #pattern } => match #ready {
-                    ::core::option::Option::Some((#(#names,)*)) => { #rest #new::#to { #members } }
+                    ::core::option::Option::Some((#(#names,)*)) => { #rest #new::#to { #(#members),* } }
                     ::core::option::Option::None => ::core::unreachable!(),
                 }
             });
         }
         (evaluated, mixed!(match state { #(#made,)* }))
     }
-}
 
-/// `state.field`.
-fn from_struct(field: &Field) -> TokenStream {
-    match &field.source {
-        Source::Moved(member) | Source::With { from: member, .. } => mixed!(state.#member),
-        Source::Value(_) | Source::Default => TokenStream::new(),
+    /// Where a field's value comes from; `place` is an old field, as this migration has it.
+    fn value(&self, field: &Field, place: impl Fn(&Member) -> TokenStream) -> TokenStream {
+        // all that is written for an edge stands on the higher version's state
+        let written_on = &self.cx.version(self.edge.from.max(self.edge.to)).state;
+        match &field.source {
+            Source::Moved(member) => located(field.member.span(), place(member)),
+            Source::With { from, function } => {
+                let (place, function) = (place(from), of_state(written_on, function));
+                let [turn, old] = [mixed!(__hotswap::turn), mixed!(&#place)].map(|of| located(function.span(), of));
+                quote_spanned!(function.span()=> #turn(#function, #old))
+            }
+            Source::Value(value) => of_state(written_on, value),
+            Source::Default => {
+                let ty = of_state(self.states()[1], &field.ty);
+                quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default())
+            }
+        }
     }
 }
 
-/// What needs nothing of the old state.
-fn value(field: &Field) -> Option<TokenStream> {
-    let ty = &field.ty;
-    match &field.source {
-        Source::Value(value) => Some(value.to_token_stream()),
-        Source::Default => Some(quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default())),
-        Source::Moved(_) | Source::With { .. } => None,
-    }
+/// `field: value`.
+fn member(field: &Field, value: &impl ToTokens) -> TokenStream {
+    let member = &field.member;
+    mixed!(#member: #value)
 }
 
-/// The pattern that takes an old variant apart: what is moved, and what is left.
-fn moved(fields: &Fields) -> TokenStream {
-    let moved = fields.fields.iter().enumerate().filter_map(|(index, field)| match &field.source {
-        Source::Moved(member) => Some(bind(member, index)),
+/// Tokens from the declaration of a state, where `Self` is that state.
+fn of_state(state: &Ident, tokens: &impl ToTokens) -> TokenStream {
+    replaced(tokens.to_token_stream(), &|token| match token {
+        TokenTree::Ident(word) if word == "Self" => {
+            let mut state = state.clone();
+            state.set_span(state.span().located_at(word.span()));
+            state.into()
+        }
+        other => other,
+    })
+}
+
+/// The same tokens, with what the compiler says of them said at `span`.
+fn located(span: Span, tokens: TokenStream) -> TokenStream {
+    replaced(tokens, &|mut token| {
+        token.set_span(token.span().located_at(span));
+        token
+    })
+}
+
+/// Each token replaced, within groups too.
+fn replaced(tokens: TokenStream, with: &impl Fn(TokenTree) -> TokenTree) -> TokenStream {
+    let each = |token| match token {
+        TokenTree::Group(group) => {
+            let mut inner = Group::new(group.delimiter(), replaced(group.stream(), with));
+            inner.set_span(group.span());
+            with(inner.into())
+        }
+        other => with(other),
+    };
+    tokens.into_iter().map(each).collect()
+}
+
+/// What no new field takes is dropped before the new state is made, and a panic in that goes no further.
+fn discarded(fields: &Fields, place: impl Fn(&Member) -> TokenStream) -> TokenStream {
+    let rest = fields.dropped.iter().map(place);
+    mixed!(#(__hotswap::discard(#rest);)*)
+}
+
+/// The pattern that takes an old variant apart: each field is either moved or dropped.
+fn taken_apart(fields: &Fields) -> TokenStream {
+    let moved = fields.fields.iter().filter_map(|field| match &field.source {
+        Source::Moved(member) => Some(member),
         _ => None,
     });
-    let rest = fields.dropped.iter().enumerate().map(|(index, member)| {
-        let left = left(index);
-        mixed!(#member: #left)
-    });
-    mixed!(#(#moved,)* #(#rest,)*)
+    let bound = moved.chain(&fields.dropped).map(bound);
+    mixed!(#(#bound,)*)
 }
 
-fn left(index: usize) -> Ident {
-    format_ident!("__left_{index}", span = Span::mixed_site())
-}
-
-fn bind(member: &Member, index: usize) -> TokenStream {
-    let local = local(index);
+/// `field: local`, in a pattern.
+fn bound(member: &Member) -> TokenStream {
+    let local = before(member);
     mixed!(#member: #local)
 }
 
-fn local(index: usize) -> Ident {
-    format_ident!("__{index}", span = Span::mixed_site())
+/// The local that holds an old field.
+fn before(member: &Member) -> Ident {
+    local("old", member)
+}
+
+/// The local that holds the value of a new field.
+fn after(member: &Member) -> Ident {
+    local("new", member)
+}
+
+fn local(of: &str, member: &Member) -> Ident {
+    match member {
+        Member::Named(name) => format_ident!("__{of}_{}", name.unraw(), span = Span::mixed_site()),
+        Member::Unnamed(index) => format_ident!("__{of}_{}", index.index, span = Span::mixed_site()),
+    }
 }

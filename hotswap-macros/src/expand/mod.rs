@@ -3,8 +3,9 @@
 //! Types go into the user's module, everything else into a `const _` block beside them, so that the user's tokens mean
 //! there what they meant where they were written. All other paths are absolute, and every local is hygienic.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::format_ident;
+use syn::visit::Visit;
 use syn::{Attribute, Item, ItemMod, Path};
 
 use crate::model::{Machine, Options, Version};
@@ -28,13 +29,14 @@ use mixed;
 
 /// The module with everything that belongs to the machine.
 pub(crate) fn expand(machine: &Machine) -> TokenStream {
-    let names = Names::new(&machine.options);
+    let names = Names::new(machine);
     let cx = Context { machine, names: &names };
     let types = [admin::types(&names, &numbers(machine)), state::types(cx), input::types(cx)];
     let impls = [
         admin::version_impls(&names, &numbers(machine)),
         state::impls(cx),
         input::impls(cx),
+        input::conversions(cx),
         step::impls(cx),
         machine_impl(cx),
         admin::submission(&names),
@@ -76,9 +78,9 @@ fn module(module: &ItemMod, generated: impl Iterator<Item = TokenStream>) -> Tok
 
 /// A scope of its own for items that have no name outside, in which the runtime's other half is at hand.
 fn block(names: &Names, items: &[TokenStream]) -> TokenStream {
-    let krate = names.krate;
+    let (krate, allow) = (names.krate, &names.allow_deprecated);
     mixed! {
-        #[allow(deprecated)]
+        #allow
         const _: () = {
             use #krate::__private as __hotswap;
             #(#items)*
@@ -95,10 +97,13 @@ struct Names<'a> {
     any_state: Ident,
     any_input: Ident,
     any_output: Ident,
+    /// `#[allow(deprecated)]`, if there is need of it: where a lint is forbidden no `allow` may stand.
+    allow_deprecated: Option<TokenStream>,
 }
 
 impl<'a> Names<'a> {
-    fn new(options: &'a Options) -> Self {
+    fn new(machine: &'a Machine) -> Self {
+        let options = &machine.options;
         Self {
             options,
             krate: &options.krate,
@@ -107,6 +112,7 @@ impl<'a> Names<'a> {
             any_state: options.generated("AnyState"),
             any_input: options.generated("AnyInput"),
             any_output: options.generated("AnyOutput"),
+            allow_deprecated: has_deprecated(&machine.module).then(|| mixed!(#[allow(deprecated)])),
         }
     }
 
@@ -166,6 +172,21 @@ impl<'a> Context<'a> {
             })
             .collect()
     }
+}
+
+/// Whether anything in the module is deprecated, or is from elsewhere and allowed to be: generated code uses it too.
+fn has_deprecated(module: &ItemMod) -> bool {
+    struct Find(bool);
+    impl Visit<'_> for Find {
+        fn visit_attribute(&mut self, attr: &Attribute) {
+            let list = attr.meta.require_list().map(|list| list.tokens.clone()).unwrap_or_default();
+            let allowed = list.into_iter().any(|token| matches!(token, TokenTree::Ident(name) if name == "deprecated"));
+            self.0 |= allowed || attr.path().is_ident("deprecated");
+        }
+    }
+    let mut find = Find(false);
+    find.visit_item_mod(module);
+    find.0
 }
 
 /// `V2`: what version 2 is called in every generated enum.

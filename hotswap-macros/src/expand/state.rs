@@ -7,7 +7,7 @@ use super::{Context, Names, mixed, variant};
 
 /// The enum.
 pub(super) fn types(cx: Context) -> TokenStream {
-    let Names { krate, any_state, options, .. } = cx.names;
+    let Names { krate, any_state, options, allow_deprecated, .. } = cx.names;
     let derive = cx.names.derive();
     let doc = format!("A state of machine `{}`, of any of its versions.", options.name);
     let variants = cx.machine.versions.iter().map(|version| {
@@ -19,6 +19,7 @@ pub(super) fn types(cx: Context) -> TokenStream {
     mixed! {
         #[doc = #doc]
         #derive
+        #allow_deprecated
         #[allow(private_interfaces)]
         pub enum #any_state {
             #(#variants,)*

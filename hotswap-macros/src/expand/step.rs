@@ -4,8 +4,9 @@
 //! impl of the next input. So each input adds code for its own steps only.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::format_ident;
+use quote::{format_ident, quote_spanned};
 use syn::Member;
+use syn::spanned::Spanned;
 
 use super::input::tag;
 use super::{Context, Names, mixed};
@@ -53,9 +54,13 @@ fn same(one: &Way, other: &Way) -> bool {
 fn accepts(cx: Context, input: &Input) -> TokenStream {
     let Names { krate, machine, any_state, .. } = cx.names;
     let (cfg, ty, output, tag) = (&input.cfg, &input.ty, &input.output, tag(input));
+    let groups = groups(cx, input);
+    // what is not stepped here leaves early, if there is anything else to do
+    let stepped = groups.iter().any(|group| matches!(group.way, Way::Step { .. }));
+    let leave = stepped.then(|| mixed!(return));
     let mut refused = None;
     let mut arms = Vec::new();
-    for group in groups(cx, input) {
+    for group in groups {
         match group.way {
             Way::Step { function, .. } => {
                 for (cfg, pattern) in cx.patterns(&group.versions, &mixed!(state)) {
@@ -64,33 +69,44 @@ fn accepts(cx: Context, input: &Input) -> TokenStream {
             }
             Way::Adapt { adapter, next, output } => {
                 let on = &cx.machine.adapters[*adapter].cfg;
-                let body = hand_over(cx, *adapter, &cx.machine.inputs[*next], *output);
+                let body = hand_over(cx, *adapter, &cx.machine.inputs[*next], *output, leave.as_ref());
                 for (cfg, pattern) in cx.patterns(&group.versions, &mixed!(_)) {
                     arms.push(mixed!(#(#cfg)* #(#on)* #pattern => #body));
                 }
             }
-            Way::Refused => refused = Some(mixed!(_ => return ::core::result::Result::Err(input),)),
+            Way::Refused => refused = Some(mixed!(_ => #leave ::core::result::Result::Err(input),)),
         }
     }
+    let matched = mixed! {
+        match state {
+            #(#arms,)*
+            #any_state::Loaded(state) => #leave state.step(input),
+            #refused
+        }
+    };
+    let body = if stepped { mixed!(let output = #matched; __hotswap::stepped!(output)) } else { matched };
+    // what the compiler says of the output type stands on it
+    let of_output = quote_spanned!(output.span()=> type Output = #output;);
     mixed! {
         #(#cfg)*
         impl #krate::Accepts<#ty> for #machine {
-            type Output = #output;
+            #of_output
             const INPUT: &'static str = #tag;
             fn step(state: &mut #any_state, input: #ty) -> __hotswap::Step<#output, #ty> {
-                let output: #output = match state {
-                    #(#arms,)*
-                    #any_state::Loaded(state) => return state.step(input),
-                    #refused
-                };
-                __hotswap::stepped!(output)
+                #body
             }
         }
     }
 }
 
 /// Adapts an input one hop and steps what it became. Only the adapter can refuse, and it is asked before anything is lost.
-fn hand_over(cx: Context, adapter: usize, next: &Input, output: Option<usize>) -> TokenStream {
+fn hand_over(
+    cx: Context,
+    adapter: usize,
+    next: &Input,
+    output: Option<usize>,
+    leave: Option<&TokenStream>,
+) -> TokenStream {
     let Names { krate, machine, .. } = cx.names;
     let hop = match (&cx.machine.adapters[adapter], function(cx, adapter)) {
         (Adapter { partial: false, .. }, function) => mixed!(#function(input)),
@@ -108,10 +124,10 @@ fn hand_over(cx: Context, adapter: usize, next: &Input, output: Option<usize>) -
         .map_or_else(|| mixed!(stepped), |function| mixed!(stepped.map(#function)));
     mixed! {{
         let next = #hop;
-        return match <#machine as #krate::Accepts<#next>>::step(state, next) {
+        #leave match <#machine as #krate::Accepts<#next>>::step(state, next) {
             ::core::result::Result::Ok(stepped) => ::core::result::Result::Ok(#stepped),
             ::core::result::Result::Err(_) => ::core::unreachable!(),
-        };
+        }
     }}
 }
 

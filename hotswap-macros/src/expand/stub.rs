@@ -1,44 +1,36 @@
 //! What a machine with mistakes is replaced by: the same names, so that only the mistakes are reported.
 
-use proc_macro2::TokenStream;
-use syn::{Attribute, ItemMod};
+use proc_macro2::{Ident, Span, TokenStream};
 
-use super::{Names, admin, block, mixed, module, variant};
-use crate::model::Sketch;
+use super::{Context, Names, admin, block, input, mixed, module, numbers, state};
+use crate::model::{Input, Machine, UNKNOWN, Version};
 
-/// The module with items that type-check and never run, for the build has failed already.
-pub(crate) fn stub(user: &ItemMod, sketch: &Sketch) -> TokenStream {
-    let names = Names::new(&sketch.options);
-    let numbers: Vec<(u32, &[Attribute])> = sketch.versions.iter().map(|(number, _)| (*number, &[][..])).collect();
-    let types = [admin::types(&names, &numbers), enums(&names, sketch)];
-    let impls = [admin::version_impls(&names, &numbers), impls(&names, sketch)];
-    module(user, types.into_iter().chain([block(&names, &impls)]))
+/// The module with the real types, and impls that type-check and never run, for the build has failed already.
+pub(crate) fn stub(machine: &Machine) -> TokenStream {
+    let names = Names::new(machine);
+    let cx = Context { machine, names: &names };
+    let types = [admin::types(&names, &numbers(machine)), state::types(cx), input::types(cx), unknown(cx)];
+    let impls = [admin::version_impls(&names, &numbers(machine)), impls(cx)];
+    module(&machine.module, types.into_iter().chain([block(&names, &impls)]))
 }
 
-fn enums(names: &Names, sketch: &Sketch) -> TokenStream {
-    let Names { krate, any_state, any_input, any_output, .. } = names;
-    let derive = names.derive();
-    let states = sketch.versions.iter().map(|(number, state)| {
-        let (variant, state) = (variant(*number), state.as_ref().map_or_else(|| mixed!(()), |state| mixed!(#state)));
-        mixed!(#variant(#state))
-    });
+/// The state of the versions of which none is known.
+fn unknown(cx: Context) -> TokenStream {
+    if !cx.machine.versions.iter().any(|version| version.state == UNKNOWN) {
+        return TokenStream::new();
+    }
+    let (name, derive) = (Ident::new(UNKNOWN, Span::mixed_site()), cx.names.derive());
     mixed! {
-        #[allow(missing_docs, private_interfaces)]
+        #[doc = "The state of a version with a mistake in it."]
         #derive
-        pub enum #any_state { #(#states,)* Loaded(#krate::Loaded) }
-        #[allow(missing_docs)]
-        #derive
-        pub enum #any_input {}
-        #[allow(missing_docs)]
-        #derive
-        pub enum #any_output {}
+        pub struct #name;
     }
 }
 
-fn impls(names: &Names, sketch: &Sketch) -> TokenStream {
-    let Names { krate, machine, any_state, any_input, any_output, .. } = names;
+fn impls(cx: Context) -> TokenStream {
+    let Names { krate, machine, any_state, any_input, any_output, .. } = cx.names;
     let serde = mixed!(__hotswap::serde);
-    let identity = admin::identity(names);
+    let identity = admin::identity(cx.names);
     let encodings = [any_state, any_input, any_output].map(|name| {
         mixed! {
             impl #serde::Serialize for #name {
@@ -53,15 +45,43 @@ fn impls(names: &Names, sketch: &Sketch) -> TokenStream {
             }
         }
     });
-    let mut states: Vec<_> = sketch.versions.iter().filter_map(|(_, state)| state.as_ref()).collect();
-    states.sort();
-    states.dedup();
-    let accepts = sketch.inputs.iter().map(|(input, output)| {
+    // no pattern has a name here, which could be the mistake: that of a constant of the user's
+    let states = cx.states().map(|(_, Version { cfg, state, .. })| {
+        let from = mixed! {
+            fn from(_: #state) -> Self {
+                ::core::unreachable!()
+            }
+        };
+        let [owned, borrowed] = [mixed!(#any_state), mixed!(&'a #any_state)].map(|any| {
+            mixed! {
+                type Error = #any;
+                fn try_from(_: #any) -> ::core::result::Result<Self, #any> {
+                    ::core::unreachable!()
+                }
+            }
+        });
         mixed! {
-            impl #krate::Accepts<#input> for #machine {
+            #(#cfg)*
+            impl ::core::convert::From<#state> for #any_state { #from }
+            #(#cfg)*
+            impl ::core::convert::TryFrom<#any_state> for #state { #owned }
+            #(#cfg)*
+            impl<'a> ::core::convert::TryFrom<&'a #any_state> for &'a #state { #borrowed }
+        }
+    });
+    let inputs = cx.machine.inputs.iter().map(|Input { cfg, ty, output, .. }| {
+        mixed! {
+            #(#cfg)*
+            impl ::core::convert::From<#ty> for #any_input {
+                fn from(_: #ty) -> Self {
+                    ::core::unreachable!()
+                }
+            }
+            #(#cfg)*
+            impl #krate::Accepts<#ty> for #machine {
                 type Output = #output;
                 const INPUT: &'static str = "";
-                fn step(_: &mut #any_state, _: #input) -> ::core::result::Result<#krate::Stepped<#output>, #input> {
+                fn step(_: &mut #any_state, _: #ty) -> __hotswap::Step<#output, #ty> {
                     ::core::unreachable!()
                 }
             }
@@ -70,20 +90,8 @@ fn impls(names: &Names, sketch: &Sketch) -> TokenStream {
     mixed! {
         #(#encodings)*
         impl ::core::panic::RefUnwindSafe for #any_state {}
-        #(
-            impl ::core::convert::From<#states> for #any_state {
-                fn from(_: #states) -> Self {
-                    ::core::unreachable!()
-                }
-            }
-            impl ::core::convert::TryFrom<#any_state> for #states {
-                type Error = #any_state;
-                fn try_from(_: #any_state) -> ::core::result::Result<Self, #any_state> {
-                    ::core::unreachable!()
-                }
-            }
-        )*
-        #(#accepts)*
+        #(#states)*
+        #(#inputs)*
         impl #krate::Machine for #machine {
             type AnyState = #any_state;
             type AnyInput = #any_input;
@@ -99,7 +107,7 @@ fn impls(names: &Names, sketch: &Sketch) -> TokenStream {
             fn takes(_: u32, _: &#any_input) -> bool {
                 ::core::unreachable!()
             }
-            fn step_any(_: &mut #any_state, _: #any_input) -> ::core::result::Result<#krate::Stepped<#any_output>, #any_input> {
+            fn step_any(_: &mut #any_state, _: #any_input) -> __hotswap::Step<#any_output, #any_input> {
                 ::core::unreachable!()
             }
             fn fused(_: &mut ::core::option::Option<#any_state>) -> ::core::result::Result<(), ::std::string::String> {

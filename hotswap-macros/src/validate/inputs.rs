@@ -366,8 +366,8 @@ fn adapter<'p>(parsed: &Parsed, known: &[Known], function: &'p Function, diag: &
     let of_outputs = |to: &Type| side != Some(Side::Input) && between(|known| &known.input.output, to);
     let is_whole = side == Some(Side::Output) || of_inputs(to) || of_outputs(to);
     let optional = parsed.scope.arguments(to, "Option").filter(|arguments| arguments.len() == 1);
-    let (from, to, partial) = match (bare(&from.ty), optional) {
-        (Type::Reference(_), Some(inner)) if !of_outputs(to) || of_inputs(inner[0]) => (taken, inner[0], true),
+    let (from, to, partial) = match (bare(&from.ty), &optional) {
+        (Type::Reference(_), Some(inner)) if !of_outputs(to) || of_inputs(&inner[0]) => (taken, &inner[0], true),
         (Type::Reference(reference), Some(_)) => {
             diag.output_adapter_borrows(reference, name, show(taken), show(to));
             return None;
@@ -377,7 +377,7 @@ fn adapter<'p>(parsed: &Parsed, known: &[Known], function: &'p Function, diag: &
             return None;
         }
         (_, Some(inner)) if !is_whole => {
-            diag.adapter_consumes(taken, name, show(taken), show(inner[0]));
+            diag.adapter_consumes(taken, name, show(taken), show(&inner[0]));
             return None;
         }
         _ => (taken, &**to, false),
@@ -404,14 +404,18 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
     let new = &extends.ident;
     let variants = |kind: &'p Kind| if let Kind::Enum(variants) = kind { Some(variants) } else { None };
     let old = scope.decl(&extends.of);
-    let (Some(old_variants), Some(new_variants)) = (
-        old.and_then(|decl| variants(&decl.kind)),
-        scope.types.get(&new.to_string()).and_then(|decl| variants(&decl.kind)),
-    ) else {
+    let (Some(old_variants), Some(new_variants)) =
+        (old.and_then(|decl| variants(&decl.kind)), scope.named(new).and_then(|decl| variants(&decl.kind)))
+    else {
         diag.extends_no_enum(&extends.of, new, show(&extends.of));
         return None;
     };
     let before = diag.count();
+    let cfg =
+        |variant: &'p VariantDecl| Some((variant, variant.attrs.iter().find(|attr| attr.path().is_ident("cfg"))?));
+    if let Some((variant, cfg)) = old_variants.iter().chain(new_variants).find_map(cfg) {
+        diag.extends_with_cfg(cfg, &variant.ident, new, show(&extends.of));
+    }
     let mut shared = Vec::new();
     for variant in old_variants {
         let Some(same) = new_variants.iter().find(|same| same.ident == variant.ident) else {

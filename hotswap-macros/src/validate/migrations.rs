@@ -4,6 +4,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::spanned::Spanned;
 use syn::{Expr, FnArg, Ident, Lit, Member, ReturnType, Signature, Type, UnOp};
 
 use super::chain::{self, Line, Link};
@@ -108,6 +109,10 @@ impl Written<'_> {
                 function: self.function.item.sig.ident.clone(),
                 fallible: self.fallible,
                 moves: self.moves,
+                returned: match &self.function.item.sig.output {
+                    ReturnType::Type(_, ty) => ty.span(),
+                    ReturnType::Default => self.function.item.sig.ident.span(),
+                },
             },
             loses: self.function.marker.loses.as_ref().map(syn::LitStr::value),
         }
@@ -153,9 +158,10 @@ fn read<'p>(parsed: &Parsed, line: &Line<'_>, function: &'p Function, diag: &mut
         return None;
     };
     let scope = &parsed.scope;
-    let (new, fallible) = match scope.arguments(returned, "Result") {
+    let result = scope.arguments(returned, "Result");
+    let (new, fallible) = match &result {
         Some(arguments) => match arguments.first() {
-            Some(new) => (*new, true),
+            Some(new) => (new, true),
             None => (&**returned, false),
         },
         None => (&**returned, false),
@@ -254,8 +260,9 @@ fn nearest_pair(line: &Line<'_>, from: usize, to: usize) -> Option<(usize, usize
 
 /// Options of fields and variants of a type that nothing migrates into.
 fn stray_markers(parsed: &Parsed, line: &Line<'_>, diag: &mut Diag) {
-    for (name, decl) in parsed.scope.types.iter().filter(|_| !line.incomplete) {
-        let at = line.links.iter().position(|link| link.state.is_some_and(|state| state == name));
+    for decl in parsed.scope.types.values().filter(|_| !line.incomplete) {
+        let is_it = |state: &Ident| parsed.scope.named(state).is_some_and(|of| std::ptr::eq(of, decl));
+        let at = line.links.iter().position(|link| link.state.is_some_and(is_it));
         for option in markers(decl) {
             match at {
                 None => diag.option_of_no_state(option, option, &decl.ident),
@@ -293,7 +300,7 @@ struct Ends<'p> {
 /// None where the fields are not to be seen for a reason that has been reported.
 fn ends<'p>(parsed: &'p Parsed, line: &'p Line<'p>, from: usize, to: usize) -> Option<Ends<'p>> {
     let decl = |index: usize| {
-        let decl = line.links[index].state.and_then(|state| parsed.scope.types.get(&state.to_string()))?;
+        let decl = line.links[index].state.and_then(|state| parsed.scope.named(state))?;
         (!matches!(decl.kind, Kind::Alias(_) | Kind::Unseen("union"))).then_some(decl)
     };
     Some(Ends {
@@ -366,7 +373,7 @@ impl<'p> Ends<'p> {
             if let Kind::Unseen(_) = end.kind {
                 return Err(format!("the fields of `{ident}` are not in this module"));
             }
-            if self.scope.dropping.contains(&ident.to_string()) {
+            if self.scope.has_drop(end) {
                 return Err(format!("`{ident}` implements `Drop`, so its fields cannot be moved out"));
             }
         }
@@ -595,8 +602,7 @@ impl<'p> Ends<'p> {
     }
 
     fn key(&self, of: &TypeDecl, ty: &Type) -> String {
-        // `Self` in both states is not one type
-        self.scope.key(ty).replace("Self", &of.ident.to_string())
+        self.scope.key_in(ty, of)
     }
 
     fn changed(&self, field: &FieldDecl, old: &FieldDecl, diag: &mut Diag) {

@@ -8,16 +8,17 @@ mod types;
 use std::collections::BTreeSet;
 
 use proc_macro2::Span;
-use syn::{Fields, Ident, Item, ItemMod, Type};
+use syn::{Attribute, Fields, Ident, Item, Type};
 
 use crate::diag::Diag;
 use crate::fingerprint;
-use crate::model::{GENERATED, LOCALS, Machine, Sketch, Version};
+use crate::model::{GENERATED, LOCALS, Machine, UNKNOWN, Version};
 use crate::parse::{Parsed, quoted};
 use crate::scope::bare;
 
-/// Checks everything; a `Machine` comes out only if nothing at all was reported.
-pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, Box<(ItemMod, Sketch)>> {
+/// Checks everything. As `Err` comes what is known of a machine with mistakes, of which no rule holds: enough for stubs,
+/// so that uses of it elsewhere compile.
+pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, Box<Machine>> {
     names(&parsed, diag);
     let line = chain::line(&parsed, diag);
     let edges = migrations::edges(&parsed, &line, diag);
@@ -26,8 +27,8 @@ pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, Box<(
     unsound.extend(line.links.iter().filter(|link| link.repeats).filter_map(|link| link.state.map(Ident::to_string)));
     let versions = versions(&parsed, &line, diag);
     if diag.any() {
-        let sketch = sketch(&parsed, &line, &inputs, &unsound);
-        return Err(Box::new((parsed.module, sketch)));
+        let versions = known(&line, &unsound);
+        return Err(Box::new(sketch(parsed, versions, inputs)));
     }
     let inputs::Inputs { inputs, adapters } = inputs;
     Ok(Machine { module: parsed.module, options: parsed.options, versions, inputs, adapters, edges })
@@ -114,9 +115,31 @@ fn versions(parsed: &Parsed, line: &chain::Line<'_>, diag: &mut Diag) -> Vec<Ver
     versions
 }
 
-/// What is known of a machine with mistakes in it.
-fn sketch(parsed: &Parsed, line: &chain::Line<'_>, inputs: &inputs::Inputs, unsound: &BTreeSet<String>) -> Sketch {
-    let mut options = parsed.options.clone();
+/// The versions of a machine with mistakes in it.
+fn known(line: &chain::Line<'_>, unsound: &BTreeSet<String>) -> Vec<Version> {
+    let mut versions: Vec<Version> = Vec::new();
+    // what is wrong with a state would be said again of the stub that holds it
+    let sound = |state: &&Ident| !unsound.contains(&state.to_string());
+    let unknown = || Ident::new(UNKNOWN, Span::mixed_site());
+    let mut add = |number: u32, cfg: &[Attribute], state: Ident, boxed: bool| {
+        let shares = versions.iter().position(|first| first.state == state);
+        let (fingerprint, leaves) = (String::new(), Vec::new());
+        versions.push(Version { number, cfg: cfg.to_vec(), state, shares, boxed, fingerprint, leaves });
+    };
+    for link in &line.links {
+        let state = link.state.filter(sound).cloned().unwrap_or_else(unknown);
+        add(link.number.value, link.cfg, state, link.boxed);
+    }
+    if line.links.is_empty() {
+        // the generated `Version` needs a variant
+        add(1, &[], unknown(), false);
+    }
+    versions
+}
+
+/// A machine with mistakes in it, under names that are free and with inputs of different names.
+fn sketch(parsed: Parsed, versions: Vec<Version>, inputs: inputs::Inputs) -> Machine {
+    let mut options = parsed.options;
     // a stub that takes a name twice would be a second message for one mistake
     for name in GENERATED {
         let taken = parsed.taken.contains(&options.generated(name))
@@ -125,14 +148,13 @@ fn sketch(parsed: &Parsed, line: &chain::Line<'_>, inputs: &inputs::Inputs, unso
             options.rename.insert(name.to_owned(), Ident::new(&format!("__Hotswap{name}"), Span::mixed_site()));
         }
     }
-    // what is wrong with a state would be said again of the stub that holds it
-    let sound = |state: &&Ident| !unsound.contains(&state.to_string());
-    let known = |link: &chain::Link<'_>| (link.number.value, link.state.filter(sound).cloned());
-    let mut versions: Vec<_> = line.links.iter().map(known).collect();
-    if versions.is_empty() {
-        // the generated `Version` needs a variant
-        versions.push((1, None));
+    let inputs::Inputs { mut inputs, .. } = inputs;
+    let mut named = BTreeSet::new();
+    for (index, input) in inputs.iter_mut().enumerate() {
+        let name = input.variant.to_string();
+        if !name.starts_with(char::is_uppercase) || !named.insert(name) {
+            input.variant = Ident::new(&format!("{UNKNOWN}{index}"), Span::mixed_site());
+        }
     }
-    let inputs = inputs.inputs.iter().map(|input| (input.ty.clone(), input.output.clone())).collect();
-    Sketch { options, versions, inputs }
+    Machine { module: parsed.module, options, versions, inputs, adapters: Vec::new(), edges: Vec::new() }
 }

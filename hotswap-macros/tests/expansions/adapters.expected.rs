@@ -44,7 +44,7 @@ pub enum AnyState {
     Loaded(::hotswap::Loaded),
 }
 ///An input of machine `shop`.
-#[allow(private_interfaces)]
+#[allow(private_interfaces, clippy::type_complexity)]
 pub enum AnyInput {
     ///The input `Place`.
     Place(Place),
@@ -56,7 +56,7 @@ pub enum AnyInput {
     Move2(Move2),
 }
 ///What a step of machine `shop` gave back, by the input that it answers.
-#[allow(private_interfaces)]
+#[allow(private_interfaces, clippy::type_complexity)]
 pub enum AnyOutput {
     ///The output of `Place`.
     Place(u64),
@@ -67,7 +67,6 @@ pub enum AnyOutput {
     ///The output of `Move2`.
     Move2(()),
 }
-#[allow(deprecated)]
 const _: () = {
     use ::hotswap::__private as __hotswap;
     __hotswap::versions! {
@@ -100,6 +99,9 @@ const _: () = {
     __hotswap::output::<Result<Placed, String>>();
     __hotswap::input::<Move2>();
     __hotswap::output::<()>();
+    __hotswap::from_inputs! {
+        AnyInput { Place => Place, Move => Move, Place2 => Place2, Move2 => Move2, }
+    }
     fn __adapter_4(value: Move) -> Move2 {
         match value {
             Move::Open {} => Move2::Open {},
@@ -119,7 +121,7 @@ const _: () = {
         type Output = u64;
         const INPUT: &'static str = "Place";
         fn step(state: &mut AnyState, input: Place) -> __hotswap::Step<u64, Place> {
-            let output: u64 = match state {
+            let output = match state {
                 AnyState::V1(state) => place_1(state, input),
                 AnyState::V2(_) => {
                     let next = newer(input);
@@ -141,7 +143,7 @@ const _: () = {
         type Output = ();
         const INPUT: &'static str = "Move";
         fn step(state: &mut AnyState, input: Move) -> __hotswap::Step<(), Move> {
-            let output: () = match state {
+            let output = match state {
                 AnyState::V1(state) => move_1(state, input),
                 AnyState::V2(_) => {
                     let next = __adapter_4(input);
@@ -166,7 +168,7 @@ const _: () = {
             state: &mut AnyState,
             input: Place2,
         ) -> __hotswap::Step<Result<Placed, String>, Place2> {
-            let output: Result<Placed, String> = match state {
+            let output = match state {
                 AnyState::V1(_) => {
                     let next = match older(&input) {
                         ::core::option::Option::Some(next) => next,
@@ -193,7 +195,7 @@ const _: () = {
         type Output = ();
         const INPUT: &'static str = "Move2";
         fn step(state: &mut AnyState, input: Move2) -> __hotswap::Step<(), Move2> {
-            let output: () = match state {
+            let output = match state {
                 AnyState::V1(_) => {
                     let next = __adapter_5(input)?;
                     return match <Machine as ::hotswap::Accepts<
@@ -211,11 +213,9 @@ const _: () = {
             __hotswap::stepped!(output)
         }
     }
-    #[allow(unused_variables)]
     fn __derived_1_2(state: V1) -> V2 {
         V2 {}
     }
-    #[allow(unused_variables)]
     fn __derived_2_1(state: V2) -> V1 {
         V1 {}
     }

@@ -48,7 +48,7 @@ pub enum AnyState {
     Loaded(::hotswap::Loaded),
 }
 ///An input of machine `counter`.
-#[allow(private_interfaces)]
+#[allow(private_interfaces, clippy::type_complexity)]
 pub enum AnyInput {
     ///The input `Tick`.
     Tick(Tick),
@@ -58,7 +58,7 @@ pub enum AnyInput {
     Reset(Reset),
 }
 ///What a step of machine `counter` gave back, by the input that it answers.
-#[allow(private_interfaces)]
+#[allow(private_interfaces, clippy::type_complexity)]
 pub enum AnyOutput {
     ///The output of `Tick`.
     Tick(()),
@@ -67,7 +67,6 @@ pub enum AnyOutput {
     ///The output of `Reset`.
     Reset(()),
 }
-#[allow(deprecated)]
 const _: () = {
     use ::hotswap::__private as __hotswap;
     __hotswap::versions! {
@@ -97,11 +96,14 @@ const _: () = {
     __hotswap::output::<i64>();
     __hotswap::input::<Reset>();
     __hotswap::output::<()>();
+    __hotswap::from_inputs! {
+        AnyInput { Tick => Tick, Get => Get, Reset => Reset, }
+    }
     impl ::hotswap::Accepts<Tick> for Machine {
         type Output = ();
         const INPUT: &'static str = "Tick";
         fn step(state: &mut AnyState, input: Tick) -> __hotswap::Step<(), Tick> {
-            let output: () = match state {
+            let output = match state {
                 AnyState::V1(state) => tick(state, input),
                 AnyState::V2(state) => tick_counted(state, input),
                 AnyState::V3(state) => tick_twice(state, input),
@@ -114,7 +116,7 @@ const _: () = {
         type Output = i64;
         const INPUT: &'static str = "Get";
         fn step(state: &mut AnyState, input: Get) -> __hotswap::Step<i64, Get> {
-            let output: i64 = match state {
+            let output = match state {
                 AnyState::V1(state) => get(state, input),
                 AnyState::V2(state) | AnyState::V3(state) => get_v2(state, input),
                 AnyState::Loaded(state) => return state.step(input),
@@ -126,7 +128,7 @@ const _: () = {
         type Output = ();
         const INPUT: &'static str = "Reset";
         fn step(state: &mut AnyState, input: Reset) -> __hotswap::Step<(), Reset> {
-            let output: () = match state {
+            let output = match state {
                 AnyState::V2(state) | AnyState::V3(state) => reset(state, input),
                 AnyState::Loaded(state) => return state.step(input),
                 _ => return ::core::result::Result::Err(input),
@@ -134,13 +136,11 @@ const _: () = {
             __hotswap::stepped!(output)
         }
     }
-    #[allow(unused_variables)]
     fn __derived_1_2(state: V1) -> V2 {
         V2 { count: state.count, ticks: 0 }
     }
-    #[allow(unused_variables)]
     fn __derived_2_1(state: V2) -> V1 {
-        ::hotswap::__private::discard(state.ticks);
+        __hotswap::discard(state.ticks);
         V1 { count: state.count }
     }
     impl ::hotswap::Machine for Machine {

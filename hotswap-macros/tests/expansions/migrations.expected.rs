@@ -60,19 +60,18 @@ pub enum AnyState {
 }
 ///An input of machine `order`.
 #[derive(::core::fmt::Debug)]
-#[allow(private_interfaces)]
+#[allow(private_interfaces, clippy::type_complexity)]
 pub enum AnyInput {
     ///The input `Ask`.
     Ask(Ask),
 }
 ///What a step of machine `order` gave back, by the input that it answers.
 #[derive(::core::fmt::Debug)]
-#[allow(private_interfaces)]
+#[allow(private_interfaces, clippy::type_complexity)]
 pub enum AnyOutput {
     ///The output of `Ask`.
     Ask(u64),
 }
-#[allow(deprecated)]
 const _: () = {
     use ::hotswap::__private as __hotswap;
     __hotswap::versions! {
@@ -102,11 +101,14 @@ const _: () = {
     }
     __hotswap::input::<Ask>();
     __hotswap::output::<u64>();
+    __hotswap::from_inputs! {
+        AnyInput { Ask => Ask, }
+    }
     impl ::hotswap::Accepts<Ask> for Machine {
         type Output = u64;
         const INPUT: &'static str = "Ask";
         fn step(state: &mut AnyState, input: Ask) -> __hotswap::Step<u64, Ask> {
-            let output: u64 = match state {
+            let output = match state {
                 AnyState::V1(state) => ask_1(state, input),
                 AnyState::V2(state) => ask_2(state, input),
                 AnyState::V3(state) => ask_3(state, input),
@@ -118,23 +120,23 @@ const _: () = {
             __hotswap::stepped!(output)
         }
     }
-    #[allow(unused_variables)]
     fn __derived_1_2(
         state: &Order1,
     ) -> impl ::core::ops::FnOnce(Order1) -> Order2 + use<> {
-        let __0: u64 = dollars(&state.cents);
-        let __2: Vec<String> = <Vec<String> as ::core::default::Default>::default();
+        let __new_dollars: u64 = __hotswap::turn(dollars, &state.cents);
+        let __new_tags: Vec<String> = <Vec<
+            String,
+        > as ::core::default::Default>::default();
         move |state: Order1| {
-            ::hotswap::__private::discard(state.cents);
-            ::hotswap::__private::discard(state.legacy);
+            __hotswap::discard(state.cents);
+            __hotswap::discard(state.legacy);
             Order2 {
-                dollars: __0,
+                dollars: __new_dollars,
                 note: state.note,
-                tags: __2,
+                tags: __new_tags,
             }
         }
     }
-    #[allow(unused_variables)]
     fn __derived_3_4(
         state: &Order3,
     ) -> impl ::core::ops::FnOnce(Order3) -> Order4 + use<> {
@@ -144,12 +146,12 @@ const _: () = {
         };
         move |state: Order3| match state {
             Order3::Empty {} => Order4::Empty {},
-            Order3::Full { dollars: __0 } => {
+            Order3::Full { dollars: __old_dollars } => {
                 match __ready_1 {
-                    ::core::option::Option::Some((__1,)) => {
+                    ::core::option::Option::Some((__new_tag,)) => {
                         Order4::Full {
-                            dollars: __0,
-                            tag: __1,
+                            dollars: __old_dollars,
+                            tag: __new_tag,
                         }
                     }
                     ::core::option::Option::None => ::core::unreachable!(),
@@ -157,19 +159,18 @@ const _: () = {
             }
         }
     }
-    #[allow(unused_variables)]
     fn __derived_2_1(
         state: &Order2,
     ) -> impl ::core::ops::FnOnce(Order2) -> Order1 + use<> {
-        let __1: u64 = cents(&state.dollars);
-        let __2: u8 = u8::MAX;
+        let __new_cents: u64 = __hotswap::turn(cents, &state.dollars);
+        let __new_legacy: u8 = u8::MAX;
         move |state: Order2| {
-            ::hotswap::__private::discard(state.dollars);
-            ::hotswap::__private::discard(state.tags);
+            __hotswap::discard(state.dollars);
+            __hotswap::discard(state.tags);
             Order1 {
                 note: state.note,
-                cents: __1,
-                legacy: __2,
+                cents: __new_cents,
+                legacy: __new_legacy,
             }
         }
     }
@@ -192,6 +193,7 @@ const _: () = {
             __hotswap::info(5u32, "Order4", "1-410098015b43981c", &[], &["Ask"]),
         ];
         const RETIRED: &'static [u32] = &[];
+        #[allow(clippy::result_large_err)]
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
             __hotswap::derived(
                 1u32,
@@ -215,7 +217,7 @@ const _: () = {
                 3u32,
                 |state| {
                     up_3(__hotswap::borrow::<Machine, _>(state))
-                        .map_err(__hotswap::said)
+                        .map_err(|error| __hotswap::said(error))
                         .map(|state| AnyState::V3(state))
                 },
                 ::core::option::Option::None,
@@ -331,7 +333,7 @@ const _: () = {
                             }
                             2u32 => {
                                 break 'v3 up_3(__hotswap::peek::<Machine, _>(slot))
-                                    .map_err(__hotswap::said)?;
+                                    .map_err(|error| __hotswap::said(error))?;
                             }
                             3u32 => {
                                 break 'v4 __hotswap::leave::<
@@ -345,7 +347,7 @@ const _: () = {
                             at => __hotswap::wrong_version(at),
                         }
                     };
-                    up_3(&state).map_err(__hotswap::said)?
+                    up_3(&state).map_err(|error| __hotswap::said(error))?
                 };
                 __derived_3_4(&state)(state)
             };
