@@ -141,9 +141,9 @@ pub enum Standing {
     Permanent,
     /// It runs, on probation.
     Current,
-    /// It has run before.
+    /// It has run before: since the program started, or, where there is a store, in a command that it still knows.
     Old,
-    /// It has not run since the program started.
+    /// It has not.
     Available,
 }
 

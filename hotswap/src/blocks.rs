@@ -33,12 +33,17 @@ pub(crate) struct Mark {
     pub(crate) store: Option<u64>,
     /// The epoch at which the probation began in which this was written.
     pub(crate) probation: Option<u64>,
+    /// The version that was permanent then: where the probation began, and what undoing it goes by.
+    pub(crate) permanent: u32,
 }
 
 impl Mark {
-    /// Whether a restart, or a rollback, undid the probation in which the file was written.
-    pub(crate) fn was_undone(&self, store: Option<u64>, release: &Release) -> bool {
-        self.store.is_some() && self.store == store && self.probation.is_some_and(|began| release.was_undone(began))
+    /// The lowest version that states of the file must pass: where a restart, or a rollback, undid the probation in which
+    /// it was written, the one that was permanent before.
+    pub(crate) fn low(&self, store: Option<u64>, release: &Release) -> u32 {
+        let ours = self.store.is_some() && self.store == store;
+        let undone = ours && self.probation.is_some_and(|began| release.was_undone(began));
+        if undone { self.permanent } else { u32::MAX }
     }
 }
 
@@ -183,7 +188,7 @@ pub(crate) struct Reader<M: Machine> {
 impl<M: Machine> Reader<M> {
     pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
         let from = BufReader::with_capacity(64 * 1024, File::open(path)?);
-        let mark = Mark { shapes: Vec::new(), store: None, probation: None };
+        let mark = Mark { shapes: Vec::new(), store: None, probation: None, permanent: 0 };
         let mut reader = Self {
             from,
             mark,

@@ -236,6 +236,9 @@ fn store_ahead<M: Machine>(shared: &Shared<M>, last: &Release, next: &Next, aske
     let mut commands = shared.core.control().commands(&census);
     let release = last.followed_by(next);
     let outcome = Outcome::begun(next, last.version, release.epoch, census.live());
+    if let Some(before) = commands.last_mut() {
+        before.outcome.superseded_by = Some(outcome.id.clone());
+    }
     commands.push(control::Command { outcome, asked: asked.clone() });
     store.write::<M>(&store.record(&shared.core.label, release.lasting(), commands))
 }

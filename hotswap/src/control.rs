@@ -327,6 +327,12 @@ impl Control {
         let why = undone.unwrap_or_default();
         changes.push(release.epoch, format!("start at version {}", release.version), why.clone());
         let mut records = VecDeque::from(commands);
+        let mut ran = vec![release.version];
+        for version in records.iter().flat_map(|record| [record.outcome.from, record.outcome.to]) {
+            if !ran.contains(&version) {
+                ran.push(version);
+            }
+        }
         if before.epoch > 0 {
             let id = format!("{boot:016x}-{}", release.epoch);
             if let Some(last) = records.back_mut() {
@@ -346,7 +352,7 @@ impl Control {
         Self {
             records,
             held: Vec::new(),
-            ran: vec![release.version],
+            ran,
             pending: None,
             changes,
             refusals: Ring::default(),

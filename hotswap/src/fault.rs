@@ -1,6 +1,7 @@
 //! Named points at which a test stops the program dead, to kill it there. Without `--cfg hotswap_faults` they are nothing.
+//!
+//! `tests/tests/crash_points.rs` lists them, and kills at each.
 
-/// The points there are, in the order in which a file is replaced, and a command done.
 #[cfg(not(hotswap_faults))]
 #[inline(always)]
 pub(crate) fn point(_: &str, _: &str) {}

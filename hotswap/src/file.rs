@@ -103,7 +103,9 @@ pub(crate) fn keep_as(path: &Path, to: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    fault::point("keep", "removed");
     // a folder that has no hard links gets a copy
     fs::hard_link(path, to).or_else(|_| fs::copy(path, to).and_then(|_| File::open(to)?.sync_all()))?;
+    fault::point("keep", "linked");
     sync_folder(to)
 }

@@ -11,6 +11,7 @@ use crate::admin::Admin;
 use crate::cell::Cell;
 use crate::command::{alarm, store_now};
 use crate::error::{EnterError, StepError, SwitchError};
+use crate::fault;
 use crate::fleet::{Fleet, Key};
 use crate::ledger::Place;
 use crate::machine::{Accepts, Machine, NameOf, runnable};
@@ -259,6 +260,7 @@ impl<M: Machine> SwitchBuilder<M> {
             registry::claim(&label, || Shared::new(Core::new(label.clone(), &release, commands), Some(store), alarm));
         let switch = Switch(shared.ok_or_else(|| OpenError::LabelTaken(label.clone()))?);
         store_now(&switch.0).map_err(|source| OpenError::Io { path: path.as_ref().to_owned(), source })?;
+        fault::point("open", "done");
         Ok(switch)
     }
 }

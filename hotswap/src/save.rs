@@ -240,6 +240,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             shapes: M::VERSIONS.iter().map(|info| (info.number, info.fingerprint.to_owned())).collect(),
             store: shared.store.as_ref().map(Store::id),
             probation: release.probation,
+            permanent: release.permanent,
         };
         let steady = || mark.store.is_none() || shared.core.epoch() == release.epoch;
         let saved = file::replace(
@@ -251,7 +252,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
                 let saved = self.write(&mut writer, paused, tell)?;
                 if steady() { Ok(saved) } else { Err(Failed::Save(SaveError::Unsteady)) }
             },
-            || keep_from_before::<M>(path, &mark),
+            || self.keep_from_before(path, &mark),
         )?;
         if mark.probation.is_none() {
             // what a restart would have needed until now; that it stays is no failure
@@ -306,12 +307,9 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     fn read(&self, path: &Path, tell: &mut dyn FnMut(Progress)) -> Result<Restored, ReadError> {
         let shared = self.shared();
         let release = shared.core.release();
+        let ours = shared.store.as_ref().map(Store::id);
         let mut file = Reader::<M>::open(path)?;
-        let low = if file.mark.was_undone(shared.store.as_ref().map(Store::id), &release) {
-            release.permanent
-        } else {
-            u32::MAX
-        };
+        let low = file.mark.low(ours, &release);
         let no_way = |version| low != u32::MAX && shared.line.edges_by(version, low, release.version).is_err();
 
         // everything is read once before anything is put in: a file that is not wholly in order changes nothing
@@ -330,6 +328,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             while before.next::<K>()?.map(drop_contained).is_some() {}
         }
 
+        fault::point("restore", "checked");
         let mut restored = Restored::default();
         for (version, instances) in versions {
             for what in shared.line.losses_by(version, low, release.version) {
@@ -337,9 +336,10 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             }
         }
         let of = file.instances;
-        let mut put = |restored: &mut Restored, key: K, state: M::AnyState| {
+        let mut put = |restored: &mut Restored, key: K, state: M::AnyState, low: u32| {
             let stays = M::version_of(&state) == release.version;
             let put = self.put_in(key, state, low).map_err(|_| io::Error::from(io::ErrorKind::Deadlock))?;
+            fault::point("restore", "put");
             restored.instances += 1;
             restored.moved += u64::from(!put.held_back && !stays);
             restored.held_back += u64::from(put.held_back);
@@ -351,9 +351,11 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         };
         if let Some(before) = &mut before {
             before.rewind()?;
+            // it may be of an earlier probation that was undone, whose states could come down
+            let low = low.min(before.mark.low(ours, &release));
             while let Some((key, state)) = before.next::<K>()? {
                 if stranded.remove(&key) {
-                    put(&mut restored, key, state)?;
+                    put(&mut restored, key, state, low)?;
                     restored.from_before += 1;
                 } else {
                     drop_contained((key, state));
@@ -365,13 +367,46 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             if no_way(M::version_of(&state)) && !stranded.contains(&key) {
                 drop_contained((key, state));
             } else {
-                put(&mut restored, key, state)?;
+                put(&mut restored, key, state, low)?;
             }
         }
         if restored.from_before > 0 {
             restored.losses.push(Loss { what: SINCE.to_owned(), instances: restored.from_before });
         }
+        fault::point("restore", "done");
         Ok(restored)
+    }
+
+    /// Keeps the file from before the probation that this one is written in, for a restart that finds no way down.
+    ///
+    /// A file of a probation that was undone is not kept if a state in it has no way down from there: what was kept
+    /// before that one still holds.
+    fn keep_from_before(&self, path: &Path, mark: &Mark) -> io::Result<()> {
+        if mark.probation.is_none() || mark.store.is_none() {
+            return Ok(());
+        }
+        let keeps = || {
+            let mut old = Reader::<M>::open(path)?;
+            if (old.mark.store, old.mark.probation) == (mark.store, mark.probation) {
+                return Ok(false);
+            }
+            let low = old.mark.low(mark.store, &self.shared().core.release());
+            if low == u32::MAX {
+                return Ok(true);
+            }
+            let mut comes_down = true;
+            while let Some((_, state)) = old.next::<K>()? {
+                comes_down &= self.shared().line.edges_by(M::version_of(&state), low, low).is_ok();
+                drop_contained(state);
+            }
+            Ok(comes_down)
+        };
+        match keeps() {
+            Ok(true) => file::keep_as(path, &beside(path, BEFORE)),
+            Err(ReadError::Io(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            // also where there is none, or no file of ours, which would be no help
+            _ => Ok(()),
+        }
     }
 }
 
@@ -379,21 +414,6 @@ impl<M: Machine, K: Key> Fleet<M, K> {
 const TOLD_EVERY: u64 = 1024;
 const BEFORE: &str = ".before";
 const SINCE: &str = "work done since the upgrade";
-
-/// Keeps the file from before the probation that this one is written in, for a restart that finds no way down.
-fn keep_from_before<M: Machine>(path: &Path, mark: &Mark) -> io::Result<()> {
-    if mark.probation.is_none() || mark.store.is_none() {
-        return Ok(());
-    }
-    match Reader::<M>::open(path) {
-        Ok(old) if (old.mark.store, old.mark.probation) == (mark.store, mark.probation) => Ok(()),
-        Ok(_) => file::keep_as(path, &beside(path, BEFORE)),
-        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(ReadError::Io(error)) => Err(error),
-        // what is no file of ours would be no help
-        Err(ReadError::Snapshot(_)) => Ok(()),
-    }
-}
 
 /// Why a save stopped, before it is said of which file.
 enum Failed {

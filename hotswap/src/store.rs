@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::Command;
 use crate::error::VersionError;
+use crate::fault;
 use crate::file::{self, beside};
 use crate::frame::{self, Holds};
 use crate::machine::{Machine, runnable};
@@ -91,6 +92,7 @@ impl Store {
             Some(error) => failed(error),
             None => OpenError::InUse { path: path.to_owned() },
         })?;
+        fault::point("open", "taken");
         let (record, new) = match fs::read(path) {
             Ok(bytes) => (read::<M>(path, &bytes)?, false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => (fresh(), true),
@@ -98,6 +100,7 @@ impl Store {
         };
         runnable::<M>(record.release.permanent).map_err(OpenError::Version)?;
         let store = Self { path: path.to_owned(), id: record.store, turn: Mutex::new(()), _taken: taken };
+        fault::point("open", "read");
         if new {
             store.write::<M>(&record).map_err(failed)?;
         }

@@ -79,6 +79,24 @@ fn scenario_02_a_committed_upgrade_stays() {
 }
 
 #[test]
+fn a_version_that_has_run_is_old_after_a_restart_too() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    let standings = |switch: &Switch| -> Vec<_> {
+        switch.admin().versions().iter().map(|version| version.standing.to_string()).collect()
+    };
+    let switch = named(&path, "standing");
+    switch.admin().upgrade(2, "").expect("not refused");
+    switch.admin().commit().expect("in probation");
+    switch.admin().upgrade_with(3, "", &lossy()).expect("not refused");
+    assert_eq!(standings(&switch), ["old", "permanent", "current", "available", "available"]);
+    drop(switch);
+    // version 3 was not committed
+    let switch = Switch::open(&path).expect("its own store");
+    assert_eq!(standings(&switch), ["old", "permanent", "old", "available", "available"]);
+}
+
+#[test]
 fn a_rollback_survives() {
     let folder = Folder::new();
     let path = folder.path("switch");
@@ -204,6 +222,51 @@ fn a_file_of_a_probation_that_was_rolled_back_is_undone_too() {
     let restored = fleet.restore(&file).expect("its own file");
     assert_eq!((restored.instances, restored.from_before, restored.held_back), (3, 3, 0));
     assert_eq!((marks_of(&fleet, 1), switch.admin().status().held_back), (vec![1], 0));
+}
+
+#[test]
+fn a_commit_of_a_later_probation_does_not_bring_back_an_undone_one() {
+    let folder = Folder::new();
+    let (path, file) = (folder.path("switch"), folder.path("fleet"));
+    let switch = marks::Switch::builder().label("later").starting_at(1).open(&path).expect("a store of its own");
+    let fleet = marked(&switch, &file);
+    let keeping = UpgradeOptions::default().keep_previous(true).accept_loss(true);
+    switch.admin().upgrade_with(2, "", &keeping).expect("not refused");
+    fleet.step(&1, marks::Mark(99)).expect("taken");
+    fleet.save(&file).expect("a writable folder");
+    switch.admin().rollback_with("", &RollbackOptions::default().accept_loss(true)).expect("in probation");
+    // another probation of the same version, committed, and nothing saved since
+    switch.admin().upgrade(2, "").expect("not refused");
+    switch.admin().commit().expect("in probation");
+    drop((fleet, switch));
+
+    let switch = marks::Switch::open(&path).expect("its own store");
+    let fleet = switch.fleet::<u64>();
+    let restored = fleet.restore(&file).expect("its own file");
+    assert_eq!((switch.version(), restored.from_before, restored.held_back), (2, 3, 0));
+    assert_eq!(marks_of(&fleet, 1), [1]);
+}
+
+#[test]
+fn what_is_kept_from_before_is_not_of_an_undone_probation() {
+    let folder = Folder::new();
+    let (path, file) = (folder.path("switch"), folder.path("fleet"));
+    let switch = marks::Switch::builder().label("kept").starting_at(1).open(&path).expect("a store of its own");
+    let fleet = marked(&switch, &file);
+    let keeping = UpgradeOptions::default().keep_previous(true).accept_loss(true);
+    for mark in [98, 99] {
+        switch.admin().upgrade_with(2, "", &keeping).expect("not refused");
+        fleet.step(&1, marks::Mark(mark)).expect("taken");
+        fleet.save(&file).expect("a writable folder");
+        switch.admin().rollback_with("", &RollbackOptions::default().accept_loss(true)).expect("in probation");
+    }
+    drop((fleet, switch));
+
+    let switch = marks::Switch::open(&path).expect("its own store");
+    let fleet = switch.fleet::<u64>();
+    let restored = fleet.restore(&file).expect("its own file");
+    assert_eq!((restored.from_before, restored.held_back), (3, 0));
+    assert_eq!(marks_of(&fleet, 1), [1]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ struct Args {
 enum Task {
     /// Formatting, lints, docs, every set of features, licences and bans
     Check,
-    /// Every test, documentation examples and loom models included
+    /// Every test, documentation examples, crash tests and loom models included
     Test {
         /// The long versions as well: more cases, more keys, more switches
         #[arg(long)]

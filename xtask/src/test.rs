@@ -13,6 +13,7 @@ pub(crate) fn run(sh: &Shell, full: bool) -> bool {
     let absent = needs::provide(sh, &mut report);
     // plain cargo test: it is on every machine with a toolchain, and runs the documentation examples
     report.command("tests", cmd!(sh, "cargo test --workspace --no-fail-fast"));
+    report.command("crash tests", crash(sh));
     report.command("loom models", loom(sh));
     for what in &absent {
         eprintln!("\nleft out for want of {what}");
@@ -26,4 +27,11 @@ fn loom(sh: &Shell) -> xshell::Cmd<'_> {
     let target = crate::target(sh).join("loom");
     cmd!(sh, "cargo test --package hotswap-tests --test loom_* --profile model --target-dir {target} --no-fail-fast")
         .env("RUSTFLAGS", "--cfg hotswap_loom")
+}
+
+/// The crash tests run the runtime with points in it at which it can be stopped: a build of its own as well.
+fn crash(sh: &Shell) -> xshell::Cmd<'_> {
+    let target = crate::target(sh).join("faults");
+    cmd!(sh, "cargo test --package hotswap-tests --test crash_* --target-dir {target} --no-fail-fast")
+        .env("RUSTFLAGS", "--cfg hotswap_faults")
 }
