@@ -5,7 +5,8 @@
 //! blocks      each: how many records, u32; length, u32; checksum, u64, seeded with the one before; the records
 //! ```
 //!
-//! The first block holds the `Mark`, the last, of no records, their number. A record is key and state, in postcard.
+//! The first block holds the `Mark`, the last, of no records, their number. A record is key,
+//! state and the version that it owes to pass, if any, in postcard.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, Write};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::Key;
 use crate::frame::{self, Holds, ReadError, SnapshotError, checksum, exactly, read_on, read_sum};
-use crate::machine::Machine;
+use crate::machine::{Machine, known};
 use crate::snapshot::{self, Codec, Postcard};
 use crate::switch::Release;
 use crate::way::{contain, drop_contained};
@@ -47,6 +48,14 @@ impl Mark {
     }
 }
 
+/// An instance in a file.
+pub(crate) struct Record<K, S> {
+    pub(crate) key: K,
+    pub(crate) state: S,
+    /// The version that it must pass on its way, for it carries what was undone.
+    pub(crate) owed: Option<u32>,
+}
+
 /// A state that cannot be encoded, or not be read back from what it is encoded to.
 #[derive(Debug)]
 pub(crate) struct Unsavable {
@@ -70,11 +79,12 @@ impl Records {
         self.bytes.len() >= BLOCK || self.failed.is_some()
     }
 
-    pub(crate) fn add<K: Key>(&mut self, key: &K, state: &impl Serialize) {
+    pub(crate) fn add<K: Key>(&mut self, key: &K, state: &impl Serialize, owed: Option<u32>) {
         let start = self.bytes.len();
         let bytes = &mut self.bytes;
-        let encoded =
-            contain(|| postcard::to_extend(&(key, state), Append(bytes)).map(drop).map_err(|error| error.to_string()));
+        let encoded = contain(|| {
+            postcard::to_extend(&(key, state, owed), Append(bytes)).map(drop).map_err(|error| error.to_string())
+        });
         match encoded.and_then(|encoded| encoded) {
             Ok(()) => self.count += 1,
             Err(reason) => {
@@ -92,7 +102,8 @@ impl Records {
         while self.checked < self.bytes.len() {
             let mut rest = &self.bytes[self.checked..];
             let key = take::<K>(&mut rest).map_err(|reason| Unsavable { who: "(a key)".to_owned(), reason })?;
-            let state = take::<M::AnyState>(&mut rest).map_err(|reason| Unsavable { who: display(&key), reason })?;
+            let state = take::<(M::AnyState, Option<u32>)>(&mut rest)
+                .map_err(|reason| Unsavable { who: display(&key), reason })?;
             drop_contained((key, state));
             self.checked = self.bytes.len() - rest.len();
         }
@@ -254,7 +265,7 @@ impl<M: Machine> Reader<M> {
     }
 
     /// The next key and state; `None` at the end, when all that is to follow has.
-    pub(crate) fn next<K: Key>(&mut self) -> Result<Option<(K, M::AnyState)>, ReadError> {
+    pub(crate) fn next<K: Key>(&mut self) -> Result<Option<Record<K, M::AnyState>>, ReadError> {
         if self.over {
             return Ok(None);
         }
@@ -272,11 +283,14 @@ impl<M: Machine> Reader<M> {
         let version = take::<u32>(&mut ahead).map_err(SnapshotError::Undecodable)?;
         let shape = self.mark.shapes.iter().find(|(number, _)| *number == version);
         snapshot::check_shape::<M>(version, shape.map_or("", |(_, fingerprint)| fingerprint))?;
-        let state = take::<M::AnyState>(&mut rest).map_err(SnapshotError::Undecodable)?;
+        let (state, owed) = take::<(M::AnyState, Option<u32>)>(&mut rest).map_err(SnapshotError::Undecodable)?;
+        if owed.is_some_and(|owed| owed >= version || known::<M>(owed).is_err()) {
+            return Err(SnapshotError::Undecodable("a state owes to pass a version that it cannot".to_owned()).into());
+        }
         self.at = self.block.len() - rest.len();
         self.left -= 1;
         self.seen += 1;
-        Ok(Some((key, state)))
+        Ok(Some(Record { key, state, owed }))
     }
 
     fn end(&mut self) -> Result<(), ReadError> {

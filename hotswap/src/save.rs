@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::blocks::{Mark, Reader, Records, Unsavable, Writer};
+use crate::blocks::{Mark, Reader, Record, Records, Unsavable, Writer};
 use crate::error::Loss;
 use crate::fault;
 use crate::file::{self, beside};
@@ -273,7 +273,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
                     slot.arrive(shared, home);
                 }
                 match slot.state().filter(|_| !slot.poisoned()) {
-                    Some(state) => records.add(key, state),
+                    Some(state) => records.add(key, state, Slot::<M>::owed(home, &shared.core.current())),
                     None => saved.left_out += 1,
                 }
                 if records.full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -315,7 +315,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         // everything is read once before anything is put in: a file that is not wholly in order changes nothing
         let mut versions: BTreeMap<u32, u64> = BTreeMap::new();
         let mut stranded = HashSet::new();
-        while let Some((key, state)) = file.next::<K>()? {
+        while let Some(Record { key, state, .. }) = file.next::<K>()? {
             let version = M::version_of(&state);
             *versions.entry(version).or_default() += 1;
             drop_contained(state);
@@ -325,7 +325,9 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         }
         let mut before = if stranded.is_empty() { None } else { Reader::<M>::open_if_there(&beside(path, BEFORE))? };
         if let Some(before) = &mut before {
-            while before.next::<K>()?.map(drop_contained).is_some() {}
+            while let Some(Record { key, state, .. }) = before.next::<K>()? {
+                drop_contained((key, state));
+            }
         }
 
         fault::point("restore", "checked");
@@ -336,8 +338,9 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             }
         }
         let of = file.instances;
-        let mut put = |restored: &mut Restored, key: K, state: M::AnyState, low: u32| {
+        let mut put = |restored: &mut Restored, Record { key, state, owed }: Record<K, M::AnyState>, low: u32| {
             let stays = M::version_of(&state) == release.version;
+            let low = owed.map_or(low, |owed| owed.min(low));
             let put = self.put_in(key, state, low).map_err(|_| io::Error::from(io::ErrorKind::Deadlock))?;
             fault::point("restore", "put");
             restored.instances += 1;
@@ -353,21 +356,21 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             before.rewind()?;
             // it may be of an earlier probation that was undone, whose states could come down
             let low = low.min(before.mark.low(ours, &release));
-            while let Some((key, state)) = before.next::<K>()? {
-                if stranded.remove(&key) {
-                    put(&mut restored, key, state, low)?;
+            while let Some(record) = before.next::<K>()? {
+                if stranded.remove(&record.key) {
+                    put(&mut restored, record, low)?;
                     restored.from_before += 1;
                 } else {
-                    drop_contained((key, state));
+                    drop_contained((record.key, record.state));
                 }
             }
         }
         file.rewind()?;
-        while let Some((key, state)) = file.next::<K>()? {
-            if no_way(M::version_of(&state)) && !stranded.contains(&key) {
-                drop_contained((key, state));
+        while let Some(record) = file.next::<K>()? {
+            if no_way(M::version_of(&record.state)) && !stranded.contains(&record.key) {
+                drop_contained((record.key, record.state));
             } else {
-                put(&mut restored, key, state, low)?;
+                put(&mut restored, record, low)?;
             }
         }
         if restored.from_before > 0 {
@@ -395,7 +398,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
                 return Ok(true);
             }
             let mut comes_down = true;
-            while let Some((_, state)) = old.next::<K>()? {
+            while let Some(Record { state, .. }) = old.next::<K>()? {
                 comes_down &= self.shared().line.edges_by(M::version_of(&state), low, low).is_ok();
                 drop_contained(state);
             }

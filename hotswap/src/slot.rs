@@ -165,6 +165,11 @@ impl<M: Machine> Slot<M> {
         self.poisoned() || is_held(self.stamp, shared.core.epoch())
     }
 
+    /// The version that it could not be rolled back to, and owes to pass before it goes up again.
+    pub(crate) fn owed(home: &dyn Home, release: &Release) -> Option<u32> {
+        Self::debt(home, release).map(|debt| debt.low)
+    }
+
     /// Why it is held back, if it is.
     pub(crate) fn held_back(&self, shared: &Shared<M>, home: &dyn Home) -> Option<String> {
         let reason = home.aside().and_then(|aside| aside.reason.as_deref());

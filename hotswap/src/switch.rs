@@ -19,8 +19,8 @@ const OBSERVED: u64 = 1 << 62;
 /// No store has an epoch from here on: the bits above are other things in a word and in a stamp, and a flip in every
 /// nanosecond takes nine years to come here.
 const LATEST: u64 = 1 << 58;
-/// How many undone probations a release remembers, for instances that slept through all of them.
-const UNDONE_KEPT: usize = 64;
+/// How many undone probations a release remembers, for instances that slept through all of them, and for files.
+const UNDONE_KEPT: usize = 4096;
 
 /// Whether the version that runs may still be rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -54,7 +54,7 @@ pub(crate) struct Release {
     /// above the one before. Versions rise from entry to entry, so there are at most as many as versions.
     low: Vec<(u64, u32)>,
     /// Probations that were rolled back, by the epoch they began at, the latest last.
-    undone: Vec<u64>,
+    undone: Arc<Vec<u64>>,
 }
 
 /// The operator's terms for a probation.
@@ -101,7 +101,7 @@ impl Lasting {
 impl Release {
     /// The first release of this run: at the permanent version, for a probation does not survive a restart.
     pub(crate) fn first(before: &Lasting) -> Self {
-        let mut undone = before.undone.clone();
+        let mut undone = Arc::new(before.undone.clone());
         extend_undone(&mut undone, before.probation);
         Self {
             epoch: before.epoch + 1,
@@ -126,7 +126,7 @@ impl Release {
             probation: self.probation,
             committed: self.committed,
             rolled_back: self.rolled_back,
-            undone: self.undone.clone(),
+            undone: self.undone.to_vec(),
         }
     }
 
@@ -144,7 +144,8 @@ impl Release {
     }
 }
 
-fn extend_undone(undone: &mut Vec<u64>, probation: Option<u64>) {
+fn extend_undone(undone: &mut Arc<Vec<u64>>, probation: Option<u64>) {
+    let undone = Arc::make_mut(undone);
     undone.extend(probation);
     undone.drain(..undone.len().saturating_sub(UNDONE_KEPT));
 }
@@ -267,7 +268,7 @@ impl Release {
         let epoch = self.epoch + 1;
         let mut low: Vec<_> = self.low.iter().copied().filter(|(_, version)| *version < next.version).collect();
         low.push((epoch, next.version));
-        let mut undone = self.undone.clone();
+        let mut undone = Arc::clone(&self.undone);
         let (permanent, probation) = match next.kind {
             Kind::Start | Kind::Upgrade => (self.permanent, self.probation.or(Some(epoch))),
             Kind::Retry => (self.permanent, self.probation),

@@ -355,3 +355,24 @@ fn the_machines_type_is_that_of_the_store() {
     assert_eq!((restored.instances, restored.moved, restored.losses), (1, 1, Vec::new()));
     assert_eq!(again.step(&1, Get).expect("serves"), 5);
 }
+
+#[test]
+fn what_could_not_go_back_still_owes_it_after_a_restart() {
+    let folder = Folder::new();
+    let file = folder.path("fleet");
+    let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
+    let fleet = switch.fleet::<u64>();
+    fleet.insert(1, marks::V1 { marks: vec![1] }).expect("enters");
+    switch.admin().upgrade(2, "").expect("not refused");
+    fleet.step(&1, marks::Mark(99)).expect("taken");
+    assert_eq!(switch.admin().rollback("").expect("in probation").held_back, 1);
+    fleet.save(&file).expect("a writable folder");
+
+    let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
+    let fleet = switch.fleet::<u64>();
+    assert_eq!(fleet.restore(&file).expect("its own file").held_back, 1);
+    // it runs version 2, with what an undone probation wrote, and has not arrived when 2 runs again
+    let upgraded = switch.admin().upgrade(2, "").expect("not refused");
+    assert_eq!((upgraded.held_back, upgraded.moved), (1, 0));
+    assert_eq!(marks_of(&fleet, 1), [1, 99]);
+}

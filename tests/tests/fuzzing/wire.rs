@@ -113,6 +113,15 @@ pub(crate) fn state(from: &mut &[u8]) -> Option<(u32, Vec<u8>)> {
     Some((version, to))
 }
 
+/// Whether a record owes to pass a version: no, or which.
+pub(crate) fn owed(from: &mut &[u8]) -> Option<Option<u32>> {
+    match take(from)? {
+        [0] => Some(None),
+        [1] => u32::try_from(varint(from, 32)?).ok().map(Some),
+        _ => None,
+    }
+}
+
 /// A number of so many bits: seven in a byte, the lowest first, as long as the highest bit is set.
 pub(crate) fn varint(from: &mut &[u8], bits: u32) -> Option<u64> {
     let mut number = 0_u128;
