@@ -32,6 +32,8 @@ pub(crate) struct Mark {
     pub(crate) shapes: Vec<(u32, String)>,
     /// The store of the switch, if it had one: the probation means something to the same store only.
     pub(crate) store: Option<u64>,
+    /// The epoch in which this was written.
+    pub(crate) epoch: u64,
     /// The epoch at which the probation began in which this was written.
     pub(crate) probation: Option<u64>,
     /// The version that was permanent then: where the probation began, and what undoing it goes by.
@@ -39,6 +41,11 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
+    /// Whether a commit since then left the held back as they were, and so forgave them what they owed.
+    pub(crate) fn forgiven(&self, store: Option<u64>, release: &Release) -> bool {
+        self.store.is_some() && self.store == store && release.committed > self.epoch
+    }
+
     /// The lowest version that states of the file must pass: where a restart, or a rollback, undid the probation in which
     /// it was written, the one that was permanent before.
     pub(crate) fn low(&self, store: Option<u64>, release: &Release) -> u32 {
@@ -199,7 +206,7 @@ pub(crate) struct Reader<M: Machine> {
 impl<M: Machine> Reader<M> {
     pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
         let from = BufReader::with_capacity(64 * 1024, File::open(path)?);
-        let mark = Mark { shapes: Vec::new(), store: None, probation: None, permanent: 0 };
+        let mark = Mark { shapes: Vec::new(), store: None, epoch: 0, probation: None, permanent: 0 };
         let mut reader = Self {
             from,
             mark,

@@ -239,6 +239,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let mark = Mark {
             shapes: M::VERSIONS.iter().map(|info| (info.number, info.fingerprint.to_owned())).collect(),
             store: shared.store.as_ref().map(Store::id),
+            epoch: release.epoch,
             probation: release.probation,
             permanent: release.permanent,
         };
@@ -356,7 +357,9 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             before.rewind()?;
             // it may be of an earlier probation that was undone, whose states could come down
             let low = low.min(before.mark.low(ours, &release));
-            while let Some(record) = before.next::<K>()? {
+            let forgiven = before.mark.forgiven(ours, &release);
+            while let Some(mut record) = before.next::<K>()? {
+                record.owed = record.owed.filter(|_| !forgiven);
                 if stranded.remove(&record.key) {
                     put(&mut restored, record, low)?;
                     restored.from_before += 1;
@@ -366,7 +369,9 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             }
         }
         file.rewind()?;
-        while let Some(record) = file.next::<K>()? {
+        let forgiven = file.mark.forgiven(ours, &release);
+        while let Some(mut record) = file.next::<K>()? {
+            record.owed = record.owed.filter(|_| !forgiven);
             if no_way(M::version_of(&record.state)) && !stranded.contains(&record.key) {
                 drop_contained((record.key, record.state));
             } else {

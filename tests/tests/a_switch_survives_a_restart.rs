@@ -376,3 +376,25 @@ fn what_could_not_go_back_still_owes_it_after_a_restart() {
     assert_eq!((upgraded.held_back, upgraded.moved), (1, 0));
     assert_eq!(marks_of(&fleet, 1), [1, 99]);
 }
+
+#[test]
+fn and_a_commit_that_leaves_it_forgives_it_in_its_file_too() {
+    let folder = Folder::new();
+    let (path, file) = (folder.path("switch"), folder.path("fleet"));
+    let switch = marks::Switch::builder().label("forgiven").starting_at(1).open(&path).expect("a store of its own");
+    let fleet = switch.fleet::<u64>();
+    fleet.insert(1, marks::V1 { marks: vec![1] }).expect("enters");
+    switch.admin().upgrade(2, "").expect("not refused");
+    fleet.step(&1, marks::Mark(99)).expect("taken");
+    switch.admin().rollback("").expect("in probation");
+    switch.admin().upgrade(2, "").expect("not refused");
+    fleet.save(&file).expect("a writable folder");
+    let left = hotswap::CommitOptions::default().leave_held_back(true);
+    switch.admin().commit_with("it may stay", &left).expect("in probation");
+    drop((fleet, switch));
+
+    let switch = marks::Switch::open(&path).expect("its own store");
+    let fleet = switch.fleet::<u64>();
+    let restored = fleet.restore(&file).expect("its own file");
+    assert_eq!((restored.instances, restored.held_back, marks_of(&fleet, 1)), (1, 0, vec![1, 99]));
+}

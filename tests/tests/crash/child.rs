@@ -34,7 +34,8 @@ pub(crate) enum Event {
     RollingBack {
         id: String,
     },
-    Saving(States),
+    /// What is there, and which keys are held back.
+    Saving(States, Vec<u64>),
     /// What was begun was done.
     Done,
     /// What was begun was refused.
@@ -89,7 +90,7 @@ pub(crate) fn report(folder: &Path) {
     assert_eq!(status.live, fleet.len() as u64);
     let states = states(&fleet);
     let torn = states.keys().copied().filter(|key| !fleet.step(key, Marks).expect("serves").1).collect();
-    let held = switch.admin().held_back().iter().map(|held| held.who.parse().expect("a key")).collect();
+    let held = held(&switch);
     let report = Report {
         version: status.version,
         permanent: status.permanent,
@@ -116,6 +117,10 @@ fn states(fleet: &Fleet<u64>) -> States {
     let mut keys = Vec::new();
     fleet.for_each(|key, state| keys.push((*key, marked::Machine::version_of(state)))).expect("outside");
     keys.into_iter().map(|(key, version)| (key, (version, fleet.step(&key, Marks).expect("serves").0))).collect()
+}
+
+fn held(switch: &Switch) -> Vec<u64> {
+    switch.admin().held_back().iter().map(|held| held.who.parse().expect("a key")).collect()
 }
 
 /// What is written is there for the parent, however the process ends.
@@ -153,7 +158,7 @@ impl Life {
                 self.fleet.remove(&key).expect("outside");
             }
             5..=8 => {
-                note(&mut self.log, &Event::Saving(states(&self.fleet)));
+                note(&mut self.log, &Event::Saving(states(&self.fleet), held(&self.switch)));
                 let file = self.folder.join("fleet");
                 let saved = if self.roll(4) == 0 { self.fleet.save_paused(file) } else { self.fleet.save(file) };
                 self.over(saved);
