@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 mod admin;
 mod commands;
@@ -44,10 +44,12 @@ fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
     runtime(&options)?.block_on(async {
         let server = Server::bind(options)?;
         let keyspace = server.keyspace();
+        // before anybody hears that it serves: who tells it to stop at once is heard too
+        let mut stop = Stop::new()?;
         println!("kv serves {}; stop it with Ctrl-C", server.address()?);
         tokio::select! {
             () = server.run() => {}
-            stop = told_to_stop() => stop?,
+            () = stop.told() => {}
         }
         keyspace.save_at_the_end()?;
         Ok(ExitCode::SUCCESS)
@@ -55,11 +57,21 @@ fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Ctrl-C, or what a service manager sends.
-async fn told_to_stop() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        stop = tokio::signal::ctrl_c() => stop,
-        _ = terminate.recv() => Ok(()),
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 

@@ -168,8 +168,10 @@ pub(crate) fn run<M: Machine>(
     let outcome = attach(shared, begun, command.wait);
     if let Some(store) = shared.store.as_ref().filter(|_| command.waits()) {
         // its numbers have changed since the flip
-        let _turn = store.turn();
-        store_behind(shared);
+        let turn = store.turn();
+        let stored = store_now(shared);
+        drop(turn);
+        complain(shared, stored);
     }
     Ok(outcome)
 }
@@ -197,8 +199,11 @@ fn flip<M: Machine>(
         // an upgrade, so that states saved in a probation are known to be of one; a commit, so that it lasts
         if matches!(next.kind, Kind::Upgrade | Kind::Commit) {
             fault::point(next.kind.name(), "decided");
-            store_ahead(shared, &last, &next, &command.asked)
-                .map_err(|error| Halt::Refused(AdminError::NotStored { reason: error.to_string() }))?;
+            if let Err(error) = store_ahead(shared, &last, &next, &command.asked) {
+                // it may have come so far that the next start would believe it
+                let _ = store_now(shared);
+                return Err(Halt::Refused(AdminError::NotStored { reason: error.to_string() }).into());
+            }
             fault::point(next.kind.name(), "stored");
         }
     }
@@ -218,7 +223,9 @@ fn flip<M: Machine>(
     if turn.is_some() {
         fault::point(command.asked.kind.name(), "flipped");
         // or if it was refused at last: then the store forgets it again
-        store_behind(shared);
+        let stored = store_now(shared);
+        drop(turn);
+        complain(shared, stored);
     }
     Ok(flipped?)
 }
@@ -251,12 +258,13 @@ pub(crate) fn store_now<M: Machine>(shared: &Shared<M>) -> io::Result<()> {
     store.write::<M>(&store.record(&shared.core.label, release.lasting(), commands))
 }
 
-/// The same, for what is done already: a failure is told in the audit and to `tracing`.
-fn store_behind<M: Machine>(shared: &Shared<M>) {
-    if let Err(error) = store_now(shared) {
-        tracing::error!(target: "hotswap", switch = shared.core.label, %error, "the store cannot be written");
+/// Tells of what is done, and could not be stored: in the audit and to `tracing`, whose subscribers may command the switch.
+fn complain<M: Machine>(shared: &Shared<M>, stored: io::Result<()>) {
+    if let Err(error) = stored {
         let mut control = shared.core.control();
         control.refused(shared.core.epoch(), "write the store".to_owned(), error.to_string());
+        drop(control);
+        tracing::error!(target: "hotswap", switch = shared.core.label, %error, "the store cannot be written");
     }
 }
 

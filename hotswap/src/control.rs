@@ -321,7 +321,7 @@ pub(crate) struct Control {
 
 impl Control {
     /// The records of a run that goes on where `before` and its `commands` ended; none of either at the very first.
-    pub(crate) fn new(before: &Lasting, release: &Release, boot: u64, commands: Vec<Command>) -> Self {
+    pub(crate) fn new(before: &Lasting, release: &Release, commands: Vec<Command>) -> Self {
         let mut changes = Ring::default();
         let undone = before.probation.map(|_| format!("version {} was not committed", before.version));
         let why = undone.unwrap_or_default();
@@ -334,14 +334,21 @@ impl Control {
             }
         }
         if before.epoch > 0 {
-            let id = format!("{boot:016x}-{}", release.epoch);
+            // a start that undid nothing and after which nothing came is told no longer: starts alone do not push out commands
+            let idle = |last: &Command| last.outcome.kind == Kind::Start && last.outcome.reason.is_empty();
+            if records.back().is_some_and(idle) {
+                records.pop_back();
+            }
+            while records.len() >= OUTCOMES_KEPT {
+                records.pop_front();
+            }
             if let Some(last) = records.back_mut() {
-                last.outcome.superseded_by = Some(id.clone());
+                last.outcome.superseded_by = Some(release.id.to_string());
             }
             let start = Next {
                 kind: Kind::Start,
                 version: release.version,
-                id: Arc::from(id),
+                id: Arc::clone(&release.id),
                 reason: Arc::from(why),
                 terms: Terms::default(),
             };

@@ -15,97 +15,102 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Replaces the file at `path` by what `write` writes; on an error it stays as it was. `before` runs when the new
-/// content is safe and the old still has the name.
+/// Where a path leads: past links, and not dependent on the working directory. The file itself need not be there yet.
+pub(crate) fn real(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = path.file_name().ok_or(error)?;
+            Ok(fs::canonicalize(folder_of(path))?.join(name))
+        }
+        real => real,
+    }
+}
+
+/// Takes `path` for this caller alone, until what it gives is dropped; refused with `WouldBlock` when another has it.
 ///
-/// A second replacement of the same file at the same time is refused with `WouldBlock`.
+/// What is locked is a file beside it that stays, for `path` itself is replaced.
+pub(crate) fn lock(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(beside(path, ".lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Replaces the file at `path`, which the caller has locked, by what `write` writes; on an error it stays as it was.
+/// `before` runs when the new content is safe and the old still has the name.
 pub(crate) fn replace<T, E: From<io::Error>>(
     path: &Path,
     what: &str,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<T, E>,
     before: impl FnOnce() -> io::Result<()>,
 ) -> Result<T, E> {
-    let new = beside(path, ".new");
-    let file = lock(&new)?;
-    let written = fill(&file, what, write);
-    let done = written.and_then(|value| {
-        before()?;
-        fault::point(what, "synced");
-        fs::rename(&new, path)?;
-        fault::point(what, "renamed");
-        sync_folder(path)?;
-        fault::point(what, "done");
-        Ok(value)
-    });
-    if done.is_err() {
-        // what stays there is overwritten by the next attempt
-        let _ = fs::remove_file(&new);
+    let new = Unfinished(beside(path, ".new"));
+    // asked for first: once the name is another's, a refusal would come too late
+    let folder = File::open(folder_of(path))?;
+    let value = fill(path, &new.0, what, write)?;
+    before()?;
+    fault::point(what, "synced");
+    fs::rename(&new.0, path)?;
+    fault::point(what, "renamed");
+    folder.sync_all()?;
+    fault::point(what, "done");
+    Ok(value)
+}
+
+/// A file that goes, unless it has got another name.
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
     }
-    done
 }
 
 fn fill<T, E: From<io::Error>>(
-    file: &File,
+    old: &Path,
+    new: &Path,
     what: &str,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<T, E>,
 ) -> Result<T, E> {
-    file.set_len(0)?;
-    let mut writer = BufWriter::with_capacity(64 * 1024, file.try_clone()?);
+    let file = File::create(new)?;
+    if let Ok(old) = fs::metadata(old) {
+        // who may read it is not for a new content to change
+        file.set_permissions(old.permissions())?;
+    }
+    let mut writer = BufWriter::with_capacity(64 * 1024, file);
     fault::point(what, "opened");
     let value = write(&mut writer)?;
     writer.flush()?;
     fault::point(what, "written");
-    file.sync_all()?;
+    writer.get_ref().sync_all()?;
     Ok(value)
-}
-
-/// Opens the file and takes it for this writer alone, until it is closed.
-fn lock(path: &Path) -> io::Result<File> {
-    loop {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-        // whoever had it may have renamed it between the opening and the lock
-        if is_at(&file, path)? {
-            return Ok(file);
-        }
-    }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let open = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(there) => Ok((open.dev(), open.ino()) == (there.dev(), there.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, path: &Path) -> io::Result<bool> {
-    path.try_exists()
 }
 
 /// Makes a rename in the folder of `path` last.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Lets `to` name the present content of the file at `path` as well, whatever becomes of `path`.
 pub(crate) fn keep_as(path: &Path, to: &Path) -> io::Result<()> {
-    match fs::remove_file(to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove(to)?;
     fault::point("keep", "removed");
     // a folder that has no hard links gets a copy
     fs::hard_link(path, to).or_else(|_| fs::copy(path, to).and_then(|_| File::open(to)?.sync_all()))?;
     fault::point("keep", "linked");
     sync_folder(to)
+}
+
+/// Removes the file at `path`, if there is one.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

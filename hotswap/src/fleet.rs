@@ -20,6 +20,7 @@ use crate::lock::{Busy, Guard, Lock};
 use crate::machine::{Accepts, Machine};
 use crate::roster::{Patience, Reach, Shared, Visit, Visitor};
 use crate::slot::{Aside, Home, Slot};
+use crate::switch::Release;
 use crate::way::{contain, drop_contained};
 
 /// How many locks a fleet's keys are spread over.
@@ -506,16 +507,17 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     }
 
     /// Puts in an instance, held back if it cannot be moved, in place of one that has its key.
-    pub(crate) fn put_in(&self, key: K, state: M::AnyState, low: u32) -> Result<Put, Reentered> {
+    pub(crate) fn put_in(&self, key: K, state: M::AnyState, low: &dyn Fn(&Release) -> u32) -> Result<Put, Reentered> {
         let inner = &*self.0;
         let hash = inner.hasher.hash_one(&key);
         let mut shard = inner.shard(hash).map_err(|Busy| Reentered)?;
         let present = shard.find(hash, &key);
+        // it goes first: by its key it would take the other's name from the held back
+        let old = present.and_then(|at| inner.take(&mut shard, hash, at));
         let mut home = Newcomer { key: &key, aside: None };
         let slot = Slot::enter_or_hold(&inner.shared, state, low, &mut home);
         let aside = home.aside;
-        let (held_back, old) =
-            (slot.is_held_back(&inner.shared), present.and_then(|at| inner.take(&mut shard, hash, at)));
+        let held_back = slot.is_held_back(&inner.shared);
         let at = inner.put(&mut shard, hash, key, slot);
         if let Some(aside) = aside {
             shard.aside.insert(at, aside);
@@ -581,14 +583,17 @@ impl<K: Display> Home for Newcomer<'_, K> {
 impl<M: Machine, K: Key> Inner<M, K> {
     /// Every shard, held. Backs off where a step waits for a shard that is held here already.
     fn hold(&self) -> Vec<Guard<'_, Shard<M, K>>> {
+        let mut limit = Duration::from_millis(10);
         loop {
-            let patience = Patience::Until(Instant::now() + Duration::from_millis(10));
+            let patience = Patience::Until(Instant::now() + limit);
             let held: Vec<_> = self.shards.iter().map_while(|shard| shard.lock_within(patience).ok()).collect();
             if held.len() == self.shards.len() {
                 return held;
             }
             drop(held);
             std::thread::yield_now();
+            // where nobody waits for anybody, the steps are slow
+            limit = (2 * limit).min(Duration::from_mins(1));
         }
     }
 

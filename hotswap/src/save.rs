@@ -1,6 +1,6 @@
 //! All instances of a fleet to a file and back, a block at a time: memory holds one block, however many there are.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -99,7 +99,8 @@ pub enum SaveError {
     Reentered,
 }
 
-/// Why nothing was restored. The fleet is as it was before.
+/// Why a file was not restored. The fleet is as it was before, unless the file could no longer be read, or read as it was a
+/// moment before, when its instances were being put in.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestoreError {
@@ -132,7 +133,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     /// content or the new. Instances keep their versions; [`Fleet::restore`] takes them to the one that runs then.
     /// A poisoned instance is left out.
     ///
-    /// Beside the file stands `.new` while it is written and, during a probation of a switch with a store, `.before`: what was
+    /// Beside the file stand `.lock`, which keeps other writers out, `.new` while it is written and, during a probation of a switch with a store, `.before`: what was
     /// saved before the upgrade. Back them up together.
     ///
     /// It does file operations on the calling thread; in an async program that is a thread for blocking work.
@@ -195,7 +196,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     /// # Errors
     ///
     /// When the file cannot be read, or is damaged, another machine's, or of a version or shape that this program does not
-    /// have. The fleet is as it was then.
+    /// have. The fleet is as it was then. Keys must be of the type that they were saved with: their bytes do not say it.
     pub fn restore(&self, path: impl AsRef<Path>) -> Result<Restored, RestoreError> {
         self.restore_from(path.as_ref(), &mut |_| {})
     }
@@ -243,6 +244,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             probation: release.probation,
             permanent: release.permanent,
         };
+        let path = &file::real(path)?;
+        let _locked = file::lock(path)?;
         let steady = || mark.store.is_none() || shared.core.epoch() == release.epoch;
         let saved = file::replace(
             path,
@@ -255,7 +258,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             },
             || self.keep_from_before(path, &mark),
         )?;
-        if mark.probation.is_none() {
+        if mark.probation.is_none() && mark.store.is_some() {
             // what a restart would have needed until now; that it stays is no failure
             let _ = fs::remove_file(beside(path, BEFORE));
         }
@@ -309,16 +312,15 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let shared = self.shared();
         let release = shared.core.release();
         let ours = shared.store.as_ref().map(Store::id);
+        let path = &file::real(path)?;
         let mut file = Reader::<M>::open(path)?;
         let low = file.mark.low(ours, &release);
         let no_way = |version| low != u32::MAX && shared.line.edges_by(version, low, release.version).is_err();
 
         // everything is read once before anything is put in: a file that is not wholly in order changes nothing
-        let mut versions: BTreeMap<u32, u64> = BTreeMap::new();
         let mut stranded = HashSet::new();
         while let Some(Record { key, state, .. }) = file.next::<K>()? {
             let version = M::version_of(&state);
-            *versions.entry(version).or_default() += 1;
             drop_contained(state);
             if no_way(version) {
                 stranded.insert(key);
@@ -333,21 +335,22 @@ impl<M: Machine, K: Key> Fleet<M, K> {
 
         fault::point("restore", "checked");
         let mut restored = Restored::default();
-        for (version, instances) in versions {
-            for what in shared.line.losses_by(version, low, release.version) {
-                restored.losses.push(Loss { what: what.to_owned(), instances });
-            }
-        }
         let of = file.instances;
-        let mut put = |restored: &mut Restored, Record { key, state, owed }: Record<K, M::AnyState>, low: u32| {
-            let stays = M::version_of(&state) == release.version;
-            let low = owed.map_or(low, |owed| owed.min(low));
-            let put = self.put_in(key, state, low).map_err(|_| io::Error::from(io::ErrorKind::Deadlock))?;
+        // asked of each by the release that it meets: a rollback may come between them
+        let mut put = |restored: &mut Restored, Record { key, state, owed }: Record<K, M::AnyState>, low: &Low<'_>| {
+            let from = M::version_of(&state);
+            let low = |release: &Release| low(release).min(owed.unwrap_or(u32::MAX));
+            let put = self.put_in(key, state, &low).map_err(|_| io::Error::from(io::ErrorKind::Deadlock))?;
             fault::point("restore", "put");
             restored.instances += 1;
-            restored.moved += u64::from(!put.held_back && !stays);
             restored.held_back += u64::from(put.held_back);
             restored.replaced += u64::from(put.replaced);
+            if !put.held_back {
+                restored.moved += u64::from(from != release.version);
+                for what in shared.line.losses_by(from, low(&release), release.version) {
+                    restored.lose(what);
+                }
+            }
             if restored.instances.is_multiple_of(TOLD_EVERY) || restored.instances == of {
                 tell(Progress { done: restored.instances, of });
             }
@@ -356,30 +359,31 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         if let Some(before) = &mut before {
             before.rewind()?;
             // it may be of an earlier probation that was undone, whose states could come down
-            let low = low.min(before.mark.low(ours, &release));
+            let (earlier, this) = (before.mark.clone(), &file.mark);
+            let low = |release: &Release| earlier.low(ours, release).min(this.low(ours, release));
             let forgiven = before.mark.forgiven(ours, &release);
             while let Some(mut record) = before.next::<K>()? {
                 record.owed = record.owed.filter(|_| !forgiven);
                 if stranded.remove(&record.key) {
-                    put(&mut restored, record, low)?;
+                    put(&mut restored, record, &low)?;
                     restored.from_before += 1;
+                    restored.lose(SINCE);
                 } else {
                     drop_contained((record.key, record.state));
                 }
             }
         }
         file.rewind()?;
+        let mark = file.mark.clone();
+        let low_of_all = |release: &Release| mark.low(ours, release);
         let forgiven = file.mark.forgiven(ours, &release);
         while let Some(mut record) = file.next::<K>()? {
             record.owed = record.owed.filter(|_| !forgiven);
             if no_way(M::version_of(&record.state)) && !stranded.contains(&record.key) {
                 drop_contained((record.key, record.state));
             } else {
-                put(&mut restored, record, low)?;
+                put(&mut restored, record, &low_of_all)?;
             }
-        }
-        if restored.from_before > 0 {
-            restored.losses.push(Loss { what: SINCE.to_owned(), instances: restored.from_before });
         }
         fault::point("restore", "done");
         Ok(restored)
@@ -411,9 +415,23 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         };
         match keeps() {
             Ok(true) => file::keep_as(path, &beside(path, BEFORE)),
-            Err(ReadError::Io(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            // also where there is none, or no file of ours, which would be no help
-            _ => Ok(()),
+            Ok(false) => Ok(()),
+            // one from before a file that is there no more would be taken for the one from before this
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => file::remove(&beside(path, BEFORE)),
+            Err(ReadError::Snapshot(_)) => file::remove(&beside(path, BEFORE)),
+            Err(ReadError::Io(error)) => Err(error),
+        }
+    }
+}
+
+/// The lowest version that a record must pass, at a release.
+type Low<'a> = dyn Fn(&Release) -> u32 + 'a;
+
+impl Restored {
+    fn lose(&mut self, what: &str) {
+        match self.losses.iter_mut().find(|loss| loss.what == what) {
+            Some(loss) => loss.instances += 1,
+            None => self.losses.push(Loss { what: what.to_owned(), instances: 1 }),
         }
     }
 }

@@ -96,11 +96,16 @@ impl<M: Machine> Slot<M> {
     }
 
     /// As [`Slot::enter`], by way of version `low` if that is lower; what cannot be moved enters held back, as it is.
-    pub(crate) fn enter_or_hold(shared: &Shared<M>, state: M::AnyState, low: u32, home: &mut dyn Home) -> Self {
-        let from = M::version_of(&state);
+    pub(crate) fn enter_or_hold(
+        shared: &Shared<M>,
+        state: M::AnyState,
+        low: &dyn Fn(&Release) -> u32,
+        home: &mut dyn Home,
+    ) -> Self {
         let mut slot = Self { state: Some(state), stamp: GONE };
         loop {
             let release = shared.core.release();
+            let (from, low) = (slot.version(), low(&release));
             let edges = shared.line.edges_by(from, low, release.version);
             let given = slot.state.as_ref().filter(|_| edges.as_ref().is_ok_and(|edges| !edges.is_empty()));
             let given = given.and_then(|state| encode::<M>(state).ok());

@@ -1,6 +1,6 @@
 //! What of a switch survives a restart, in a file: the permanent version, the epoch, the last outcomes.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use crate::control::Command;
 use crate::error::VersionError;
 use crate::fault;
-use crate::file::{self, beside};
+use crate::file;
 use crate::frame::{self, Holds};
 use crate::machine::{Machine, runnable};
 use crate::snapshot::{self, Codec, Json, SnapshotError};
 use crate::switch::Lasting;
 
-/// So many outcomes are kept in the file.
-const COMMANDS_KEPT: usize = 256;
+/// So many of the held back are kept of an outcome that is not the last.
+const HELD_KEPT: usize = 10;
 
 /// The file of one switch, taken by this program alone.
 #[derive(Debug)]
@@ -58,7 +58,15 @@ pub enum OpenError {
         /// Why not.
         error: SnapshotError,
     },
-    /// The permanent version, or the one to start at, is not one of the machine's, or has no steps.
+    /// The permanent version of the store is not one of the machine's, or has no steps.
+    #[error("the store {path}: {error}")]
+    Permanent {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot run.
+        error: VersionError,
+    },
+    /// The version to start at is not one of the machine's, or has no steps.
     #[error("{0}")]
     Version(VersionError),
     /// Another live switch of the process has this label.
@@ -85,26 +93,24 @@ pub(crate) struct Record {
 }
 
 impl Store {
-    /// Takes the file, made if it is not there, and gives what it says.
+    /// Takes the file and gives what it says, or what a new one is to say: it is made by the first writing.
     pub(crate) fn open<M: Machine>(path: &Path, fresh: impl FnOnce() -> Record) -> Result<(Self, Record), OpenError> {
         let failed = |source| OpenError::Io { path: path.to_owned(), source };
-        let taken = take(path).map_err(|error| match error {
-            Some(error) => failed(error),
-            None => OpenError::InUse { path: path.to_owned() },
+        let path = &file::real(path).map_err(failed)?;
+        let taken = file::lock(path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => OpenError::InUse { path: path.to_owned() },
+            _ => failed(error),
         })?;
         fault::point("open", "taken");
-        let (record, new) = match fs::read(path) {
-            Ok(bytes) => (read::<M>(path, &bytes)?, false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (fresh(), true),
+        let record = match fs::read(path) {
+            Ok(bytes) => read::<M>(path, &bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fresh(),
             Err(error) => return Err(failed(error)),
         };
-        runnable::<M>(record.release.permanent).map_err(OpenError::Version)?;
-        let store = Self { path: path.to_owned(), id: record.store, turn: Mutex::new(()), _taken: taken };
         fault::point("open", "read");
-        if new {
-            store.write::<M>(&record).map_err(failed)?;
-        }
-        Ok((store, record))
+        let permanent = |error| OpenError::Permanent { path: path.to_owned(), error };
+        runnable::<M>(record.release.permanent).map_err(permanent)?;
+        Ok((Self { path: path.to_owned(), id: record.store, turn: Mutex::new(()), _taken: taken }, record))
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -116,7 +122,11 @@ impl Store {
     }
 
     pub(crate) fn record(&self, label: &str, release: Lasting, mut commands: Vec<Command>) -> Record {
-        commands.drain(..commands.len().saturating_sub(COMMANDS_KEPT));
+        let older = commands.len().saturating_sub(1);
+        for command in &mut commands[..older] {
+            // who they were is for the audit of the day; how many they were stays
+            command.outcome.held.truncate(HELD_KEPT);
+        }
         Record { store: self.id, label: label.to_owned(), release, commands }
     }
 
@@ -143,20 +153,11 @@ impl Record {
     }
 }
 
-/// Locks the file beside, which is never replaced; `None` when another has it.
-fn take(path: &Path) -> Result<File, Option<io::Error>> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(beside(path, ".lock")).map_err(Some)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(None),
-        Err(TryLockError::Error(error)) => Err(Some(error)),
-    }
-}
-
 fn read<M: Machine>(path: &Path, bytes: &[u8]) -> Result<Record, OpenError> {
     let read = || -> Result<Record, SnapshotError> {
+        // what it is comes before whether it is whole
+        snapshot::check::<M>(&snapshot::header(bytes)?, Holds::Switch)?;
         let (header, body) = frame::open(bytes)?;
-        snapshot::check::<M>(&header, Holds::Switch)?;
         if header.codec != Json::NAME {
             let known = format!("`{}`", Json::NAME);
             return Err(SnapshotError::Codec { found: header.codec, known });
@@ -174,7 +175,7 @@ fn read<M: Machine>(path: &Path, bytes: &[u8]) -> Result<Record, OpenError> {
         Ok(record)
     };
     read().map_err(|error| match error {
-        SnapshotError::Version(error) => OpenError::Version(error),
+        SnapshotError::Version(error) => OpenError::Permanent { path: path.to_owned(), error },
         error => OpenError::Snapshot { path: path.to_owned(), error },
     })
 }

@@ -100,7 +100,7 @@ impl Lasting {
 
 impl Release {
     /// The first release of this run: at the permanent version, for a probation does not survive a restart.
-    pub(crate) fn first(before: &Lasting) -> Self {
+    pub(crate) fn first(before: &Lasting, id: &str) -> Self {
         let mut undone = Arc::new(before.undone.clone());
         extend_undone(&mut undone, before.probation);
         Self {
@@ -110,7 +110,7 @@ impl Release {
             probation: None,
             committed: before.committed,
             rolled_back: before.rolled_back,
-            id: Arc::from("start"),
+            id: Arc::from(id),
             terms: Terms::default(),
             failures: AtomicU64::new(0),
             low: vec![(before.epoch + 1, before.permanent)],
@@ -175,11 +175,12 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(label: String, before: &Lasting, commands: Vec<Command>) -> Self {
-        let release = Release::first(before);
+        let id = if before.epoch == 0 { "start".to_owned() } else { format!("{:016x}-{}", boot(), before.epoch + 1) };
+        let release = Release::first(before, &id);
         Self {
             word: CachePadded::new(AtomicU64::new(release.epoch)),
             ledger: Ledger::new(release.epoch),
-            control: Mutex::new(Control::new(before, &release, boot(), commands)),
+            control: Mutex::new(Control::new(before, &release, commands)),
             release: Current::new(Arc::new(release)),
             label,
             boot: boot(),
@@ -354,7 +355,7 @@ mod tests {
         flip_to(&core, Kind::Upgrade, 2);
         flip_to(&core, Kind::Commit, 2);
         let before = flip_to(&core, Kind::Upgrade, 3).lasting();
-        let release = Release::first(&before);
+        let release = Release::first(&before, "t");
         assert_eq!((release.version, release.epoch, release.phase()), (2, 5, Phase::Permanent));
         assert!(release.was_undone(4) && !release.was_undone(2));
     }

@@ -204,6 +204,28 @@ fn scenario_45_from_a_tracing_subscriber() {
     });
 }
 
+#[test]
+fn from_a_tracing_subscriber_that_hears_of_a_store_that_fails() {
+    must_end(|| {
+        let folder = hotswap_tests::folder::Folder::new();
+        let switch = Switch::builder().label("nosy store").starting_at(1).open(folder.path("switch")).expect("its own");
+        let admin = switch.admin();
+        admin.upgrade(2, "").expect("not refused");
+        std::fs::create_dir(folder.path("switch.new")).expect("a writable folder");
+        let (from_inside, heard) = (switch.admin(), std::rc::Rc::new(std::cell::Cell::new(false)));
+        let hears = std::rc::Rc::clone(&heard);
+        DO.with(|todo| {
+            *todo.borrow_mut() = Some(Box::new(move || {
+                from_inside.commit().expect_err("rolled back already");
+                hears.set(true);
+            }));
+        });
+        let rolled_back = tracing::subscriber::with_default(Subscriber, || admin.rollback(""));
+        rolled_back.expect("nothing may stand in the way of a rollback");
+        assert!(heard.get());
+    });
+}
+
 /// What came of commands that would wait elsewhere, given by what `run` runs of the user's code: whether each settled.
 fn commands_inside(switch: &Switch, run: impl FnOnce()) -> Vec<Result<bool, AdminError>> {
     let (said, all) = channel();

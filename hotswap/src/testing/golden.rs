@@ -64,7 +64,7 @@ impl<M: Machine> Golden<M> {
     /// The files in this folder, which is made when the first is written.
     #[must_use]
     pub fn in_folder(folder: impl AsRef<Path>) -> Self {
-        let recording = env::var_os(RECORD).is_some();
+        let recording = env::var_os(RECORD).is_some_and(|on| on != "0");
         Self { folder: folder.as_ref().to_owned(), kept: Vec::new(), recording, machine: PhantomData }
     }
 
@@ -108,6 +108,7 @@ impl<M: Machine> Golden<M> {
     pub fn check(self) {
         let mut wrong: Vec<String> = self.kept.iter().filter_map(|kept| self.keep(kept).err()).collect();
         match files(&self.folder) {
+            Ok(names) if names.is_empty() => wrong.push(format!("{} holds none", self.folder.display())),
             Ok(names) => wrong.extend(names.iter().filter_map(|name| self.read(name).err())),
             Err(error) => wrong.push(format!("{}: {error}", self.folder.display())),
         }
@@ -191,7 +192,10 @@ fn json_of(path: &Path) -> PathBuf {
 /// The names of all states and inputs in a folder, sorted.
 fn files(folder: &Path) -> std::io::Result<BTreeSet<String>> {
     let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-    let mut names: BTreeSet<String> = names.collect::<Result<_, _>>()?;
+    let names: BTreeSet<String> = names.collect::<Result<_, _>>()?;
+    // by the JSON too: where that is and the bytes are not, they are missed
+    let mut names: BTreeSet<_> =
+        names.iter().map(|name| name.strip_suffix(".json").unwrap_or(name).to_owned()).collect();
     names.retain(|name| {
         Path::new(name).extension().is_some_and(|extension| extension == "state" || extension == "input")
     });
