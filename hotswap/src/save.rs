@@ -133,8 +133,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     /// content or the new. Instances keep their versions; [`Fleet::restore`] takes them to the one that runs then.
     /// A poisoned instance is left out.
     ///
-    /// Beside the file stand `.lock`, which keeps other writers out, `.new` while it is written and, during a probation of a switch with a store, `.before`: what was
-    /// saved before the upgrade. Back them up together.
+    /// Beside the file stand `.lock`, which keeps other writers out, `.new` while it is written and, during a probation of
+    /// a switch with a store, `.before`: what was saved before the upgrade. Back them up together.
     ///
     /// It does file operations on the calling thread; in an async program that is a thread for blocking work.
     ///
