@@ -185,7 +185,7 @@ fn in_writing_the_store() {
 }
 
 #[test]
-fn in_an_upgrade() {
+fn scenario_40_killed_in_an_upgrade() {
     kill_at(&["upgrade: decided", "upgrade: stored", "upgrade: flipped"]);
 }
 
