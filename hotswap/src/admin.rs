@@ -77,7 +77,8 @@ pub struct Status {
     pub live: u64,
     /// Live instances by version and place; version 0 counts states that a panic lost.
     pub by_version: Vec<Population>,
-    /// Instances that run another version because their migration failed, and poisoned ones.
+    /// Instances that have not arrived: their migration failed, they carry what a rollback could not undo, or a step
+    /// poisoned them.
     pub held_back: u64,
     /// Instances that nothing has touched since the flip.
     pub not_reached: u64,
@@ -408,7 +409,8 @@ impl<M: Machine> Admin<M> {
         run(&self.0, &command, |last, census| roll_back(&self.0, last, census, options.accept_loss))
     }
 
-    /// Tries the held back again: a new epoch of the same version, under the same id.
+    /// Tries the held back again: a new epoch of the same version, under the same id. The outcome goes on as that command's;
+    /// one of kind [`Kind::Retry`] says that nobody was held back. An instance that `replace_state` healed needs no retry.
     ///
     /// # Errors
     ///

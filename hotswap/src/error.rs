@@ -264,7 +264,7 @@ pub enum AdminError {
 pub struct Loss {
     /// What is lost, in the author's words, or that work since the upgrade is.
     pub what: String,
-    /// How many instances lose it.
+    /// How many instances take the way that loses it, whether or not each has any of it.
     pub instances: u64,
 }
 

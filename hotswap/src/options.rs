@@ -101,7 +101,8 @@ impl UpgradeOptions {
     }
 
     /// Rolls back by itself at the `n`th failure in probation: a step that panics, a step that returns `Err`, or
-    /// `report_failure`. 0 counts as 1.
+    /// `report_failure`. 0 counts as 1. It flips where the failure is and does not sweep: a `Sweeper`, the next waiting
+    /// command or a step brings the instances along. Where there is no way back and nothing is kept, they are held back.
     #[must_use]
     pub fn rollback_after(mut self, n: u64) -> Self {
         self.rollback_after = Some(n.max(1));
