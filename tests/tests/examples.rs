@@ -91,7 +91,7 @@ fn release(folder: &Path, lines: &str) -> String {
 #[test]
 fn release_does_what_the_readme_shows() {
     let readme = include_str!("../../README.md");
-    let shown = readme.split("$ release /tmp/greeter\n").skip(1).map(|run| run.split("```").next().unwrap_or(run));
+    let shown = readme.split("$ release greeter\n").skip(1).map(|run| run.split("```").next().unwrap_or(run));
     let folder = Folder::new();
     let mut runs = 0;
     for run in shown {

@@ -13,6 +13,8 @@ pub(crate) fn run(sh: &Shell, full: bool) -> bool {
     let absent = needs::provide(sh, &mut report);
     // plain cargo test: it is on every machine with a toolchain, and runs the documentation examples
     report.command("tests", cmd!(sh, "cargo test --workspace --no-fail-fast"));
+    let later = cmd!(sh, "cargo test --package hotswap-tests --test hygiene --features later");
+    report.command("versions under a cfg", later);
     report.command("crash tests", crash(sh));
     report.command("loom models", loom(sh));
     for what in &absent {
