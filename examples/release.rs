@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Parser;
 use hotswap::{Kind, UpgradeOptions, machine};
@@ -113,8 +114,19 @@ impl Program {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let program = Program::open(&Options::parse().folder)?;
+fn main() -> ExitCode {
+    let folder = Options::parse().folder;
+    match serve(&folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("release: {}: {error}", folder.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let program = Program::open(folder)?;
     println!("{}", program.hello());
     let mut line = String::new();
     loop {

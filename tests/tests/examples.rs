@@ -122,6 +122,18 @@ Helo, world! (1)
 }
 
 #[test]
+fn release_says_in_a_line_why_it_cannot_start() {
+    let folder = Folder::new();
+    let greeter = folder.path("greeter");
+    std::fs::create_dir(&greeter).expect("a writable folder");
+    std::fs::write(greeter.join("switch"), b"").expect("a writable folder");
+    let output = example("release").arg(&greeter).output().expect("cargo runs");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(!output.status.success() && said.lines().count() == 1, "{said}");
+    assert!(said.starts_with("release: ") && said.ends_with(": the snapshot ends too early\n"), "{said}");
+}
+
+#[test]
 fn release_counts_on_after_it_is_killed() {
     let folder = Folder::new();
     let path = folder.path("greeter");
