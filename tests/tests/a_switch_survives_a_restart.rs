@@ -483,3 +483,15 @@ fn a_rollback_in_the_middle_of_a_restore_is_owed_by_all() {
     let upgraded = switch.admin().upgrade(2, "").expect("not refused");
     assert_eq!((upgraded.live, upgraded.moved, upgraded.held_back), (3000, 0, 3000));
 }
+
+#[test]
+fn no_fleet_is_saved_over_a_store_that_is_open() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    let switch = named(&path, "guarded");
+    let fleet: tally::Fleet<u64> = switch.fleet();
+    let refused = fleet.save(&path).expect_err("it is the store's");
+    assert!(matches!(refused, hotswap::SaveError::Busy { .. }), "{refused:?}");
+    drop((fleet, switch));
+    Switch::open(&path).expect("whole as before");
+}
