@@ -3,6 +3,8 @@
 mod chain;
 mod inputs;
 mod migrations;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use std::collections::BTreeSet;
