@@ -7,7 +7,7 @@ use std::error::Error;
 use hotswap::machine;
 
 /// A counter in three versions.
-#[machine]
+#[machine(derive(Debug))]
 pub mod counter {
     use serde::{Deserialize, Serialize};
 

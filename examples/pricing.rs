@@ -6,7 +6,7 @@ use std::fmt;
 use hotswap::machine;
 
 /// The price of milk, in cents.
-#[machine]
+#[machine(derive(Debug))]
 pub mod pricing {
     use super::Cents;
     use serde::{Deserialize, Serialize};

@@ -12,7 +12,7 @@ use clap::Parser;
 use hotswap::{Kind, UpgradeOptions, machine};
 
 /// Greets, and counts how often.
-#[machine]
+#[machine(derive(Debug))]
 pub mod greeter {
     use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 use hotswap::machine;
 
 /// One room. It lives while somebody is in it.
-#[machine(name = "chat")]
+#[machine(name = "chat", derive(Debug))]
 pub(crate) mod room {
     use std::collections::{BTreeMap, VecDeque};
 

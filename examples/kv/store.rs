@@ -3,7 +3,7 @@
 use hotswap::machine;
 
 /// One key. A command on an absent key runs on an empty one, which stays only if it then holds something.
-#[machine(name = "kv")]
+#[machine(name = "kv", derive(Debug))]
 pub(crate) mod key {
     use crate::commands::collections::{self, Data};
     use crate::commands::{Command, expiry, strings};

@@ -1,15 +1,35 @@
-//! What released versions wrote is read as they meant it, and the laws hold for the machines of these tests.
+//! What released versions wrote is read as they meant it, and the laws hold: for the machines of these tests and of every example.
 
 use hotswap::testing::{Golden, Law, Laws};
 use hotswap_tests::folder::Folder;
 use hotswap_tests::tally::{Add, AnyInput, AnyState, Fail, Get, Machine, Mood, Prepare, Seen, V1, V2, V3, V5};
 use proptest::prelude::*;
 
+mod released;
+
+// the examples' machines; what is imported in them is under the name that it has there
+#[path = "../../examples/kv/commands/mod.rs"]
+mod commands;
+#[path = "../../examples/counter.rs"]
+#[expect(dead_code, reason = "its `main` is not called here")]
+mod counter_example;
 #[path = "../../examples/chat/machine.rs"]
 #[expect(dead_code, reason = "the example's host uses the rest")]
 mod machine;
+#[path = "../../examples/pricing.rs"]
+#[expect(dead_code, reason = "its `main` is not called here")]
+mod pricing_example;
+#[path = "../../examples/release.rs"]
+#[expect(dead_code, reason = "its `main` is not called here")]
+mod release_example;
+#[path = "../../examples/kv/reply.rs"]
+#[allow(dead_code, reason = "the example's server uses the rest")]
+mod reply;
 #[path = "../../examples/chat/rules.rs"]
 mod rules;
+#[path = "../../examples/kv/store.rs"]
+#[expect(dead_code, reason = "the example's keyspace uses the rest")]
+mod store;
 
 fn third() -> V3 {
     V3 { before: 300, since: vec![1, 70_000], additions: 4, mood: Mood::Willing, seen: 9 }
@@ -26,26 +46,6 @@ fn scenario_36_golden_snapshots_still_decode_to_the_same_state() {
         .input(1, AnyInput::Add(Add(300)))
         .input(1, AnyInput::Prepare(Prepare(Mood::Explosive)))
         .input(3, AnyInput::Seen(Seen))
-        .check();
-}
-
-#[test]
-fn of_the_chat_example() {
-    use machine::room::{AnyInput, Line, Machine, Member, Room, Say, Session, Speak, Timed};
-
-    let (ann, bob) = (Session(1), Session(300));
-    let room = Room {
-        topic: "tea".into(),
-        members: [(ann, "ann".into()), (bob, "bob".into())].into(),
-        history: ["ann: hello".into()].into(),
-    };
-    let line = Line { text: "ann: hello".into(), at: Some(1_700_000_000) };
-    let members = [(ann, Member { nick: "ann".into(), lines: 1 })].into();
-    Golden::<Machine>::in_folder("golden/chat")
-        .state(room)
-        .state(Timed { topic: "tea".into(), members, history: [line].into() })
-        .input(1, AnyInput::Say(Say { by: bob, text: "hello".into() }))
-        .input(2, AnyInput::Speak(Speak { by: bob, text: "hello".into(), to: Some("ann".into()), at: None }))
         .check();
 }
 
@@ -124,5 +124,40 @@ fn a_broken_law_is_shown_with_what_breaks_it() {
         let said = complaint(|| Laws::<Machine>::new().check(states(), inputs()));
         assert!(said.contains("machine `tally`") && said.contains("StepThenMigrate from version"), "{said}");
         assert!(said.contains("minimal failing input"), "{said}");
+    });
+}
+
+/// A number that cannot be encoded when it is 7.
+#[hotswap::machine]
+mod picky {
+    use serde::{Deserialize, Serialize, Serializer};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Get;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct Picky {
+        #[serde(serialize_with = "unless_seven")]
+        pub n: u8,
+    }
+
+    fn unless_seven<S: Serializer>(n: &u8, to: S) -> Result<S::Ok, S::Error> {
+        if *n == 7 { Err(serde::ser::Error::custom("not 7")) } else { n.serialize(to) }
+    }
+
+    #[machine(version = 1)]
+    fn get(state: &Picky, _: Get) -> u8 {
+        state.n
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_encoded_breaks_a_law() {
+    hotswap_tests::quietly(|| {
+        let laws = Laws::<picky::Machine>::new();
+        laws.check((0..7_u8).prop_map(|n| picky::Picky { n }), Just(picky::Get));
+        let said = complaint(|| laws.check((0..=7_u8).prop_map(|n| picky::Picky { n }).boxed(), Just(picky::Get)));
+        assert!(said.contains("Encoding from version 1") && said.contains("not 7"), "{said}");
     });
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::json::json;
 use crate::frame::{self, Holds};
 use crate::machine::{Machine, NameOf, known};
 use crate::snapshot::{self, Codec, Postcard, SnapshotError};
@@ -21,7 +22,11 @@ const RECORD: &str = "HOTSWAP_RECORD";
 /// States and inputs of released versions, a file each, beside what they are as JSON.
 ///
 /// With `HOTSWAP_RECORD=1` in the environment, [`Golden::check`] writes the files that are missing; commit them. A file that
-/// is there is never written again. Versions are told apart by number: `v1.state`, `v1.Tick.input`.
+/// is there is never written again. Versions are told apart by number: `v1.state`, `v1.Tick.input`. Where one is not enough, as
+/// for a state that is an `enum`, each gets a name: `v3.list.state`.
+///
+/// A map whose keys JSON cannot spell is a list of pairs in the JSON. What has no order, as a `HashSet`, is not read back as the
+/// same list; keep one with a single element.
 ///
 /// # Examples
 ///
@@ -31,13 +36,13 @@ const RECORD: &str = "HOTSWAP_RECORD";
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
 /// # fn main() {
 /// # let folder = std::env::temp_dir().join(format!("hotswap-doc-golden-{}", std::process::id()));
-/// use counter::{AnyInput, Get, Machine, V1, V2};
+/// use counter::{Get, Machine, V1, V2};
 /// use hotswap::testing::Golden;
 ///
 /// // in a test; `folder` is one of the repository's, such as "tests/golden"
 /// Golden::<Machine>::in_folder(&folder)
 ///     .state(V1 { count: 7 })
-///     .input(1, AnyInput::Get(Get))
+///     .input(1, Get)
 ///     .state(V2 { count: 7, ticks: 3 })
 /// #   .recording(true)
 ///     .check();
@@ -77,24 +82,42 @@ impl<M: Machine> Golden<M> {
 
     /// A state of a released version. One of a version that changes behaviour only is named by its variant of `AnyState`.
     #[must_use]
-    pub fn state(mut self, state: impl Into<M::AnyState>) -> Self {
-        let state = state.into();
-        let bytes = snapshot::encode::<M>(&state).map_err(|error| error.to_string());
-        self.kept.push(Kept { name: format!("v{}.state", M::version_of(&state)), bytes, json: json(&state) });
-        self
+    pub fn state(self, state: impl Into<M::AnyState>) -> Self {
+        self.keep_state("", &state.into())
+    }
+
+    /// One of several states of a version, by a name of its own, which is part of the file's.
+    #[must_use]
+    pub fn state_named(self, name: &str, state: impl Into<M::AnyState>) -> Self {
+        self.keep_state(&format!(".{name}"), &state.into())
     }
 
     /// An input as callers of a released version send it. One of each type is kept.
     #[must_use]
-    pub fn input(mut self, version: impl NameOf<M>, input: impl Into<M::AnyInput>) -> Self {
-        let (version, input) = (version.number(), input.into());
-        let json = json(&input);
+    pub fn input(self, version: impl NameOf<M>, input: impl Into<M::AnyInput>) -> Self {
+        self.keep_input("", version.number(), &input.into())
+    }
+
+    /// One of several inputs of a type, by a name of its own, which is part of the file's.
+    #[must_use]
+    pub fn input_named(self, name: &str, version: impl NameOf<M>, input: impl Into<M::AnyInput>) -> Self {
+        self.keep_input(&format!(".{name}"), version.number(), &input.into())
+    }
+
+    fn keep_state(mut self, name: &str, state: &M::AnyState) -> Self {
+        let bytes = snapshot::encode::<M>(state).map_err(|error| error.to_string());
+        self.kept.push(Kept { name: format!("v{}{name}.state", M::version_of(state)), bytes, json: shown(state) });
+        self
+    }
+
+    fn keep_input(mut self, name: &str, version: u32, input: &M::AnyInput) -> Self {
+        let json = shown(input);
         let tag = json.as_ref().ok().and_then(|json| json[0].as_str()).unwrap_or("?").to_owned();
-        let bytes = contain(|| Postcard::encode(&input)).and_then(|body| body).and_then(|body| {
+        let bytes = contain(|| Postcard::encode(input)).and_then(|body| body).and_then(|body| {
             let header = snapshot::header_of::<M>(Holds::Input, Postcard::NAME, version);
             frame::seal(header, &body).map_err(|error| error.to_string())
         });
-        self.kept.push(Kept { name: format!("v{version}.{tag}.input"), bytes, json });
+        self.kept.push(Kept { name: format!("v{version}.{tag}{name}.input"), bytes, json });
         self
     }
 
@@ -159,7 +182,7 @@ fn state<M: Machine>(bytes: &[u8], version: u32) -> Result<Value, String> {
     let state = snapshot::decode::<M>(bytes, version).map_err(|error| error.to_string())?;
     let newest = M::VERSIONS.last().map_or(version, |info| info.number);
     snapshot::decode::<M>(bytes, newest).map_err(|error| error.to_string())?;
-    json(&state)
+    shown(&state)
 }
 
 fn input<M: Machine>(bytes: &[u8]) -> Result<Value, String> {
@@ -169,15 +192,15 @@ fn input<M: Machine>(bytes: &[u8]) -> Result<Value, String> {
         known::<M>(header.version).map_err(SnapshotError::Version)?;
         decode(body).map_err(SnapshotError::Undecodable)
     };
-    json(&read().map_err(|error| error.to_string())?)
+    shown(&read().map_err(|error| error.to_string())?)
 }
 
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     contain(|| Postcard::decode(body))?
 }
 
-fn json(value: &impl Serialize) -> Result<Value, String> {
-    contain(|| serde_json::to_value(value).map_err(|error| error.to_string()))?
+fn shown(value: &impl Serialize) -> Result<Value, String> {
+    contain(|| json(value).map_err(|error| error.to_string()))?
 }
 
 fn read_json(path: &Path) -> Result<Value, String> {

@@ -8,6 +8,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::json::json;
 use crate::machine::{Edge, Machine};
 use crate::snapshot::{Codec, Postcard};
 use crate::way::{Line, contain, decode, encode, rehearse};
@@ -56,34 +57,17 @@ impl<M: Machine> fmt::Display for Difference<'_, M> {
 
 /// The laws of a machine, and the differences that its author intends.
 ///
-/// The machine must derive `Debug` for its enums, `#[machine(derive(Debug))]`, so that what breaks a law can be shown.
+/// What breaks a law is shown, so what the strategies give is `Debug`: states and inputs of one type as they are, of several
+/// types as `AnyState` and `AnyInput`, which `#[machine(derive(Debug))]` makes so.
 ///
 /// # Examples
 ///
+/// With the counter of the [front page](crate):
+///
 /// ```
-/// #[hotswap::machine(derive(Debug))]
-/// mod counter {
-///     use serde::{Deserialize, Serialize};
-///
-///     #[derive(Debug, Serialize, Deserialize)]
-///     pub struct Tick;
-///
-///     #[machine(version = 1)]
-///     #[derive(Debug, Serialize, Deserialize)]
-///     pub struct V1 { pub count: u32 }
-///
-///     #[machine(version = 1)]
-///     fn tick(state: &mut V1, _: Tick) -> u32 { state.count += 1; state.count }
-///
-///     #[machine(version = 2, migrates_from = 1, reversible)]
-///     #[derive(Debug, Serialize, Deserialize)]
-///     pub struct V2 { pub count: u32, #[machine(added = 0)] pub ticks: u32 }
-///
-///     #[machine(version = 2)]
-///     fn tick_counted(state: &mut V2, _: Tick) -> u32 { state.count += 1; state.ticks += 1; state.count }
-/// }
-///
-/// use counter::{AnyInput, Machine, Tick, V1};
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+/// # fn main() {
+/// use counter::{Machine, Tick, V1};
 /// use hotswap::testing::{Law, Laws};
 /// use proptest::prelude::*;
 ///
@@ -91,7 +75,8 @@ impl<M: Machine> fmt::Display for Difference<'_, M> {
 /// Laws::<Machine>::new()
 ///     // version 2 counts ticks from the upgrade on: one that came before it is not among them
 ///     .intended(|difference| difference.law == Law::StepThenMigrate && difference.to == 2)
-///     .check((0..1000_u32).prop_map(|count| V1 { count }.into()), Just(()).prop_map(|()| AnyInput::Tick(Tick)));
+///     .check((0..1000_i64).prop_map(|count| V1 { count }), Just(Tick));
+/// # }
 /// ```
 pub struct Laws<M: Machine> {
     intended: Vec<Box<Intended<M>>>,
@@ -101,11 +86,7 @@ pub struct Laws<M: Machine> {
 
 type Intended<M> = dyn Fn(&Difference<'_, M>) -> bool;
 
-impl<M: Machine> Laws<M>
-where
-    M::AnyState: Debug,
-    M::AnyInput: Debug,
-{
+impl<M: Machine> Laws<M> {
     /// All of them, without exceptions.
     #[must_use]
     pub fn new() -> Self {
@@ -133,9 +114,14 @@ where
     ///
     /// If a law is broken, with the smallest state and input found.
     #[track_caller]
-    pub fn check(&self, states: impl Strategy<Value = M::AnyState>, inputs: impl Strategy<Value = M::AnyInput>) {
+    pub fn check(
+        &self,
+        states: impl Strategy<Value = impl Into<M::AnyState> + Debug>,
+        inputs: impl Strategy<Value = impl Into<M::AnyInput> + Debug>,
+    ) {
         let config = Config { cases: self.cases, failure_persistence: None, ..Config::default() };
-        let tried = TestRunner::new(config).run(&(states, inputs), |(state, input)| self.hold(&state, &input));
+        let tried =
+            TestRunner::new(config).run(&(states, inputs), |(state, input)| self.hold(&state.into(), &input.into()));
         if let Err(error) = tried {
             #[expect(clippy::panic, reason = "a test's way to say that it failed")]
             {
@@ -190,11 +176,7 @@ where
     }
 }
 
-impl<M: Machine> Default for Laws<M>
-where
-    M::AnyState: Debug,
-    M::AnyInput: Debug,
-{
+impl<M: Machine> Default for Laws<M> {
     fn default() -> Self {
         Self::new()
     }
@@ -228,16 +210,20 @@ fn copy<M: Machine>(input: &M::AnyInput) -> Result<M::AnyInput, String> {
     contain(|| Postcard::encode(input).and_then(|bytes| Postcard::decode(&bytes)))?
 }
 
-/// As JSON, in which maps have an order; or as bytes, where a map has keys that JSON cannot have.
+/// As JSON, in which maps have an order. What cannot be shown equals nothing that can.
 fn shown(value: &impl Serialize) -> Value {
-    serde_json::to_value(value)
-        .or_else(|_| postcard::to_allocvec(value).map(Value::from))
-        .unwrap_or_else(|error| Value::String(error.to_string()))
+    contain(|| json(value).map_err(|error| error.to_string()))
+        .and_then(|value| value)
+        .unwrap_or_else(|reason| failed("cannot be shown", reason))
 }
 
 fn said(value: Result<impl Serialize, String>) -> Value {
     match value {
         Ok(value) => shown(&value),
-        Err(reason) => Value::String(reason),
+        Err(reason) => failed("failed", reason),
     }
+}
+
+fn failed(what: &str, reason: String) -> Value {
+    Value::Object([(what.to_owned(), Value::String(reason))].into_iter().collect())
 }

@@ -11,6 +11,7 @@
 //! names what is not.
 
 mod golden;
+mod json;
 mod laws;
 
 pub use golden::Golden;

@@ -1,0 +1,7 @@
+//! The examples' machines: what their released versions wrote, and their laws.
+
+mod chat;
+mod counter;
+mod kv;
+mod pricing;
+mod release;
