@@ -335,11 +335,6 @@ impl<'p> Pair<'p> {
         !told && self.source(field).is_none()
     }
 
-    /// What `removes` calls an old field.
-    fn path(&self, field: &str) -> String {
-        self.variants.map_or_else(|| field.to_owned(), |(variant, _)| format!("{variant}.{field}"))
-    }
-
     /// The new fields that come from an old one.
     fn takers(&self, old: &FieldDecl) -> Vec<&'p FieldDecl> {
         self.new.iter().filter(|new| self.source(new).is_some_and(|from| from.member == old.member)).collect()
@@ -617,14 +612,14 @@ impl<'p> Ends<'p> {
     }
 
     fn no_source(&self, field: &FieldDecl, pair: &Pair<'_>, diag: &mut Diag) {
-        let (name, number) = (member_name(&field.member), self.new_number);
+        let name = member_name(&field.member);
         let (old, new) = (&self.old.ident, &self.new.ident);
         let in_old = within(old, pair.variants.map(|(old, _)| old));
         let in_new = within(new, pair.variants.map(|(_, new)| new));
         match pair.old.iter().find(|old| self.is_renamed(old, pair)) {
             Some(from) => {
                 let from = member_name(&from.member);
-                diag.renamed(field.at(), name, in_new, in_old, &from, pair.path(&from), number);
+                diag.renamed(field.at(), name, in_new, in_old, &from, self.removal(pair, &from));
             }
             None => diag.no_source(field.at(), name, in_new, in_old, new, old),
         }
@@ -644,7 +639,17 @@ impl<'p> Ends<'p> {
     fn dropped(&self, old: &FieldDecl, pair: &Pair<'_>, diag: &mut Diag) {
         let name = member_name(&old.member);
         let of = within(&self.old.ident, pair.variants.map(|(old, _)| old));
-        diag.dropped_field(old.at(), &name, &of, &self.new.ident, pair.path(&name), self.new_number);
+        diag.dropped_field(old.at(), &name, &of, &self.new.ident, self.removal(pair, &name));
+    }
+
+    /// How to say that an old field is to go: a derived way down needs something to put back.
+    fn removal(&self, pair: &Pair<'_>, field: &str) -> String {
+        let path = pair.variants.map_or_else(|| field.to_owned(), |(variant, _)| format!("{variant}.{field}"));
+        let number = self.new_number;
+        match self.link.options.reversible {
+            None => format!("`removes({path})` on version {number}"),
+            Some(_) => format!("`removes({path} = …)` on version {number}, with what to put back on the way down"),
+        }
     }
 
     /// Where the old fields come from on the way down.
