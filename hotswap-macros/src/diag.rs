@@ -495,6 +495,9 @@ messages! {
     with_without_back(number, with, new, old):
         "version {number} is `reversible`, and nothing undoes `{with}`",
         "add `back = path`, a `fn(&{new}) -> {old}`, or remove `reversible`";
+    turn_unfit(option, path, was, is, name, new, old_field, old, function):
+        "`{option} = {path}` is not a `fn(&{was}) -> {is}`",
+        "it makes `{name}` of `{new}` from `{old_field}` of `{old}`: write `fn {function}(old: &{was}) -> {is}`";
     put_back_twice(old_field, first, second, old, new):
         "`{old_field}` would be put back from both `{first}` and `{second}`",
         "remove `reversible` and write the way down, `#[machine(migrate)] fn down(new: &{new}) -> {old}`; \

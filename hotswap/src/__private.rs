@@ -271,12 +271,6 @@ where
     make(take::<M, Old>(slot))
 }
 
-/// Calls the function of a `with` or `back`; here so that a wrong one is compared with what it should be.
-#[inline]
-pub fn turn<Old: ?Sized, New>(turn: fn(&Old) -> New, old: &Old) -> New {
-    turn(old)
-}
-
 /// Drops what a derived migration leaves; a panic in the user's `Drop` costs neither state.
 pub fn discard<T>(left: T) {
     if std::mem::needs_drop::<T>() {

@@ -3,6 +3,7 @@
 mod chain;
 mod inputs;
 mod migrations;
+mod turns;
 mod types;
 
 use std::collections::BTreeSet;

@@ -123,7 +123,10 @@ const _: () = {
     fn __derived_1_2(
         state: &Order1,
     ) -> impl ::core::ops::FnOnce(Order1) -> Order2 + use<> {
-        let __new_dollars: u64 = __hotswap::turn(dollars, &state.cents);
+        let __new_dollars: u64 = {
+            let __turn: fn(&u64) -> u64 = dollars;
+            __turn(&state.cents)
+        };
         let __new_tags: Vec<String> = <Vec<
             String,
         > as ::core::default::Default>::default();
@@ -162,7 +165,10 @@ const _: () = {
     fn __derived_2_1(
         state: &Order2,
     ) -> impl ::core::ops::FnOnce(Order2) -> Order1 + use<> {
-        let __new_cents: u64 = __hotswap::turn(cents, &state.dollars);
+        let __new_cents: u64 = {
+            let __turn: fn(&u64) -> u64 = cents;
+            __turn(&state.dollars)
+        };
         let __new_legacy: u8 = u8::MAX;
         move |state: Order2| {
             __hotswap::discard(state.dollars);
