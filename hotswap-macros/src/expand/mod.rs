@@ -47,6 +47,9 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
 /// `impl Machine`, whose parts come from the files that know them.
 fn machine_impl(cx: Context) -> TokenStream {
     let Names { krate, machine, any_state, any_input, any_output, .. } = cx.names;
+    let [inputs, outputs] = input::checks(cx);
+    let [state, input, output] =
+        [(any_state, state::checks(cx)), (any_input, inputs), (any_output, outputs)].map(checked);
     let tables = admin::tables(cx);
     let version_of = state::version_of(cx);
     let dispatch = step::dispatch(cx);
@@ -55,9 +58,9 @@ fn machine_impl(cx: Context) -> TokenStream {
     mixed! {
         #helpers
         impl #krate::Machine for #machine {
-            type AnyState = #any_state;
-            type AnyInput = #any_input;
-            type AnyOutput = #any_output;
+            type AnyState = #state;
+            type AnyInput = #input;
+            type AnyOutput = #output;
             #tables
             #edges
             #version_of
@@ -65,6 +68,11 @@ fn machine_impl(cx: Context) -> TokenStream {
             #fused
         }
     }
+}
+
+/// The type, if the checks hold. If not, it is an error to the compiler too, which says nothing more of it then.
+fn checked((ty, checks): (&Ident, TokenStream)) -> TokenStream {
+    mixed!(<#ty as __hotswap::Checked<{ #checks true }>>::Is)
 }
 
 /// The user's module with more items at its end.

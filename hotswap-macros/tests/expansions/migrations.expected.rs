@@ -87,10 +87,6 @@ const _: () = {
         V5, }
     }
     impl ::core::panic::RefUnwindSafe for AnyState {}
-    __hotswap::state::<Order1>();
-    __hotswap::state::<Order2>();
-    __hotswap::state::<Order3>();
-    __hotswap::state::<Order4>();
     __hotswap::encoding! {
         AnyInput of "order", "an input of machine `order`", "input",
         ::std::string::String { "Ask" => Ask, }
@@ -99,8 +95,6 @@ const _: () = {
         AnyOutput of "order", "an output of machine `order`", "output for input",
         ::std::string::String { "Ask" => Ask, }
     }
-    __hotswap::input::<Ask>();
-    __hotswap::output::<u64>();
     __hotswap::from_inputs! {
         AnyInput { Ask => Ask, }
     }
@@ -181,9 +175,27 @@ const _: () = {
         }
     }
     impl ::hotswap::Machine for Machine {
-        type AnyState = AnyState;
-        type AnyInput = AnyInput;
-        type AnyOutput = AnyOutput;
+        type AnyState = <AnyState as __hotswap::Checked<
+            {
+                __hotswap::state::<Order1>();
+                __hotswap::state::<Order2>();
+                __hotswap::state::<Order3>();
+                __hotswap::state::<Order4>();
+                true
+            },
+        >>::Is;
+        type AnyInput = <AnyInput as __hotswap::Checked<
+            {
+                __hotswap::input::<Ask>();
+                true
+            },
+        >>::Is;
+        type AnyOutput = <AnyOutput as __hotswap::Checked<
+            {
+                __hotswap::output::<u64>();
+                true
+            },
+        >>::Is;
         const IDENTITY: ::hotswap::Identity = ::hotswap::Identity {
             krate: ::core::env!("CARGO_PKG_NAME"),
             crate_version: ::core::env!("CARGO_PKG_VERSION"),
