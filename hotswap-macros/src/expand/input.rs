@@ -53,19 +53,14 @@ pub(super) fn impls(cx: Context) -> TokenStream {
     mixed!(#inputs #outputs)
 }
 
-/// What only the type checker knows of inputs and of outputs, asked on the user's own tokens.
-pub(super) fn checks(cx: Context) -> [TokenStream; 2] {
-    let inputs = cx
-        .machine
-        .inputs
-        .iter()
-        .map(|Input { cfg, ty, .. }| quote_spanned!(ty.span()=> #(#cfg)* __hotswap::input::<#ty>();));
-    let outputs = cx
-        .machine
-        .inputs
-        .iter()
-        .map(|Input { cfg, output, .. }| quote_spanned!(output.span()=> #(#cfg)* __hotswap::output::<#output>();));
-    [mixed!(#(#inputs)*), mixed!(#(#outputs)*)]
+/// What only the type checker knows of inputs and outputs, asked on the user's own tokens.
+pub(super) fn checks(cx: Context) -> TokenStream {
+    let checks = cx.machine.inputs.iter().map(|Input { cfg, ty, output, .. }| {
+        let input = quote_spanned!(ty.span()=> #(#cfg)* __hotswap::input::<#ty>(););
+        let output = quote_spanned!(output.span()=> #(#cfg)* __hotswap::output::<#output>(););
+        mixed!(#input #output)
+    });
+    mixed!(#(#checks)*)
 }
 
 /// From each input type to `AnyInput`.

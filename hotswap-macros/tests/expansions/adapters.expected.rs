@@ -209,32 +209,23 @@ const _: () = {
     fn __derived_2_1(state: V2) -> V1 {
         V1 {}
     }
+    const __SOUND: bool = {
+        __hotswap::state::<V1>();
+        __hotswap::state::<V2>();
+        __hotswap::input::<Place>();
+        __hotswap::output::<u64>();
+        __hotswap::input::<Move>();
+        __hotswap::output::<()>();
+        __hotswap::input::<Place2>();
+        __hotswap::output::<Result<Placed, String>>();
+        __hotswap::input::<Move2>();
+        __hotswap::output::<()>();
+        true
+    };
     impl ::hotswap::Machine for Machine {
-        type AnyState = <AnyState as __hotswap::Checked<
-            {
-                __hotswap::state::<V1>();
-                __hotswap::state::<V2>();
-                true
-            },
-        >>::Is;
-        type AnyInput = <AnyInput as __hotswap::Checked<
-            {
-                __hotswap::input::<Place>();
-                __hotswap::input::<Move>();
-                __hotswap::input::<Place2>();
-                __hotswap::input::<Move2>();
-                true
-            },
-        >>::Is;
-        type AnyOutput = <AnyOutput as __hotswap::Checked<
-            {
-                __hotswap::output::<u64>();
-                __hotswap::output::<()>();
-                __hotswap::output::<Result<Placed, String>>();
-                __hotswap::output::<()>();
-                true
-            },
-        >>::Is;
+        type AnyState = <AnyState as __hotswap::Checked<__SOUND>>::Is;
+        type AnyInput = <AnyInput as __hotswap::Checked<__SOUND>>::Is;
+        type AnyOutput = <AnyOutput as __hotswap::Checked<__SOUND>>::Is;
         const IDENTITY: ::hotswap::Identity = ::hotswap::Identity {
             krate: ::core::env!("CARGO_PKG_NAME"),
             crate_version: ::core::env!("CARGO_PKG_VERSION"),

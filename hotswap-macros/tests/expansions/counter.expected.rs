@@ -135,30 +135,21 @@ const _: () = {
         __hotswap::discard(state.ticks);
         V1 { count: state.count }
     }
+    const __SOUND: bool = {
+        __hotswap::state::<V1>();
+        __hotswap::state::<V2>();
+        __hotswap::input::<Tick>();
+        __hotswap::output::<()>();
+        __hotswap::input::<Get>();
+        __hotswap::output::<i64>();
+        __hotswap::input::<Reset>();
+        __hotswap::output::<()>();
+        true
+    };
     impl ::hotswap::Machine for Machine {
-        type AnyState = <AnyState as __hotswap::Checked<
-            {
-                __hotswap::state::<V1>();
-                __hotswap::state::<V2>();
-                true
-            },
-        >>::Is;
-        type AnyInput = <AnyInput as __hotswap::Checked<
-            {
-                __hotswap::input::<Tick>();
-                __hotswap::input::<Get>();
-                __hotswap::input::<Reset>();
-                true
-            },
-        >>::Is;
-        type AnyOutput = <AnyOutput as __hotswap::Checked<
-            {
-                __hotswap::output::<()>();
-                __hotswap::output::<i64>();
-                __hotswap::output::<()>();
-                true
-            },
-        >>::Is;
+        type AnyState = <AnyState as __hotswap::Checked<__SOUND>>::Is;
+        type AnyInput = <AnyInput as __hotswap::Checked<__SOUND>>::Is;
+        type AnyOutput = <AnyOutput as __hotswap::Checked<__SOUND>>::Is;
         const IDENTITY: ::hotswap::Identity = ::hotswap::Identity {
             krate: ::core::env!("CARGO_PKG_NAME"),
             crate_version: ::core::env!("CARGO_PKG_VERSION"),

@@ -174,28 +174,19 @@ const _: () = {
             }
         }
     }
+    const __SOUND: bool = {
+        __hotswap::state::<Order1>();
+        __hotswap::state::<Order2>();
+        __hotswap::state::<Order3>();
+        __hotswap::state::<Order4>();
+        __hotswap::input::<Ask>();
+        __hotswap::output::<u64>();
+        true
+    };
     impl ::hotswap::Machine for Machine {
-        type AnyState = <AnyState as __hotswap::Checked<
-            {
-                __hotswap::state::<Order1>();
-                __hotswap::state::<Order2>();
-                __hotswap::state::<Order3>();
-                __hotswap::state::<Order4>();
-                true
-            },
-        >>::Is;
-        type AnyInput = <AnyInput as __hotswap::Checked<
-            {
-                __hotswap::input::<Ask>();
-                true
-            },
-        >>::Is;
-        type AnyOutput = <AnyOutput as __hotswap::Checked<
-            {
-                __hotswap::output::<u64>();
-                true
-            },
-        >>::Is;
+        type AnyState = <AnyState as __hotswap::Checked<__SOUND>>::Is;
+        type AnyInput = <AnyInput as __hotswap::Checked<__SOUND>>::Is;
+        type AnyOutput = <AnyOutput as __hotswap::Checked<__SOUND>>::Is;
         const IDENTITY: ::hotswap::Identity = ::hotswap::Identity {
             krate: ::core::env!("CARGO_PKG_NAME"),
             crate_version: ::core::env!("CARGO_PKG_VERSION"),
