@@ -460,19 +460,19 @@ messages! {
         "field `{name}` of `{in_new}` has no source in `{in_old}`",
         "`#[machine(added = …)]` gives it a value, `#[machine(from = …)]` renames a field, \
          or write `#[machine(migrate)] fn up(old: &{old}) -> {new}`";
-    renamed(name, in_new, in_old, from, path, number):
+    renamed(name, in_new, in_old, from, removal):
         "field `{name}` of `{in_new}` has no source in `{in_old}`, of which `{from}` goes nowhere",
         "say `#[machine(from = {from})]` on it if it is the same, renamed; else give it a value, `#[machine(added = …)]`, \
-         and say `removes({path})` on version {number}";
+         and say {removal}";
     source_unknown(from, old, known):
         "`{old}` has no field `{from}`",
         "`from` names a field of the state before; those of `{old}` are {known}";
     type_changed(name, was, is, old, new, ways):
         "field `{name}` is `{was}` in `{old}` and `{is}` in `{new}`",
         "turn one into the other with {ways}, or write `#[machine(migrate)] fn up(old: &{old}) -> {new}`";
-    dropped_field(name, old, new, path, number):
+    dropped_field(name, old, new, removal):
         "field `{name}` of `{old}` goes nowhere in `{new}`",
-        "say `removes({path})` on version {number} if it is to go, or `#[machine(from = {name})]` on the field that takes it";
+        "if it is to go, say {removal}; else write `#[machine(from = {name})]` on the field that takes it";
     removes_unknown(number, name, old, known):
         "version {number} removes `{name}`, which is not a field of `{old}`",
         "{known}";
@@ -495,6 +495,9 @@ messages! {
     with_without_back(number, with, new, old):
         "version {number} is `reversible`, and nothing undoes `{with}`",
         "add `back = path`, a `fn(&{new}) -> {old}`, or remove `reversible`";
+    turn_unfit(option, path, was, is, name, new, old_field, old, function):
+        "`{option} = {path}` is not a `fn(&{was}) -> {is}`",
+        "it makes `{name}` of `{new}` from `{old_field}` of `{old}`: write `fn {function}(old: &{was}) -> {is}`";
     put_back_twice(old_field, first, second, old, new):
         "`{old_field}` would be put back from both `{first}` and `{second}`",
         "remove `reversible` and write the way down, `#[machine(migrate)] fn down(new: &{new}) -> {old}`; \

@@ -245,7 +245,12 @@ pub(crate) enum Source {
     /// The old field of this name, moved.
     Moved(Member),
     /// A function of the old field, which it borrows: `fn(&Old) -> New`.
-    With { from: Member, function: Path },
+    With {
+        from: Member,
+        function: Path,
+        /// The old field's type; none where the function may take what that dereferences to.
+        old: Option<Type>,
+    },
     /// `added = EXPR`, or on the way down `removes(field = EXPR)`.
     Value(Expr),
     /// `added` alone: `Default::default()`.

@@ -159,6 +159,14 @@ impl Place {
         self.options().contains(&option) || self == Self::Function && OF_STATE.contains(&option)
     }
 
+    /// Which option here may be meant by a word that is none; `rest` follows it. What has a value is one that takes one.
+    fn meant(self, unknown: &str, rest: ParseStream<'_>) -> Option<&'static str> {
+        let valued = rest.peek(Token![=]);
+        let fits: Vec<_> =
+            self.options().iter().copied().filter(|option| !valued || !WITHOUT_VALUE.contains(option)).collect();
+        guess(unknown, &fits).or_else(|| guess(unknown, self.options()))
+    }
+
     fn noun(self) -> &'static str {
         match self {
             Self::Type => "type",
@@ -171,6 +179,9 @@ impl Place {
 
 /// What is said of a version's state, and so never on a function.
 const OF_STATE: [&str; 4] = ["reversible", "removes", "frozen", "boxed"];
+
+/// What is written alone or with parentheses, and never with `=`.
+const WITHOUT_VALUE: [&str; 7] = ["reversible", "boxed", "moves", "removes", "drops", "adapt", "migrate"];
 
 /// What `syn` misses where an option ends.
 const SEPARATED: &str = "options are separated by commas: `#[machine(version = 2, migrates_from = 1)]`";
@@ -295,7 +306,14 @@ fn module_options(args: TokenStream, ident: &Ident, diag: &mut Diag) -> Options 
                 let elsewhere = Place::ALL.into_iter().find(|place| place.options().contains(&unknown));
                 match elsewhere {
                     Some(place) => diag.misplaced_option(&name, &name, "module", format!("a {}", place.noun())),
-                    None => diag.unknown_option(&name, &name, "module", nearest(unknown, &MODULE_OPTIONS)),
+                    None => {
+                        diag.unknown_option(
+                            &name,
+                            &name,
+                            "module",
+                            nearest(guess(unknown, &MODULE_OPTIONS), &MODULE_OPTIONS),
+                        );
+                    }
                 }
                 skip(meta.input)?;
             }
@@ -587,15 +605,17 @@ impl Marker {
     fn option(&mut self, name: &Ident, meta: &ParseNestedMeta<'_>, place: Place, diag: &mut Diag) -> syn::Result<()> {
         let option = name.to_string();
         if !place.accepts(&option) {
+            let meant = place.meant(&option, meta.input);
             let elsewhere = Place::ALL.into_iter().find(|place| place.options().contains(&option.as_str()));
-            match elsewhere {
+            // `migrate = 1` on a state is short for what belongs there
+            match elsewhere.filter(|_| meant.is_none_or(|meant| !meant.starts_with(&option))) {
                 Some(right) => diag.misplaced_option(name, name, place.noun(), format!("a {}", right.noun())),
-                None if MODULE_OPTIONS.contains(&option.as_str()) && guess(&option, place.options()).is_none() => {
+                None if MODULE_OPTIONS.contains(&option.as_str()) && meant.is_none() => {
                     diag.misplaced_option(name, name, place.noun(), "the module");
                 }
                 None => {
-                    self.unread.push(guess(&option, place.options()));
-                    diag.unknown_option(name, name, place.noun(), nearest(&option, place.options()));
+                    self.unread.push(meant);
+                    diag.unknown_option(name, name, place.noun(), nearest(meant, place.options()));
                 }
             }
             return skip(meta.input);
@@ -778,17 +798,22 @@ fn guess(unknown: &str, known: &[&'static str]) -> Option<&'static str> {
     /// What serde or habit calls them.
     const ALSO: [(&str, &str); 4] = [("rename", "from"), ("alias", "from"), ("default", "added"), ("map", "with")];
     let also = ALSO.iter().find(|(also, _)| *also == unknown).map(|(_, name)| *name);
-    let called = |name: &&&str| also == Some(**name) || unknown.len() > 3 && name.starts_with(unknown);
-    if let Some(name) = known.iter().find(called) {
+    let called = |name: &&&str| also == Some(**name) || unknown.len() > 3 && begins_like(unknown, name);
+    if let Some(name) = known.iter().filter(called).min_by_key(|name| distance(unknown, name)) {
         return Some(name);
     }
     let (distance, name) = known.iter().map(|name| (distance(unknown, name), *name)).min()?;
     (distance <= 1 + unknown.len() / 3).then_some(name)
 }
 
+/// Whether one of two words is the beginning of the other.
+fn begins_like(unknown: &str, name: &str) -> bool {
+    name.starts_with(unknown) || unknown.starts_with(name)
+}
+
 /// Which option may be meant, or what the options are.
-fn nearest(unknown: &str, known: &[&'static str]) -> String {
-    match guess(unknown, known) {
+fn nearest(meant: Option<&str>, known: &[&'static str]) -> String {
+    match meant {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("the options here are {}", known.iter().map(quoted).collect::<Vec<_>>().join(", ")),
     }

@@ -271,12 +271,6 @@ where
     make(take::<M, Old>(slot))
 }
 
-/// Calls the function of a `with` or `back`; here so that a wrong one is compared with what it should be.
-#[inline]
-pub fn turn<Old: ?Sized, New>(turn: fn(&Old) -> New, old: &Old) -> New {
-    turn(old)
-}
-
 /// Drops what a derived migration leaves; a panic in the user's `Drop` costs neither state.
 pub fn discard<T>(left: T) {
     if std::mem::needs_drop::<T>() {
@@ -419,7 +413,7 @@ property!(
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an output: it is not serializable",
     label = "in a machine",
-    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`"
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`, or to what it holds"
 )]
 pub trait OutputSerializable {
     /// The output, to be encoded.
@@ -439,6 +433,16 @@ property!(
     "`{Self}` cannot be an output: it cannot be sent to another thread",
     "an output may be handed over between threads; use `Arc` in place of `Rc`"
 );
+
+/// A type once its parts are known to be sound; while they are not, it is an error that has been reported.
+pub trait Checked<const SOUND: bool> {
+    /// The type.
+    type Is;
+}
+
+impl<T> Checked<true> for T {
+    type Is = T;
+}
 
 /// Stands on a type that is to be a state.
 pub const fn state<T: StateSerializable + StateSend + StateUnwindSafe>() {}

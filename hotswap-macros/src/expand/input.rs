@@ -45,17 +45,22 @@ pub(super) fn tag(input: &Input) -> String {
     input.variant.unraw().to_string()
 }
 
-/// Encoding, and what only the type checker knows of inputs and outputs, said on the user's own tokens.
+/// Encoding.
 pub(super) fn impls(cx: Context) -> TokenStream {
     let Names { any_input, any_output, .. } = cx.names;
     let inputs = encoding(cx, any_input, "an input", "input");
     let outputs = encoding(cx, any_output, "an output", "output for input");
+    mixed!(#inputs #outputs)
+}
+
+/// What only the type checker knows of inputs and outputs, asked on the user's own tokens.
+pub(super) fn checks(cx: Context) -> TokenStream {
     let checks = cx.machine.inputs.iter().map(|Input { cfg, ty, output, .. }| {
         let input = quote_spanned!(ty.span()=> #(#cfg)* __hotswap::input::<#ty>(););
         let output = quote_spanned!(output.span()=> #(#cfg)* __hotswap::output::<#output>(););
         mixed!(#input #output)
     });
-    mixed!(#inputs #outputs #(#checks)*)
+    mixed!(#(#checks)*)
 }
 
 /// From each input type to `AnyInput`.

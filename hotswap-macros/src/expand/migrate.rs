@@ -352,10 +352,15 @@ impl Migration<'_> {
         let written_on = &self.cx.version(self.edge.from.max(self.edge.to)).state;
         match &field.source {
             Source::Moved(member) => located(field.member.span(), place(member)),
-            Source::With { from, function } => {
-                let (place, function) = (place(from), of_state(written_on, function));
-                let [turn, old] = [mixed!(__hotswap::turn), mixed!(&#place)].map(|of| located(function.span(), of));
-                quote_spanned!(function.span()=> #turn(#function, #old))
+            Source::With { from, function, old } => {
+                let ([of, to], place) = (self.states(), place(from));
+                let old = old.as_ref().map_or_else(|| mixed!(_), |old| of_state(of, old));
+                let new = of_state(to, &field.ty);
+                // a wrong function is compared with what it should be, and reported where it is named
+                let [wanted, turned] =
+                    [mixed!(fn(&#old) -> #new), mixed!(__turn(&#place))].map(|of| located(function.span(), of));
+                let function = of_state(written_on, function);
+                mixed!({ let __turn: #wanted = #function; #turned })
             }
             Source::Value(value) => of_state(written_on, value),
             Source::Default => {

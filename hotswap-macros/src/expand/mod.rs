@@ -47,6 +47,7 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
 /// `impl Machine`, whose parts come from the files that know them.
 fn machine_impl(cx: Context) -> TokenStream {
     let Names { krate, machine, any_state, any_input, any_output, .. } = cx.names;
+    let (states, inputs) = (state::checks(cx), input::checks(cx));
     let tables = admin::tables(cx);
     let version_of = state::version_of(cx);
     let dispatch = step::dispatch(cx);
@@ -54,10 +55,12 @@ fn machine_impl(cx: Context) -> TokenStream {
     let (helpers, edges, fused) = (&migrations.helpers, &migrations.edges, &migrations.fused);
     mixed! {
         #helpers
+        // while a check fails these types are errors to the compiler, which says nothing more of them then
+        const __SOUND: bool = { #states #inputs true };
         impl #krate::Machine for #machine {
-            type AnyState = #any_state;
-            type AnyInput = #any_input;
-            type AnyOutput = #any_output;
+            type AnyState = <#any_state as __hotswap::Checked<__SOUND>>::Is;
+            type AnyInput = <#any_input as __hotswap::Checked<__SOUND>>::Is;
+            type AnyOutput = <#any_output as __hotswap::Checked<__SOUND>>::Is;
             #tables
             #edges
             #version_of

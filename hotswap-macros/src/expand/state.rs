@@ -29,7 +29,7 @@ pub(super) fn types(cx: Context) -> TokenStream {
     }
 }
 
-/// Encoding, conversions, and what only the type checker knows of a state, said on the user's own token.
+/// Encoding and conversions.
 pub(super) fn impls(cx: Context) -> TokenStream {
     let Names { any_state, options, .. } = cx.names;
     let (machine, retired) = (&options.name, &options.retired);
@@ -46,10 +46,6 @@ pub(super) fn impls(cx: Context) -> TokenStream {
         });
         mixed!(#(#cfg)* #state => #lowest #(#also)*)
     });
-    let checks = cx.states().map(|(_, version)| {
-        let (cfg, state) = (&version.cfg, &version.state);
-        quote_spanned!(state.span()=> #(#cfg)* __hotswap::state::<#state>();)
-    });
     mixed! {
         __hotswap::encoding! {
             #any_state of #machine, #expected, "version", u32 { #(#variants,)* } Loaded, retired #(#retired)*
@@ -57,8 +53,16 @@ pub(super) fn impls(cx: Context) -> TokenStream {
         __hotswap::conversions! { #any_state { #(#conversions,)* } }
         // the checks have said it of the state that is not
         impl ::core::panic::RefUnwindSafe for #any_state {}
-        #(#checks)*
     }
+}
+
+/// What only the type checker knows of a state, asked on the user's own token.
+pub(super) fn checks(cx: Context) -> TokenStream {
+    let checks = cx.states().map(|(_, version)| {
+        let (cfg, state) = (&version.cfg, &version.state);
+        quote_spanned!(state.span()=> #(#cfg)* __hotswap::state::<#state>();)
+    });
+    mixed!(#(#checks)*)
 }
 
 /// `Machine::version_of`.

@@ -37,6 +37,17 @@ impl Scope {
         Resolver::new(self, decl.within.clone(), own_names(decl)).resolve(ty)
     }
 
+    /// Whether it is known without the type checker which type this is, so that one with another key is another type.
+    pub(crate) fn is_settled(&self, resolved: &Resolved) -> bool {
+        // aliases of the standard library, values that are worked out, types that are left open, lifetimes
+        const OPEN: [&str; 7] = ["std ::", ";", "{", "!", "impl ", "dyn ", "'"];
+        // what is left out of a generic type has a default
+        let whole = |name: &String| self.types.get(name).is_some_and(|decl| decl.generics.params.is_empty());
+        resolved.leaves.is_empty()
+            && resolved.reached.iter().all(whole)
+            && !OPEN.iter().any(|open| resolved.key.contains(open))
+    }
+
     /// The type's key.
     pub(crate) fn key(&self, ty: &Type) -> String {
         self.resolve(ty).key

@@ -648,7 +648,7 @@ impl Search<'_, '_> {
                     && matches!(known.input.ways[version], Way::Refused)
                     && !self.dropped[version].contains(input)
                     && !self.ambiguous.contains(input)
-                    && !self.lost.may_take(link.number.value, &known.key)
+                    && !self.may_take(link.number.value, &known.key)
             })
             .map(|(_, known)| known)
             .collect();
@@ -685,6 +685,25 @@ impl Search<'_, '_> {
             }
         }
         confused
+    }
+
+    /// Whether a step that could not be read may take an input, or what adapters make of it.
+    fn may_take(&self, number: u32, key: &str) -> bool {
+        let mut reached = vec![key];
+        let mut at = 0;
+        while let Some(&from) = reached.get(at) {
+            if self.lost.may_take(number, from) {
+                return true;
+            }
+            let next = self.adapters.iter().filter(|(side, draft)| *side == Side::Input && draft.from == from);
+            for (_, draft) in next {
+                if !reached.contains(&&*draft.to) {
+                    reached.push(&draft.to);
+                }
+            }
+            at += 1;
+        }
+        false
     }
 
     fn takes(&self, version: usize, key: &str) -> bool {

@@ -5,11 +5,11 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Expr, FnArg, Ident, Lit, Member, ReturnType, Signature, Type, UnOp};
+use syn::{Expr, FnArg, Ident, Lit, Member, Path, ReturnType, Signature, Type, UnOp};
 
 use super::chain::{self, Line, Link};
 use super::inputs::{borrows_briefly, parameters, plain_function};
-use super::is_state;
+use super::{is_state, turns};
 use crate::diag::Diag;
 use crate::model::{Arm, Body, Edge, Field, Fields, How, Plan, Source};
 use crate::parse::{Function, Marker, Parsed, Removed};
@@ -289,6 +289,7 @@ fn markers(decl: &TypeDecl) -> Vec<&Ident> {
 
 /// The two states of an edge with states of their own.
 struct Ends<'p> {
+    parsed: &'p Parsed,
     scope: &'p Scope,
     old: &'p TypeDecl,
     new: &'p TypeDecl,
@@ -304,6 +305,7 @@ fn ends<'p>(parsed: &'p Parsed, line: &'p Line<'p>, from: usize, to: usize) -> O
         (!matches!(decl.kind, Kind::Alias(_) | Kind::Unseen("union"))).then_some(decl)
     };
     Some(Ends {
+        parsed,
         scope: &parsed.scope,
         old: decl(from)?,
         new: decl(to)?,
@@ -335,11 +337,6 @@ impl<'p> Pair<'p> {
         !told && self.source(field).is_none()
     }
 
-    /// What `removes` calls an old field.
-    fn path(&self, field: &str) -> String {
-        self.variants.map_or_else(|| field.to_owned(), |(variant, _)| format!("{variant}.{field}"))
-    }
-
     /// The new fields that come from an old one.
     fn takers(&self, old: &FieldDecl) -> Vec<&'p FieldDecl> {
         self.new.iter().filter(|new| self.source(new).is_some_and(|from| from.member == old.member)).collect()
@@ -351,17 +348,6 @@ impl<'p> Pair<'p> {
             field.marker.unread("from") || field.marker.from.is_some() && self.source(field).is_none()
         };
         self.new.iter().any(misses)
-    }
-
-    /// Where the new fields come from on the way up.
-    fn up(&self) -> Fields {
-        let source = |field: &FieldDecl| match (&field.marker.added, &field.marker.with, self.source(field)) {
-            (Some((_, Some(value))), ..) => Source::Value(value.clone()),
-            (_, Some(function), Some(old)) => Source::With { from: old.member.clone(), function: function.clone() },
-            (_, None, Some(old)) => Source::Moved(old.member.clone()),
-            _ => Source::Default,
-        };
-        Fields::new(self.new.iter().map(|field| (field, source(field))), self.old)
     }
 }
 
@@ -424,6 +410,7 @@ impl<'p> Ends<'p> {
         for pair in &pairs {
             self.sources(pair, up, diag);
             self.ways(pair, up, down, diag);
+            self.turns(pair, up, down, diag);
         }
         if diag.count() > before {
             return (None, None);
@@ -596,6 +583,37 @@ impl<'p> Ends<'p> {
         }
     }
 
+    /// Whether the functions of `with` and `back` take and give what they should.
+    fn turns(&self, pair: &Pair<'_>, up: bool, down: bool, diag: &mut Diag) {
+        for field in pair.new {
+            let Some(old) = pair.source(field) else { continue };
+            if let Some(with) = field.marker.with.as_ref().filter(|_| up) {
+                self.turn("with", with, (self.old, old), (self.new, field), diag);
+            }
+            if let Some(back) = field.marker.back.as_ref().filter(|_| down) {
+                self.turn("back", back, (self.new, field), (self.old, old), diag);
+            }
+        }
+    }
+
+    fn turn(
+        &self,
+        option: &str,
+        path: &Path,
+        (of, was): (&TypeDecl, &FieldDecl),
+        (to, is): (&TypeDecl, &FieldDecl),
+        diag: &mut Diag,
+    ) {
+        let Some(function) = turns::function(self.parsed, path) else { return };
+        let (old, new) = (self.scope.resolve_in(&was.ty, of), self.scope.resolve_in(&is.ty, to));
+        if turns::is_unfit(self.scope, function, &old, &new) {
+            let [from, name] = [was, is].map(|field| member_name(&field.member));
+            let [was, is] = [was, is].map(|field| show(&field.ty));
+            let called = &function.ident;
+            diag.turn_unfit(path, option, show(path), was, is, name, &to.ident, from, &of.ident, called);
+        }
+    }
+
     fn removed(&self, pair: &Pair<'_>, old: &FieldDecl) -> Option<&'p Removed> {
         let variant = pair.variants.map(|(old, _)| old);
         self.removes().iter().find(|removed| removed.variant.as_ref() == variant && removed.member == old.member)
@@ -617,14 +635,14 @@ impl<'p> Ends<'p> {
     }
 
     fn no_source(&self, field: &FieldDecl, pair: &Pair<'_>, diag: &mut Diag) {
-        let (name, number) = (member_name(&field.member), self.new_number);
+        let name = member_name(&field.member);
         let (old, new) = (&self.old.ident, &self.new.ident);
         let in_old = within(old, pair.variants.map(|(old, _)| old));
         let in_new = within(new, pair.variants.map(|(_, new)| new));
         match pair.old.iter().find(|old| self.is_renamed(old, pair)) {
             Some(from) => {
                 let from = member_name(&from.member);
-                diag.renamed(field.at(), name, in_new, in_old, &from, pair.path(&from), number);
+                diag.renamed(field.at(), name, in_new, in_old, &from, self.removal(pair, &from));
             }
             None => diag.no_source(field.at(), name, in_new, in_old, new, old),
         }
@@ -644,7 +662,34 @@ impl<'p> Ends<'p> {
     fn dropped(&self, old: &FieldDecl, pair: &Pair<'_>, diag: &mut Diag) {
         let name = member_name(&old.member);
         let of = within(&self.old.ident, pair.variants.map(|(old, _)| old));
-        diag.dropped_field(old.at(), &name, &of, &self.new.ident, pair.path(&name), self.new_number);
+        diag.dropped_field(old.at(), &name, &of, &self.new.ident, self.removal(pair, &name));
+    }
+
+    /// How to say that an old field is to go: a derived way down needs something to put back.
+    fn removal(&self, pair: &Pair<'_>, field: &str) -> String {
+        let path = pair.variants.map_or_else(|| field.to_owned(), |(variant, _)| format!("{variant}.{field}"));
+        let number = self.new_number;
+        match self.link.options.reversible {
+            None => format!("`removes({path})` on version {number}"),
+            Some(_) => format!("`removes({path} = …)` on version {number}, with what to put back on the way down"),
+        }
+    }
+
+    /// Where the new fields come from on the way up.
+    fn up(&self, pair: &Pair<'_>) -> Fields {
+        let source = |field: &FieldDecl| match (&field.marker.added, &field.marker.with, pair.source(field)) {
+            (Some((_, Some(value))), ..) => Source::Value(value.clone()),
+            (_, Some(function), Some(old)) => self.with(function, self.old, old),
+            (_, None, Some(old)) => Source::Moved(old.member.clone()),
+            _ => Source::Default,
+        };
+        Fields::new(pair.new.iter().map(|field| (field, source(field))), pair.old)
+    }
+
+    /// A value that a function makes of a field of `state`.
+    fn with(&self, function: &Path, state: &TypeDecl, from: &FieldDecl) -> Source {
+        let old = Some(&from.ty).filter(|ty| turns::is_taken_as_it_is(&self.key(state, ty)));
+        Source::With { from: from.member.clone(), function: function.clone(), old: old.cloned() }
     }
 
     /// Where the old fields come from on the way down.
@@ -652,8 +697,8 @@ impl<'p> Ends<'p> {
         let source = |old: &FieldDecl| {
             let taker = pair.takers(old).into_iter().find(|field| puts_back(field));
             match (taker, self.removed(pair, old)) {
-                (Some(FieldDecl { member, marker: Marker { back: Some(back), .. }, .. }), _) => {
-                    Source::With { from: member.clone(), function: back.clone() }
+                (Some(field @ FieldDecl { marker: Marker { back: Some(back), .. }, .. }), _) => {
+                    self.with(back, self.new, field)
                 }
                 (Some(field), _) => Source::Moved(field.member.clone()),
                 (None, Some(Removed { value: Some(value), .. })) => Source::Value(value.clone()),
@@ -664,7 +709,7 @@ impl<'p> Ends<'p> {
     }
 
     fn plan(&self, pairs: &[Pair<'_>], up: bool) -> Plan {
-        let fields = |pair: &Pair<'_>| if up { pair.up() } else { self.down(pair) };
+        let fields = |pair: &Pair<'_>| if up { self.up(pair) } else { self.down(pair) };
         let arm = |pair: &Pair<'_>| {
             let (old, new) = pair.variants?;
             let (from, to) = if up { (old, new) } else { (new, old) };

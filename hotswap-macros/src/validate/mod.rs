@@ -5,6 +5,7 @@ mod inputs;
 mod migrations;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod types;
 
 use std::collections::BTreeSet;

@@ -80,8 +80,6 @@ const _: () = {
         AnyState { V1 => V1, V2 => V2, }
     }
     impl ::core::panic::RefUnwindSafe for AnyState {}
-    __hotswap::state::<V1>();
-    __hotswap::state::<V2>();
     __hotswap::encoding! {
         AnyInput of "shop", "an input of machine `shop`", "input", ::std::string::String
         { "Place" => Place, "Move" => Move, "Place2" => Place2, "Move2" => Move2, }
@@ -91,14 +89,6 @@ const _: () = {
         ::std::string::String { "Place" => Place, "Move" => Move, "Place2" => Place2,
         "Move2" => Move2, }
     }
-    __hotswap::input::<Place>();
-    __hotswap::output::<u64>();
-    __hotswap::input::<Move>();
-    __hotswap::output::<()>();
-    __hotswap::input::<Place2>();
-    __hotswap::output::<Result<Placed, String>>();
-    __hotswap::input::<Move2>();
-    __hotswap::output::<()>();
     __hotswap::from_inputs! {
         AnyInput { Place => Place, Move => Move, Place2 => Place2, Move2 => Move2, }
     }
@@ -219,10 +209,23 @@ const _: () = {
     fn __derived_2_1(state: V2) -> V1 {
         V1 {}
     }
+    const __SOUND: bool = {
+        __hotswap::state::<V1>();
+        __hotswap::state::<V2>();
+        __hotswap::input::<Place>();
+        __hotswap::output::<u64>();
+        __hotswap::input::<Move>();
+        __hotswap::output::<()>();
+        __hotswap::input::<Place2>();
+        __hotswap::output::<Result<Placed, String>>();
+        __hotswap::input::<Move2>();
+        __hotswap::output::<()>();
+        true
+    };
     impl ::hotswap::Machine for Machine {
-        type AnyState = AnyState;
-        type AnyInput = AnyInput;
-        type AnyOutput = AnyOutput;
+        type AnyState = <AnyState as __hotswap::Checked<__SOUND>>::Is;
+        type AnyInput = <AnyInput as __hotswap::Checked<__SOUND>>::Is;
+        type AnyOutput = <AnyOutput as __hotswap::Checked<__SOUND>>::Is;
         const IDENTITY: ::hotswap::Identity = ::hotswap::Identity {
             krate: ::core::env!("CARGO_PKG_NAME"),
             crate_version: ::core::env!("CARGO_PKG_VERSION"),

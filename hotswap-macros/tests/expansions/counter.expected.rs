@@ -80,8 +80,6 @@ const _: () = {
         AnyState { V1 => V1, V2 => V2 | V3, }
     }
     impl ::core::panic::RefUnwindSafe for AnyState {}
-    __hotswap::state::<V1>();
-    __hotswap::state::<V2>();
     __hotswap::encoding! {
         AnyInput of "counter", "an input of machine `counter`", "input",
         ::std::string::String { "Tick" => Tick, "Get" => Get, "Reset" => Reset, }
@@ -90,12 +88,6 @@ const _: () = {
         AnyOutput of "counter", "an output of machine `counter`", "output for input",
         ::std::string::String { "Tick" => Tick, "Get" => Get, "Reset" => Reset, }
     }
-    __hotswap::input::<Tick>();
-    __hotswap::output::<()>();
-    __hotswap::input::<Get>();
-    __hotswap::output::<i64>();
-    __hotswap::input::<Reset>();
-    __hotswap::output::<()>();
     __hotswap::from_inputs! {
         AnyInput { Tick => Tick, Get => Get, Reset => Reset, }
     }
@@ -143,10 +135,21 @@ const _: () = {
         __hotswap::discard(state.ticks);
         V1 { count: state.count }
     }
+    const __SOUND: bool = {
+        __hotswap::state::<V1>();
+        __hotswap::state::<V2>();
+        __hotswap::input::<Tick>();
+        __hotswap::output::<()>();
+        __hotswap::input::<Get>();
+        __hotswap::output::<i64>();
+        __hotswap::input::<Reset>();
+        __hotswap::output::<()>();
+        true
+    };
     impl ::hotswap::Machine for Machine {
-        type AnyState = AnyState;
-        type AnyInput = AnyInput;
-        type AnyOutput = AnyOutput;
+        type AnyState = <AnyState as __hotswap::Checked<__SOUND>>::Is;
+        type AnyInput = <AnyInput as __hotswap::Checked<__SOUND>>::Is;
+        type AnyOutput = <AnyOutput as __hotswap::Checked<__SOUND>>::Is;
         const IDENTITY: ::hotswap::Identity = ::hotswap::Identity {
             krate: ::core::env!("CARGO_PKG_NAME"),
             crate_version: ::core::env!("CARGO_PKG_VERSION"),

@@ -87,10 +87,6 @@ const _: () = {
         V5, }
     }
     impl ::core::panic::RefUnwindSafe for AnyState {}
-    __hotswap::state::<Order1>();
-    __hotswap::state::<Order2>();
-    __hotswap::state::<Order3>();
-    __hotswap::state::<Order4>();
     __hotswap::encoding! {
         AnyInput of "order", "an input of machine `order`", "input",
         ::std::string::String { "Ask" => Ask, }
@@ -99,8 +95,6 @@ const _: () = {
         AnyOutput of "order", "an output of machine `order`", "output for input",
         ::std::string::String { "Ask" => Ask, }
     }
-    __hotswap::input::<Ask>();
-    __hotswap::output::<u64>();
     __hotswap::from_inputs! {
         AnyInput { Ask => Ask, }
     }
@@ -123,7 +117,10 @@ const _: () = {
     fn __derived_1_2(
         state: &Order1,
     ) -> impl ::core::ops::FnOnce(Order1) -> Order2 + use<> {
-        let __new_dollars: u64 = __hotswap::turn(dollars, &state.cents);
+        let __new_dollars: u64 = {
+            let __turn: fn(&u64) -> u64 = dollars;
+            __turn(&state.cents)
+        };
         let __new_tags: Vec<String> = <Vec<
             String,
         > as ::core::default::Default>::default();
@@ -162,7 +159,10 @@ const _: () = {
     fn __derived_2_1(
         state: &Order2,
     ) -> impl ::core::ops::FnOnce(Order2) -> Order1 + use<> {
-        let __new_cents: u64 = __hotswap::turn(cents, &state.dollars);
+        let __new_cents: u64 = {
+            let __turn: fn(&u64) -> u64 = cents;
+            __turn(&state.dollars)
+        };
         let __new_legacy: u8 = u8::MAX;
         move |state: Order2| {
             __hotswap::discard(state.dollars);
@@ -174,10 +174,19 @@ const _: () = {
             }
         }
     }
+    const __SOUND: bool = {
+        __hotswap::state::<Order1>();
+        __hotswap::state::<Order2>();
+        __hotswap::state::<Order3>();
+        __hotswap::state::<Order4>();
+        __hotswap::input::<Ask>();
+        __hotswap::output::<u64>();
+        true
+    };
     impl ::hotswap::Machine for Machine {
-        type AnyState = AnyState;
-        type AnyInput = AnyInput;
-        type AnyOutput = AnyOutput;
+        type AnyState = <AnyState as __hotswap::Checked<__SOUND>>::Is;
+        type AnyInput = <AnyInput as __hotswap::Checked<__SOUND>>::Is;
+        type AnyOutput = <AnyOutput as __hotswap::Checked<__SOUND>>::Is;
         const IDENTITY: ::hotswap::Identity = ::hotswap::Identity {
             krate: ::core::env!("CARGO_PKG_NAME"),
             crate_version: ::core::env!("CARGO_PKG_VERSION"),

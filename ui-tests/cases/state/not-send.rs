@@ -1,4 +1,4 @@
-// errors: 2
+// errors: 1
 use hotswap::machine;
 
 #[machine]
@@ -35,4 +35,8 @@ mod counter {
     }
 }
 
-fn main() {}
+fn main() {
+    let cell = counter::Cell::new(counter::V1 { count: counter::Shared(std::rc::Rc::new(1)) });
+    let _ = cell.step(counter::Tick);
+    let _ = cell.admin().upgrade(1, "nothing more is said of a machine that is used");
+}
