@@ -231,6 +231,12 @@ impl<M: Machine> Reader<M> {
         }
     }
 
+    /// Whether the file's head says that a fleet of this machine wrote it.
+    pub(crate) fn is_ours(path: &Path) -> Result<(), ReadError> {
+        let (header, _) = frame::read_head(&mut BufReader::new(File::open(path)?))?;
+        Ok(snapshot::check::<M>(&header, Holds::Fleet)?)
+    }
+
     pub(crate) fn rewind(&mut self) -> Result<(), ReadError> {
         self.from.rewind()?;
         (self.seen, self.over) = (0, false);

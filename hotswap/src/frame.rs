@@ -12,6 +12,7 @@
 //!
 //! Integers are little-endian; the checksum is XXH3 of 64 bits (<https://xxhash.com>).
 
+use std::fmt;
 use std::io::{ErrorKind, Read};
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,17 @@ pub enum Holds {
     Fleet,
     /// What of a switch survives a restart.
     Switch,
+}
+
+impl fmt::Display for Holds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::State => "a state",
+            Self::Input => "an input",
+            Self::Fleet => "the instances of a fleet",
+            Self::Switch => "the record of a switch",
+        })
+    }
 }
 
 /// What is known of framed bytes before their body is looked at.
@@ -69,7 +81,7 @@ pub enum SnapshotError {
         known: u16,
     },
     /// It holds something else.
-    #[error("the snapshot holds a {found:?}, not a {expected:?}")]
+    #[error("this holds {found}, not {expected}")]
     Holds {
         /// What it holds.
         found: Holds,

@@ -83,6 +83,15 @@ pub enum SaveError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is no fleet's of this machine: a switch's store, or what another machine saved. It is nobody's to replace
+    /// unasked; save elsewhere, or remove it first.
+    #[error("{path} is not replaced: {error}")]
+    Occupied {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        error: SnapshotError,
+    },
     /// A state cannot be encoded, or not be read back from what it is encoded to.
     #[error("the state of `{who}` cannot be saved: {reason}")]
     State {
@@ -140,7 +149,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     ///
     /// # Errors
     ///
-    /// When the file cannot be written, or a state not be encoded and read back. The file is as it was then.
+    /// When the file cannot be written, is another machine's or the store of a switch, or a state cannot be encoded and read
+    /// back. The file is as it was then.
     ///
     /// # Examples
     ///
@@ -246,6 +256,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         };
         let path = &file::real(path)?;
         let _locked = file::lock(path)?;
+        replaceable::<M>(path)?;
         let steady = || mark.store.is_none() || shared.core.epoch() == release.epoch;
         let saved = file::replace(
             path,
@@ -421,6 +432,18 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             Err(ReadError::Snapshot(_)) => file::remove(&beside(path, BEFORE)),
             Err(ReadError::Io(error)) => Err(error),
         }
+    }
+}
+
+/// Refuses to replace what this machine's fleets did not write, as far as it is hotswap's: an operator's slip must not cost a
+/// store. A file that is damaged tells nothing, and may be mended by a save.
+fn replaceable<M: Machine>(path: &Path) -> Result<(), Failed> {
+    match Reader::<M>::is_ours(path) {
+        Err(ReadError::Snapshot(error @ (SnapshotError::Holds { .. } | SnapshotError::WrongMachine { .. }))) => {
+            Err(Failed::Save(SaveError::Occupied { path: path.to_owned(), error }))
+        }
+        Err(ReadError::Io(error)) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

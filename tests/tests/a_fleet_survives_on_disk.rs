@@ -9,6 +9,7 @@ use std::thread;
 use hotswap::snapshot::SnapshotError;
 use hotswap::{Progress, RestoreError, SaveError};
 use hotswap_tests::folder::Folder;
+use hotswap_tests::marks;
 use hotswap_tests::tally::{self, Add, AnyState, Boom, Get, Mood, Prepare, Switch, V1, V2};
 
 fn switch(at: u32) -> Switch {
@@ -220,6 +221,23 @@ fn scenario_35_a_damaged_file_changes_nothing() {
     assert_eq!(refused(b"something else"), SnapshotError::NotOurs);
     let missing = present.restore(folder.path("missing")).expect_err("there is none");
     assert!(matches!(missing, RestoreError::Io { .. }));
+}
+
+#[test]
+fn a_file_of_another_machine_is_not_replaced_and_a_damaged_one_is() {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let strange = marks::Switch::builder().starting_at(1).build().expect("one to run").fleet::<u64>();
+    strange.save(&path).expect("a writable folder");
+    let before = fs::read(&path).expect("there");
+    let fleet = fleet(1);
+    let refused = fleet.save(&path).expect_err("another machine's");
+    assert!(matches!(refused, SaveError::Occupied { error: SnapshotError::WrongMachine { .. }, .. }), "{refused:?}");
+    assert_eq!(fs::read(&path).expect("there"), before);
+    for damaged in [&before[..20], b"", b"something else"] {
+        fs::write(&path, damaged).expect("a writable folder");
+        fleet.save(&path).expect("it holds nothing of hotswap's to be lost");
+    }
 }
 
 #[test]
