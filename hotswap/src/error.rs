@@ -165,6 +165,19 @@ pub enum AdminError {
         /// The neighbours between which a migration is missing.
         missing: String,
     },
+    /// It was to roll back by itself, and could not: no declared migrations lead back, and no states are kept that could be
+    /// put back instead.
+    #[error(
+        "no way back from version {from} to version {to}: {missing}; declare it, or begin the probation with `keep_previous`"
+    )]
+    NoWayBack {
+        /// The version from which it would have to go back.
+        from: u32,
+        /// The permanent version.
+        to: u32,
+        /// The neighbours between which a migration is missing.
+        missing: String,
+    },
     /// The command expected another epoch, or another run of the program.
     #[error("expected epoch {expected} but the present one is {present}")]
     Stale {
