@@ -413,7 +413,8 @@ impl<M: Machine> Admin<M> {
     }
 
     /// Tries the held back again: a new epoch of the same version, under the same id. The outcome goes on as that command's;
-    /// one of kind [`Kind::Retry`] says that nobody was held back. An instance that `replace_state` healed needs no retry.
+    /// one of kind [`Kind::Retry`] says that nobody was held back. An instance that `replace_state` healed needs no retry; one
+    /// that carries what a rollback could not undo is helped by that, or by a commit that leaves it, and not by a retry.
     ///
     /// # Errors
     ///

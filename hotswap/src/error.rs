@@ -226,8 +226,14 @@ pub enum AdminError {
         /// What would be lost.
         losses: Vec<Loss>,
     },
-    /// Instances are held back: their migration failed, or a step panicked.
-    #[error("held back instances: {count}{}; retry, roll back, or commit and leave them", list_names(.named))]
+    /// Instances are held back: their migration failed, they carry what a rollback could not undo, or a step panicked.
+    ///
+    /// A retry helps where the cause was mended, and only there. `replace_state` helps each of them.
+    #[error(
+        "held back instances: {count}{}; retry those whose cause is mended, replace the state of those that panicked or \
+         carry what could not be undone, roll back, or commit and leave them",
+        list_names(.named)
+    )]
     HeldBack {
         /// How many.
         count: u64,

@@ -251,6 +251,34 @@ fn what_could_not_go_back_owes_it_until_a_commit_that_leaves_it() {
 }
 
 #[test]
+fn what_is_owed_is_said_with_what_helps() {
+    let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
+    let cell = switch.named_cell("left", marks::V1 { marks: vec![1] }).expect("enters");
+    let slept = switch.fleet::<u8>();
+    slept.insert(7, marks::V1::default()).expect("enters");
+    let admin = switch.admin();
+    let reasons = || admin.held_back().into_iter().map(|held| held.reason).collect::<Vec<_>>();
+    let why = "no migration from version 2 to version 1";
+    let carries = format!("it carries what going back to version 1 could not undo: {why}");
+    admin.upgrade(2, "").expect("not refused");
+    admin.rollback_with("", &RollbackOptions::default().wait(Wait::No)).expect("nothing is lost");
+    cell.step(Marks).expect("serves on");
+    assert_eq!(admin.held_back().first().map(|held| held.reason.as_str()), Some(why), "it is to go down");
+
+    let up = admin.upgrade(3, "").expect("not refused");
+    assert_eq!((up.held_back, up.held[0].reason.as_str()), (2, carries.as_str()));
+    assert_eq!(reasons(), [carries.as_str(), carries.as_str()], "one of them slept through the rollback");
+    let refused = admin.commit().expect_err("held back");
+    assert!(refused.to_string().contains("replace the state"), "{refused}");
+    assert_eq!(admin.retry().expect("not refused").held_back, 2, "it is no help");
+    for who in ["left", "7"] {
+        admin.replace_state(who, |_| Ok::<_, String>(marks::V1::default())).expect("replaced");
+    }
+    assert_eq!(admin.status().held_back, 0);
+    admin.commit().expect("nobody is held back");
+}
+
+#[test]
 fn a_way_down_that_was_asked_for_and_failed_is_not_owed() {
     let switch = tally(Version::V3);
     let cell = switch.cell(tally::V3 { mood: tally::Mood::Unwilling, ..tally::V3::default() }).expect("enters");
