@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::blocks::{Mark, Reader, Record, Records, Unsavable, Writer};
 use crate::error::Loss;
 use crate::fault;
-use crate::file::{self, beside};
+use crate::file::{self, NotLasting, beside};
 use crate::fleet::{Fleet, Key};
 use crate::frame::{Holds, ReadError, SnapshotError};
 use crate::machine::Machine;
@@ -65,13 +65,22 @@ pub struct Progress {
     pub of: u64,
 }
 
-/// Why nothing was saved. The file is as it was before.
+/// Why nothing was saved. The file is as it was before; [`NotLasting`](SaveError::NotLasting) alone is another matter.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
     /// The file could not be written.
     #[error("{path} cannot be written: {source}")]
     Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Everything was saved, and the file is the new one. But its folder could not be synced: after a power cut the file may
+    /// be the old one again. Save again, and do not yet part with what would be missed then.
+    #[error("{path} was saved, but may not outlast a power cut, for its folder cannot be synced: {source}")]
+    NotLasting {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -150,7 +159,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     /// # Errors
     ///
     /// When the file cannot be written, is another machine's or the store of a switch, or a state cannot be encoded and read
-    /// back. The file is as it was then.
+    /// back. The file is as it was then. One error is of a file that was saved: [`SaveError::NotLasting`].
     ///
     /// # Examples
     ///
@@ -467,12 +476,19 @@ const SINCE: &str = "work done since the upgrade";
 /// Why a save stopped, before it is said of which file.
 enum Failed {
     Io(io::Error),
+    NotLasting(io::Error),
     Save(SaveError),
 }
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl From<NotLasting> for Failed {
+    fn from(NotLasting(error): NotLasting) -> Self {
+        Self::NotLasting(error)
     }
 }
 
@@ -495,6 +511,7 @@ impl Failed {
             Self::Save(error) => error,
             Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock => SaveError::Busy { path },
             Self::Io(source) => SaveError::Io { path, source },
+            Self::NotLasting(source) => SaveError::NotLasting { path, source },
         }
     }
 }
