@@ -104,6 +104,14 @@ pub enum SnapshotError {
         /// The machine that was to read it.
         expected: String,
     },
+    /// Its keys are of another type.
+    #[error("its keys are not of type `{expected}`: `{key}` is encoded otherwise")]
+    OtherKeys {
+        /// One of them, as text.
+        key: String,
+        /// The type that they were to have, as the compiler calls it.
+        expected: &'static str,
+    },
     /// Its version is not one of this machine's, or its code is gone.
     #[error("{0}")]
     Version(VersionError),

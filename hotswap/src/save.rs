@@ -92,8 +92,8 @@ pub enum SaveError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is no fleet's of this machine: a switch's store, or what another machine saved. It is nobody's to replace
-    /// unasked; save elsewhere, or remove it first.
+    /// The file is not of such a fleet: it is a switch's store, or another machine's, or has keys of another type. It is not
+    /// replaced unasked; save elsewhere, or remove it first.
     #[error("{path} is not replaced: {error}")]
     Occupied {
         /// The file.
@@ -158,7 +158,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     ///
     /// # Errors
     ///
-    /// When the file cannot be written, is another machine's or the store of a switch, or a state cannot be encoded and read
+    /// When the file cannot be written, is the store of a switch or of another kind of fleet, or a state cannot be encoded and read
     /// back. The file is as it was then. One error is of a file that was saved: [`SaveError::NotLasting`].
     ///
     /// # Examples
@@ -214,8 +214,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or is damaged, another machine's, or of a version or shape that this program does not
-    /// have. The fleet is as it was then. Keys must be of the type that they were saved with: their bytes do not say it.
+    /// When the file cannot be read, or is damaged, another machine's, of keys of another type, or of a version or shape that
+    /// this program does not have. The fleet is as it was then.
     pub fn restore(&self, path: impl AsRef<Path>) -> Result<Restored, RestoreError> {
         self.restore_from(path.as_ref(), &mut |_| {})
     }
@@ -265,14 +265,14 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         };
         let path = &file::real(path)?;
         let _locked = file::lock(path)?;
-        replaceable::<M>(path)?;
+        replaceable::<M, K>(path)?;
         let steady = || mark.store.is_none() || shared.core.epoch() == release.epoch;
         let saved = file::replace(
             path,
             "save",
             |to| {
                 let header = snapshot::header_of::<M>(Holds::Fleet, Postcard::NAME, release.version);
-                let mut writer = Writer::new(to, &header, &mark)?;
+                let mut writer = Writer::new(to, &header, mark.clone())?;
                 let saved = self.write(&mut writer, paused, tell)?;
                 if steady() { Ok(saved) } else { Err(Failed::Save(SaveError::Unsteady)) }
             },
@@ -307,7 +307,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             records.check::<M, K>()?;
             if records.full() || !more {
                 saved.instances += u64::from(records.count);
-                records.write(writer)?;
+                records.write::<K>(writer)?;
                 fault::point("save", "block");
                 tell(Progress { done: saved.instances, of: of.max(saved.instances) });
             }
@@ -333,7 +333,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let release = shared.core.release();
         let ours = shared.store.as_ref().map(Store::id);
         let path = &file::real(path)?;
-        let mut file = Reader::<M>::open(path)?;
+        let mut file = Reader::<M>::open::<K>(path)?;
         let low = file.mark.low(ours, &release);
         let no_way = |version| low != u32::MAX && shared.line.edges_by(version, low, release.version).is_err();
 
@@ -346,7 +346,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
                 stranded.insert(key);
             }
         }
-        let mut before = if stranded.is_empty() { None } else { Reader::<M>::open_if_there(&beside(path, BEFORE))? };
+        let mut before =
+            if stranded.is_empty() { None } else { Reader::<M>::open_if_there::<K>(&beside(path, BEFORE))? };
         if let Some(before) = &mut before {
             while let Some(Record { key, state, .. }) = before.next::<K>()? {
                 drop_contained((key, state));
@@ -418,7 +419,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             return Ok(());
         }
         let keeps = || {
-            let mut old = Reader::<M>::open(path)?;
+            let mut old = Reader::<M>::open::<K>(path)?;
             if (old.mark.store, old.mark.probation) == (mark.store, mark.probation) {
                 return Ok(false);
             }
@@ -446,9 +447,10 @@ impl<M: Machine, K: Key> Fleet<M, K> {
 
 /// Refuses to replace what this machine's fleets did not write, as far as it is hotswap's: an operator's slip must not cost a
 /// store. A file that is damaged tells nothing, and may be mended by a save.
-fn replaceable<M: Machine>(path: &Path) -> Result<(), Failed> {
-    match Reader::<M>::is_ours(path) {
-        Err(ReadError::Snapshot(error @ (SnapshotError::Holds { .. } | SnapshotError::WrongMachine { .. }))) => {
+fn replaceable<M: Machine, K: Key>(path: &Path) -> Result<(), Failed> {
+    use SnapshotError::{Holds, OtherKeys, WrongMachine};
+    match Reader::<M>::open::<K>(path) {
+        Err(ReadError::Snapshot(error @ (Holds { .. } | WrongMachine { .. } | OtherKeys { .. }))) => {
             Err(Failed::Save(SaveError::Occupied { path: path.to_owned(), error }))
         }
         Err(ReadError::Io(error)) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
