@@ -32,6 +32,10 @@ pub trait Codec {
 }
 
 /// The default codec: [postcard](https://postcard.jamesmunns.com/wire-format).
+///
+/// A list whose elements take no bytes, such as a `Vec<()>`, is read as often as its length says, and nothing in the input
+/// bounds that: forged bytes can keep the reader busy for ever. Have no such list in a state, or read only what only
+/// those could write who may.
 #[derive(Debug, Clone, Copy)]
 pub struct Postcard;
 

@@ -527,3 +527,22 @@ fn no_store_is_opened_where_a_fleet_was_saved() {
     assert!(said.ends_with("this holds the instances of a fleet, not the record of a switch"), "{said}");
     assert_eq!(fs::read(&path).expect("there"), before);
 }
+
+#[test]
+fn a_switch_that_ends_leaves_its_outcomes_as_they_were() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    let switch = named(&path, "ended");
+    let admin = switch.admin();
+    admin.upgrade(2, "").expect("not refused");
+    admin.commit().expect("in probation");
+    let cell = switch.cell(tally::V2 { mood: Mood::Unwilling, ..tally::V2::default() }).expect("enters");
+    let owned = switch.instance(tally::V2::default()).expect("enters");
+    let upgraded = admin.upgrade(3, "").expect("not refused");
+    assert_eq!((upgraded.live, upgraded.held_back, upgraded.not_reached), (2, 1, 1));
+    drop((cell, owned));
+    assert_eq!(admin.outcome(&upgraded.id).expect("the newest").gone, 2);
+    drop((admin, switch));
+    let told = Switch::open(&path).expect("its own store").admin().outcome(&upgraded.id).expect("kept");
+    assert_eq!((told.live, told.held_back, told.not_reached, told.gone), (2, 1, 1, 0));
+}
