@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::Plan;
-use crate::command::{Command, Halt, losses, losses_on_the_way_back, roll_back, run, said, way};
+use crate::command::{Command, Halt, losses, losses_on_the_way_back, roll_back, run, said, way, way_back};
 use crate::control::{Asked, Audit, Events, HeldBack, Kind, Outcome};
 use crate::error::AdminError;
 use crate::ledger::Place;
@@ -325,6 +325,9 @@ impl<M: Machine> Admin<M> {
                 return Err(Halt::Nothing);
             }
             way(shared, last.version, to)?;
+            if terms.rollback_after.is_some() {
+                way_back(shared, last, to, terms)?;
+            }
             let back = |_| losses_on_the_way_back(shared, last, to, terms, census.live());
             let ways = [
                 (to, losses(shared, census, to)),
@@ -410,7 +413,8 @@ impl<M: Machine> Admin<M> {
     }
 
     /// Tries the held back again: a new epoch of the same version, under the same id. The outcome goes on as that command's;
-    /// one of kind [`Kind::Retry`] says that nobody was held back. An instance that `replace_state` healed needs no retry.
+    /// one of kind [`Kind::Retry`] says that nobody was held back. An instance that `replace_state` healed needs no retry; one
+    /// that carries what a rollback could not undo is helped by that, or by a commit that leaves it, and not by a retry.
     ///
     /// # Errors
     ///

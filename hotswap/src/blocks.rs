@@ -5,12 +5,14 @@
 //! blocks      each: how many records, u32; length, u32; checksum, u64, seeded with the one before; the records
 //! ```
 //!
-//! The first block holds the `Mark`, the last, of no records, their number. A record is key,
+//! The first block holds the `Mark` and a `Sample` of the keys, the last, of no records, their number. A record is key,
 //! state and the version that it owes to pass, if any, in postcard.
 
+use std::any::type_name;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,28 @@ pub(crate) struct Record<K, S> {
     pub(crate) owed: Option<u32>,
 }
 
+/// A key as text and as it is encoded. It says of what type the keys are: another one encodes the same text otherwise, and
+/// unlike a type's name this means the same to every compiler, and to a type that was renamed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Sample {
+    text: String,
+    encoded: Vec<u8>,
+}
+
+impl Sample {
+    /// Of an encoded key; `None` if it cannot be had back from its text.
+    fn of<K: Key>(encoded: &[u8]) -> Option<Self> {
+        let text = contain(|| postcard::from_bytes::<K>(encoded).ok().map(|key| key.to_string())).ok()??;
+        let sample = Self { text, encoded: encoded.to_vec() };
+        sample.is_a::<K>().then_some(sample)
+    }
+
+    fn is_a<K: Key>(&self) -> bool {
+        let encode = || postcard::to_allocvec(&self.text.parse::<K>().ok()?).ok();
+        contain(encode).is_ok_and(|encoded| encoded.as_ref() == Some(&self.encoded))
+    }
+}
+
 /// A state that cannot be encoded, or not be read back from what it is encoded to.
 #[derive(Debug)]
 pub(crate) struct Unsavable {
@@ -77,6 +101,8 @@ pub(crate) struct Records {
     pub(crate) count: u32,
     /// How far they have been read back.
     checked: usize,
+    /// Where the longest key is, of several the greatest: the small ones look alike in many types.
+    longest: Range<usize>,
     /// The first that could not be encoded.
     failed: Option<Unsavable>,
 }
@@ -109,6 +135,11 @@ impl Records {
         while self.checked < self.bytes.len() {
             let mut rest = &self.bytes[self.checked..];
             let key = take::<K>(&mut rest).map_err(|reason| Unsavable { who: "(a key)".to_owned(), reason })?;
+            let encoded = self.checked..self.bytes.len() - rest.len();
+            let greatness = |at: &Range<usize>| (at.len(), &self.bytes[at.clone()]);
+            if greatness(&encoded) > greatness(&self.longest) {
+                self.longest = encoded;
+            }
             let state = take::<(M::AnyState, Option<u32>)>(&mut rest)
                 .map_err(|reason| Unsavable { who: display(&key), reason })?;
             drop_contained((key, state));
@@ -117,12 +148,13 @@ impl Records {
         Ok(())
     }
 
-    pub(crate) fn write(&mut self, writer: &mut Writer<'_>) -> io::Result<()> {
+    pub(crate) fn write<K: Key>(&mut self, writer: &mut Writer<'_>) -> io::Result<()> {
         if self.count > 0 {
+            writer.begin(|| Sample::of::<K>(&self.bytes[self.longest.clone()]))?;
             writer.block(self.count, &self.bytes)?;
         }
         self.bytes.clear();
-        (self.count, self.checked) = (0, 0);
+        (self.count, self.checked, self.longest) = (0, 0, 0..0);
         Ok(())
     }
 }
@@ -152,16 +184,22 @@ pub(crate) struct Writer<'a> {
     to: &'a mut BufWriter<File>,
     sum: u64,
     bytes: u64,
+    /// Until it is written, with the first records.
+    mark: Option<Mark>,
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(to: &'a mut BufWriter<File>, header: &frame::Header, mark: &Mark) -> io::Result<Self> {
+    pub(crate) fn new(to: &'a mut BufWriter<File>, header: &frame::Header, mark: Mark) -> io::Result<Self> {
         let (head, sum) = frame::head(header).map_err(io::Error::other)?;
         to.write_all(&head)?;
-        let mut writer = Self { to, sum, bytes: head.len() as u64 };
-        let mark = postcard::to_allocvec(mark).map_err(io::Error::other)?;
-        writer.block(1, &mark)?;
-        Ok(writer)
+        Ok(Self { to, sum, bytes: head.len() as u64, mark: Some(mark) })
+    }
+
+    /// Writes the first block, once.
+    fn begin(&mut self, sample: impl FnOnce() -> Option<Sample>) -> io::Result<()> {
+        let Some(mark) = self.mark.take() else { return Ok(()) };
+        let first = postcard::to_allocvec(&(mark, sample())).map_err(io::Error::other)?;
+        self.block(1, &first)
     }
 
     fn block(&mut self, records: u32, bytes: &[u8]) -> io::Result<()> {
@@ -178,6 +216,7 @@ impl<'a> Writer<'a> {
 
     /// Says how many records there were; gives the length of it all.
     pub(crate) fn end(&mut self, instances: u64) -> io::Result<u64> {
+        self.begin(|| None)?;
         self.block(0, &instances.to_le_bytes())?;
         Ok(self.bytes)
     }
@@ -204,7 +243,8 @@ pub(crate) struct Reader<M: Machine> {
 }
 
 impl<M: Machine> Reader<M> {
-    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
+    /// Opens a file of this machine's instances with keys of type `K`.
+    pub(crate) fn open<K: Key>(path: &Path) -> Result<Self, ReadError> {
         let from = BufReader::with_capacity(64 * 1024, File::open(path)?);
         let mark = Mark { shapes: Vec::new(), store: None, epoch: 0, probation: None, permanent: 0 };
         let mut reader = Self {
@@ -219,12 +259,16 @@ impl<M: Machine> Reader<M> {
             over: false,
             machine: PhantomData,
         };
-        reader.begin()?;
-        Ok(reader)
+        match reader.begin()? {
+            Some(sample) if !sample.is_a::<K>() => {
+                Err(SnapshotError::OtherKeys { key: sample.text, expected: type_name::<K>() }.into())
+            }
+            _ => Ok(reader),
+        }
     }
 
-    pub(crate) fn open_if_there(path: &Path) -> Result<Option<Self>, ReadError> {
-        match Self::open(path) {
+    pub(crate) fn open_if_there<K: Key>(path: &Path) -> Result<Option<Self>, ReadError> {
+        match Self::open::<K>(path) {
             Ok(reader) => Ok(Some(reader)),
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -234,10 +278,10 @@ impl<M: Machine> Reader<M> {
     pub(crate) fn rewind(&mut self) -> Result<(), ReadError> {
         self.from.rewind()?;
         (self.seen, self.over) = (0, false);
-        self.begin()
+        self.begin().map(drop)
     }
 
-    fn begin(&mut self) -> Result<(), ReadError> {
+    fn begin(&mut self) -> Result<Option<Sample>, ReadError> {
         let (header, sum) = frame::read_head(&mut self.from)?;
         snapshot::check::<M>(&header, Holds::Fleet)?;
         if header.codec != Postcard::NAME {
@@ -248,10 +292,11 @@ impl<M: Machine> Reader<M> {
         if self.fill()? != 1 {
             return Err(SnapshotError::Undecodable("its first block is not the mark".to_owned()).into());
         }
-        self.mark = exactly(&self.block).map_err(SnapshotError::Undecodable)?;
+        let (mark, sample) = exactly(&self.block).map_err(SnapshotError::Undecodable)?;
+        self.mark = mark;
         (self.at, self.left) = (0, 0);
         self.block.clear();
-        Ok(())
+        Ok(sample)
     }
 
     /// The next block, checked; gives its number of records.

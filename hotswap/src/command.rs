@@ -95,6 +95,24 @@ pub(crate) fn losses_on_the_way_back<M: Machine>(
     losses
 }
 
+/// Whether instances that went to `to` could go back to the permanent version: by declared migrations, or from kept states.
+pub(crate) fn way_back<M: Machine>(
+    shared: &Shared<M>,
+    last: &Release,
+    to: u32,
+    terms: Terms,
+) -> Result<(), AdminError> {
+    let kept_before = last.probation.is_some() && last.terms.keep_previous;
+    let edges = |from| shared.line.edges(from, last.permanent).map(drop).map_err(|missing| (from, missing));
+    let way = match edges(to) {
+        Err(_) if kept_before => Ok(()),
+        // what is kept from now on is of the version that runs, and has to go on from there
+        Err(_) if terms.keep_previous => edges(last.version),
+        way => way,
+    };
+    way.map_err(|(from, missing)| AdminError::NoWayBack { from, to: last.permanent, missing })
+}
+
 const WORK_SINCE: &str = "work done since the upgrade";
 
 /// Decides a rollback: where to, and whether what it loses was accepted.
@@ -122,7 +140,8 @@ pub(crate) fn roll_back<M: Machine>(
     if losses.is_empty() || accept_loss { Ok(to) } else { Err(AdminError::LossNotAccepted { to, losses }.into()) }
 }
 
-/// Rolls back because failures reached the operator's threshold; what it loses was accepted at the upgrade.
+/// Rolls back because failures reached the operator's threshold; what it loses was accepted at the upgrade, where it was seen
+/// that there is a way.
 pub(crate) fn alarm<M: Machine>(shared: &Shared<M>, epoch: u64) {
     let failures = shared.core.release().terms.rollback_after.unwrap_or_default();
     let command = Command {

@@ -165,6 +165,19 @@ pub enum AdminError {
         /// The neighbours between which a migration is missing.
         missing: String,
     },
+    /// It was to roll back by itself, and could not: no declared migrations lead back, and no states are kept that could be
+    /// put back instead.
+    #[error(
+        "no way back from version {from} to version {to}: {missing}; declare it, or begin the probation with `keep_previous`"
+    )]
+    NoWayBack {
+        /// The version from which it would have to go back.
+        from: u32,
+        /// The permanent version.
+        to: u32,
+        /// The neighbours between which a migration is missing.
+        missing: String,
+    },
     /// The command expected another epoch, or another run of the program.
     #[error("expected epoch {expected} but the present one is {present}")]
     Stale {
@@ -213,8 +226,14 @@ pub enum AdminError {
         /// What would be lost.
         losses: Vec<Loss>,
     },
-    /// Instances are held back: their migration failed, or a step panicked.
-    #[error("held back instances: {count}{}; retry, roll back, or commit and leave them", list_names(.named))]
+    /// Instances are held back: their migration failed, they carry what a rollback could not undo, or a step panicked.
+    ///
+    /// A retry helps where the cause was mended, and only there. `replace_state` helps each of them.
+    #[error(
+        "held back instances: {count}{}; retry those whose cause is mended, replace the state of those that panicked or \
+         carry what could not be undone, roll back, or commit and leave them",
+        list_names(.named)
+    )]
     HeldBack {
         /// How many.
         count: u64,

@@ -38,9 +38,19 @@ pub(crate) fn lock(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Replaces the file at `path`, which the caller has locked, by what `write` writes; on an error it stays as it was.
-/// `before` runs when the new content is safe and the old still has the name.
-pub(crate) fn replace<T, E: From<io::Error>>(
+/// The new content has the name; that it has may not outlast a power cut.
+#[derive(Debug)]
+pub(crate) struct NotLasting(pub(crate) io::Error);
+
+impl From<NotLasting> for io::Error {
+    fn from(NotLasting(error): NotLasting) -> Self {
+        error
+    }
+}
+
+/// Replaces the file at `path`, which the caller has locked, by what `write` writes; on an error it stays as it was, but on
+/// `NotLasting`. `before` runs when the new content is safe and the old still has the name.
+pub(crate) fn replace<T, E: From<io::Error> + From<NotLasting>>(
     path: &Path,
     what: &str,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<T, E>,
@@ -54,7 +64,7 @@ pub(crate) fn replace<T, E: From<io::Error>>(
     fault::point(what, "synced");
     fs::rename(&new.0, path)?;
     fault::point(what, "renamed");
-    folder.sync_all()?;
+    fault::failure(what, "syncing the folder").and_then(|()| folder.sync_all()).map_err(NotLasting)?;
     fault::point(what, "done");
     Ok(value)
 }

@@ -30,6 +30,9 @@ const SHARDS: usize = 64;
 const FEW: usize = 64;
 
 /// What a fleet's keys must be: hashed to find an instance, displayed and parsed where a person names one.
+///
+/// What a key is displayed as should parse to the same key, in later programs too: by one such key a saved file is known to
+/// hold keys of this type. Where it does not when the file is saved, the type is not looked at when it is restored.
 pub trait Key: Hash + Eq + Clone + Send + Sync + Display + FromStr + Serialize + DeserializeOwned + 'static {}
 
 impl<K> Key for K where K: Hash + Eq + Clone + Send + Sync + Display + FromStr + Serialize + DeserializeOwned + 'static {}

@@ -12,6 +12,7 @@
 //!
 //! Integers are little-endian; the checksum is XXH3 of 64 bits (<https://xxhash.com>).
 
+use std::fmt;
 use std::io::{ErrorKind, Read};
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,17 @@ pub enum Holds {
     Fleet,
     /// What of a switch survives a restart.
     Switch,
+}
+
+impl fmt::Display for Holds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::State => "a state",
+            Self::Input => "an input",
+            Self::Fleet => "the instances of a fleet",
+            Self::Switch => "the record of a switch",
+        })
+    }
 }
 
 /// What is known of framed bytes before their body is looked at.
@@ -69,7 +81,7 @@ pub enum SnapshotError {
         known: u16,
     },
     /// It holds something else.
-    #[error("the snapshot holds a {found:?}, not a {expected:?}")]
+    #[error("this holds {found}, not {expected}")]
     Holds {
         /// What it holds.
         found: Holds,
@@ -91,6 +103,14 @@ pub enum SnapshotError {
         found: String,
         /// The machine that was to read it.
         expected: String,
+    },
+    /// Its keys are of another type.
+    #[error("its keys are not of type `{expected}`: `{key}` is encoded otherwise")]
+    OtherKeys {
+        /// One of them, as text.
+        key: String,
+        /// The type that they were to have, as the compiler calls it.
+        expected: &'static str,
     },
     /// Its version is not one of this machine's, or its code is gone.
     #[error("{0}")]

@@ -72,7 +72,8 @@ impl<M: Machine> Switch<M> {
     /// probation undoes it, and [`Fleet::restore`] brings saved states down by the declared way, or from the file kept since
     /// before the upgrade. The outcome of kind [`Kind::Start`](crate::Kind::Start) says what was undone.
     ///
-    /// What an outcome counts after its command has answered is in the file only from the next command on.
+    /// What an outcome counts after its command has answered is in the file only from the next command on. A switch that ends
+    /// writes nothing: its instances have gone before it, and the file would say so of all that were held back or not reached.
     ///
     /// Commands wait for the disk, on the calling thread. Beside the file stand `.lock`, which keeps other programs out, and
     /// for a moment `.new`.

@@ -14,6 +14,7 @@ mod control;
 mod error;
 mod fault;
 mod file;
+mod finite;
 mod fleet;
 mod frame;
 mod handle;

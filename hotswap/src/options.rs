@@ -102,7 +102,10 @@ impl UpgradeOptions {
 
     /// Rolls back by itself at the `n`th failure in probation: a step that panics, a step that returns `Err`, or
     /// `report_failure`. 0 counts as 1. It flips where the failure is and does not sweep: a `Sweeper`, the next waiting
-    /// command or a step brings the instances along. Where there is no way back and nothing is kept, they are held back.
+    /// command or a step brings the instances along.
+    ///
+    /// The upgrade is refused where no way back is declared and no states are kept ([`keep_previous`](Self::keep_previous)), or
+    /// where the way back loses something that was not accepted.
     #[must_use]
     pub fn rollback_after(mut self, n: u64) -> Self {
         self.rollback_after = Some(n.max(1));

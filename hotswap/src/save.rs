@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::blocks::{Mark, Reader, Record, Records, Unsavable, Writer};
 use crate::error::Loss;
 use crate::fault;
-use crate::file::{self, beside};
+use crate::file::{self, NotLasting, beside};
 use crate::fleet::{Fleet, Key};
 use crate::frame::{Holds, ReadError, SnapshotError};
 use crate::machine::Machine;
@@ -65,7 +65,7 @@ pub struct Progress {
     pub of: u64,
 }
 
-/// Why nothing was saved. The file is as it was before.
+/// Why nothing was saved. The file is as it was before; [`NotLasting`](SaveError::NotLasting) alone is another matter.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
@@ -77,11 +77,29 @@ pub enum SaveError {
         /// Why.
         source: io::Error,
     },
+    /// Everything was saved, and the file is the new one. But its folder could not be synced: after a power cut the file may
+    /// be the old one again. Save again, and do not yet part with what would be missed then.
+    #[error("{path} was saved, but may not outlast a power cut, for its folder cannot be synced: {source}")]
+    NotLasting {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Someone else is saving to this file.
     #[error("{path} is being saved already")]
     Busy {
         /// The file.
         path: PathBuf,
+    },
+    /// The file is not of such a fleet: it is a switch's store, or another machine's, or has keys of another type. It is not
+    /// replaced unasked; save elsewhere, or remove it first.
+    #[error("{path} is not replaced: {error}")]
+    Occupied {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        error: SnapshotError,
     },
     /// A state cannot be encoded, or not be read back from what it is encoded to.
     #[error("the state of `{who}` cannot be saved: {reason}")]
@@ -140,7 +158,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     ///
     /// # Errors
     ///
-    /// When the file cannot be written, or a state not be encoded and read back. The file is as it was then.
+    /// When the file cannot be written, is the store of a switch or of another kind of fleet, or a state cannot be encoded and read
+    /// back. The file is as it was then. One error is of a file that was saved: [`SaveError::NotLasting`].
     ///
     /// # Examples
     ///
@@ -195,8 +214,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or is damaged, another machine's, or of a version or shape that this program does not
-    /// have. The fleet is as it was then. Keys must be of the type that they were saved with: their bytes do not say it.
+    /// When the file cannot be read, or is damaged, another machine's, of keys of another type, or of a version or shape that
+    /// this program does not have. The fleet is as it was then.
     pub fn restore(&self, path: impl AsRef<Path>) -> Result<Restored, RestoreError> {
         self.restore_from(path.as_ref(), &mut |_| {})
     }
@@ -246,13 +265,14 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         };
         let path = &file::real(path)?;
         let _locked = file::lock(path)?;
+        replaceable::<M, K>(path)?;
         let steady = || mark.store.is_none() || shared.core.epoch() == release.epoch;
         let saved = file::replace(
             path,
             "save",
             |to| {
                 let header = snapshot::header_of::<M>(Holds::Fleet, Postcard::NAME, release.version);
-                let mut writer = Writer::new(to, &header, &mark)?;
+                let mut writer = Writer::new(to, &header, mark.clone())?;
                 let saved = self.write(&mut writer, paused, tell)?;
                 if steady() { Ok(saved) } else { Err(Failed::Save(SaveError::Unsteady)) }
             },
@@ -287,7 +307,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             records.check::<M, K>()?;
             if records.full() || !more {
                 saved.instances += u64::from(records.count);
-                records.write(writer)?;
+                records.write::<K>(writer)?;
                 fault::point("save", "block");
                 tell(Progress { done: saved.instances, of: of.max(saved.instances) });
             }
@@ -313,7 +333,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let release = shared.core.release();
         let ours = shared.store.as_ref().map(Store::id);
         let path = &file::real(path)?;
-        let mut file = Reader::<M>::open(path)?;
+        let mut file = Reader::<M>::open::<K>(path)?;
         let low = file.mark.low(ours, &release);
         let no_way = |version| low != u32::MAX && shared.line.edges_by(version, low, release.version).is_err();
 
@@ -326,7 +346,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
                 stranded.insert(key);
             }
         }
-        let mut before = if stranded.is_empty() { None } else { Reader::<M>::open_if_there(&beside(path, BEFORE))? };
+        let mut before =
+            if stranded.is_empty() { None } else { Reader::<M>::open_if_there::<K>(&beside(path, BEFORE))? };
         if let Some(before) = &mut before {
             while let Some(Record { key, state, .. }) = before.next::<K>()? {
                 drop_contained((key, state));
@@ -398,7 +419,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             return Ok(());
         }
         let keeps = || {
-            let mut old = Reader::<M>::open(path)?;
+            let mut old = Reader::<M>::open::<K>(path)?;
             if (old.mark.store, old.mark.probation) == (mark.store, mark.probation) {
                 return Ok(false);
             }
@@ -424,6 +445,19 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     }
 }
 
+/// Refuses to replace what this machine's fleets did not write, as far as it is hotswap's: an operator's slip must not cost a
+/// store. A file that is damaged tells nothing, and may be mended by a save.
+fn replaceable<M: Machine, K: Key>(path: &Path) -> Result<(), Failed> {
+    use SnapshotError::{Holds, OtherKeys, WrongMachine};
+    match Reader::<M>::open::<K>(path) {
+        Err(ReadError::Snapshot(error @ (Holds { .. } | WrongMachine { .. } | OtherKeys { .. }))) => {
+            Err(Failed::Save(SaveError::Occupied { path: path.to_owned(), error }))
+        }
+        Err(ReadError::Io(error)) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// The lowest version that a record must pass, at a release.
 type Low<'a> = dyn Fn(&Release) -> u32 + 'a;
 
@@ -444,12 +478,19 @@ const SINCE: &str = "work done since the upgrade";
 /// Why a save stopped, before it is said of which file.
 enum Failed {
     Io(io::Error),
+    NotLasting(io::Error),
     Save(SaveError),
 }
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl From<NotLasting> for Failed {
+    fn from(NotLasting(error): NotLasting) -> Self {
+        Self::NotLasting(error)
     }
 }
 
@@ -472,6 +513,7 @@ impl Failed {
             Self::Save(error) => error,
             Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock => SaveError::Busy { path },
             Self::Io(source) => SaveError::Io { path, source },
+            Self::NotLasting(source) => SaveError::NotLasting { path, source },
         }
     }
 }

@@ -120,6 +120,7 @@ impl<M: Machine> Slot<M> {
             let count = slot.count(home.place());
             if shared.core.ledger.enter(count) {
                 if let Err(Stuck { reason, lost }) = travelled {
+                    let reason = if low < from { burdened(reason, low, &release) } else { reason };
                     let aside = home.aside_mut();
                     aside.reason = Some(reason.as_str().into());
                     aside.debt = (low < from).then_some(Debt { low, since: release.epoch });
@@ -406,14 +407,16 @@ impl<M: Machine> Slot<M> {
         let owed = self.lowest_owed(home, release);
         // only a rollback leaves something behind that must not come up again
         let in_debt = release.rolled_back > epoch_of(before.stamp) || Self::debt(home, release).is_some();
+        let mut reason = stuck.reason.clone();
         if in_debt && owed < before.version {
             home.aside_mut().debt = Some(Debt { low: owed, since: release.epoch });
+            reason = burdened(reason, owed, release);
         }
         self.stamp = release.epoch | HELD | if stuck.lost { POISONED } else { 0 };
         let count = self.count(home.place());
         shared.core.ledger.shift(before, count);
-        home.aside_mut().reason = Some(stuck.reason.as_str().into());
-        tell_held(shared, home, count, &stuck.reason, stuck.lost);
+        home.aside_mut().reason = Some(reason.as_str().into());
+        tell_held(shared, home, count, &reason, stuck.lost);
     }
 
     fn poison(&mut self, shared: &Shared<M>, home: &mut dyn Home) {
@@ -494,6 +497,15 @@ impl<H: Home + ?Sized> Home for &mut H {
     fn clear_aside(&mut self) {
         (**self).clear_aside();
     }
+}
+
+/// Why an instance that must pass version `low` stays: when it is to go up again, that a migration down is missing or
+/// failed is only half of it.
+fn burdened(reason: String, low: u32, release: &Release) -> String {
+    if release.version <= low {
+        return reason;
+    }
+    format!("it carries what going back to version {low} could not undo: {reason}")
 }
 
 /// The instance's name, whatever the user's `Display` does.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::finite;
 use crate::frame::{self, exactly};
 pub use crate::frame::{Header, Holds, SnapshotError};
 use crate::machine::{Machine, NameOf, known};
@@ -31,6 +32,10 @@ pub trait Codec {
 }
 
 /// The default codec: [postcard](https://postcard.jamesmunns.com/wire-format).
+///
+/// A list whose elements take no bytes, such as a `Vec<()>`, is read as often as its length says, and nothing in the input
+/// bounds that: forged bytes can keep the reader busy for ever. Have no such list in a state, or read only what only
+/// those could write who may.
 #[derive(Debug, Clone, Copy)]
 pub struct Postcard;
 
@@ -46,8 +51,8 @@ impl Codec for Postcard {
     }
 }
 
-/// JSON, to look at. It has no infinities and nothing that is not a number: a state with such a float is encoded, and cannot
-/// be decoded.
+/// JSON, to look at. It has no infinities and nothing that is not a number: a state with such a float is refused, and the
+/// refusal names its field. Where one `Option` stands in another, or around `()`, `Some` of nothing reads back as `None`.
 #[derive(Debug, Clone, Copy)]
 pub struct Json;
 
@@ -55,6 +60,7 @@ impl Codec for Json {
     const NAME: &'static str = "json";
 
     fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
+        finite::check(value)?;
         serde_json::to_vec(value).map_err(|error| error.to_string())
     }
 

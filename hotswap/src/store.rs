@@ -130,7 +130,7 @@ impl Store {
         Record { store: self.id, label: label.to_owned(), release, commands }
     }
 
-    /// Replaces what the file says; on an error it says what it said before.
+    /// Replaces what the file says; on an error it says what it said before, or what it was to say may not last.
     pub(crate) fn write<M: Machine>(&self, record: &Record) -> io::Result<()> {
         let body = Json::encode(record).map_err(io::Error::other)?;
         let header = snapshot::header_of::<M>(Holds::Switch, Json::NAME, record.release.permanent);

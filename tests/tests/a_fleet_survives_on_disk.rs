@@ -9,6 +9,7 @@ use std::thread;
 use hotswap::snapshot::SnapshotError;
 use hotswap::{Progress, RestoreError, SaveError};
 use hotswap_tests::folder::Folder;
+use hotswap_tests::marks;
 use hotswap_tests::tally::{self, Add, AnyState, Boom, Get, Mood, Prepare, Switch, V1, V2};
 
 fn switch(at: u32) -> Switch {
@@ -220,6 +221,82 @@ fn scenario_35_a_damaged_file_changes_nothing() {
     assert_eq!(refused(b"something else"), SnapshotError::NotOurs);
     let missing = present.restore(folder.path("missing")).expect_err("there is none");
     assert!(matches!(missing, RestoreError::Io { .. }));
+}
+
+#[test]
+fn a_file_of_another_machine_is_not_replaced_and_a_damaged_one_is() {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let strange = marks::Switch::builder().starting_at(1).build().expect("one to run").fleet::<u64>();
+    strange.save(&path).expect("a writable folder");
+    let before = fs::read(&path).expect("there");
+    let fleet = fleet(1);
+    let refused = fleet.save(&path).expect_err("another machine's");
+    assert!(matches!(refused, SaveError::Occupied { error: SnapshotError::WrongMachine { .. }, .. }), "{refused:?}");
+    assert_eq!(fs::read(&path).expect("there"), before);
+    for damaged in [&before[..20], b"", b"something else"] {
+        fs::write(&path, damaged).expect("a writable folder");
+        fleet.save(&path).expect("it holds nothing of hotswap's to be lost");
+    }
+}
+
+/// Saves instances under these keys, and says why a fleet of keys `L` cannot have them.
+fn refused<K: hotswap::Key, L: hotswap::Key>(keys: impl IntoIterator<Item = K>) -> Option<SnapshotError> {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let fleet = switch(1).fleet::<K>();
+    for key in keys {
+        fleet.insert(key, V1::default()).expect("enters");
+    }
+    fleet.save(&path).expect("a writable folder");
+    let before = fs::read(&path).expect("there");
+    let other = switch(1).fleet::<L>();
+    let refused = other.restore(&path).err().map(|error| named(&error).clone());
+    assert_eq!(other.len(), if refused.is_some() { 0 } else { fleet.len() });
+    match other.save(&path) {
+        Err(SaveError::Occupied { error, .. }) => assert_eq!(Some(error), refused),
+        saved => assert_eq!((saved.expect("of such keys").instances, refused.is_none()), (fleet.len() as u64, true)),
+    }
+    assert!(refused.is_none() || fs::read(&path).expect("there") == before);
+    refused
+}
+
+#[test]
+fn keys_of_another_type_are_refused() {
+    let other = |key: &str, expected| Some(SnapshotError::OtherKeys { key: key.to_owned(), expected });
+    assert_eq!(refused::<u64, i64>([0, 5]), other("5", "i64"));
+    assert_eq!(refused::<i64, u64>([0, -1]), other("-1", "u64"));
+    assert_eq!(refused::<u64, String>([7]), other("7", "alloc::string::String"));
+    assert_eq!(refused::<String, u64>(["".into(), "17".into()]), other("17", "u64"));
+    assert_eq!(refused::<u8, u16>([200]), other("200", "u16"));
+    assert_eq!(refused::<u64, u32>([1 << 40]), other("1099511627776", "u32"));
+    // what is encoded in the same way is the same key
+    assert_eq!(refused::<u32, u64>([0, 1 << 20]), None);
+    assert_eq!(refused::<String, Name>(["a".into()]), None);
+    assert_eq!(refused::<u64, String>([]), None);
+}
+
+/// A name that is a type of its own, and whose text is not to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+struct Name(String);
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for Name {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "secret" { Err("not for people") } else { Ok(Self(text.to_owned())) }
+    }
+}
+
+#[test]
+fn keys_that_do_not_read_their_own_text_are_not_held_to_it() {
+    assert_eq!(refused::<Name, Name>([Name("secret".into())]), None);
 }
 
 #[test]

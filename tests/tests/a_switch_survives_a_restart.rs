@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hotswap::snapshot::SnapshotError;
-use hotswap::{AdminError, Kind, Loss, OpenError, Phase, RollbackOptions, UpgradeOptions, VersionError};
+use hotswap::{AdminError, Kind, Loss, OpenError, Phase, RollbackOptions, SaveError, UpgradeOptions, VersionError};
 use hotswap_tests::folder::Folder;
 use hotswap_tests::marks;
 use hotswap_tests::tally::{self, Add, Get, Mood, Prepare, Switch, V1};
@@ -491,7 +491,58 @@ fn no_fleet_is_saved_over_a_store_that_is_open() {
     let switch = named(&path, "guarded");
     let fleet: tally::Fleet<u64> = switch.fleet();
     let refused = fleet.save(&path).expect_err("it is the store's");
-    assert!(matches!(refused, hotswap::SaveError::Busy { .. }), "{refused:?}");
+    assert!(matches!(refused, SaveError::Busy { .. }), "{refused:?}");
     drop((fleet, switch));
     Switch::open(&path).expect("whole as before");
+}
+
+#[test]
+fn no_fleet_is_saved_over_a_store_that_is_closed() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    drop(named(&path, "closed"));
+    let before = fs::read(&path).expect("there");
+    let fleet = Switch::builder().starting_at(1).build().expect("one to run").fleet::<u64>();
+    let stranger = marks::Switch::builder().starting_at(1).build().expect("one to run").fleet::<u64>();
+    for refused in [fleet.save(&path), fleet.save_paused(&path), stranger.save(&path)] {
+        let refused = refused.expect_err("a store");
+        assert!(matches!(refused, SaveError::Occupied { .. }), "{refused:?}");
+        assert_eq!(fs::read(&path).expect("there"), before);
+    }
+    let said = fleet.save(&path).expect_err("a store").to_string();
+    assert!(said.ends_with("this holds the record of a switch, not the instances of a fleet"), "{said}");
+    drop(Switch::open(&path).expect("its own store"));
+}
+
+#[test]
+fn no_store_is_opened_where_a_fleet_was_saved() {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let fleet = Switch::builder().starting_at(1).build().expect("one to run").fleet::<u64>();
+    fleet.save(&path).expect("a writable folder");
+    let before = fs::read(&path).expect("there");
+    let refused = Switch::open(&path).expect_err("a fleet's");
+    assert!(matches!(refused, OpenError::Snapshot { error: SnapshotError::Holds { .. }, .. }), "{refused:?}");
+    let said = refused.to_string();
+    assert!(said.ends_with("this holds the instances of a fleet, not the record of a switch"), "{said}");
+    assert_eq!(fs::read(&path).expect("there"), before);
+}
+
+#[test]
+fn a_switch_that_ends_leaves_its_outcomes_as_they_were() {
+    let folder = Folder::new();
+    let path = folder.path("switch");
+    let switch = named(&path, "ended");
+    let admin = switch.admin();
+    admin.upgrade(2, "").expect("not refused");
+    admin.commit().expect("in probation");
+    let cell = switch.cell(tally::V2 { mood: Mood::Unwilling, ..tally::V2::default() }).expect("enters");
+    let owned = switch.instance(tally::V2::default()).expect("enters");
+    let upgraded = admin.upgrade(3, "").expect("not refused");
+    assert_eq!((upgraded.live, upgraded.held_back, upgraded.not_reached), (2, 1, 1));
+    drop((cell, owned));
+    assert_eq!(admin.outcome(&upgraded.id).expect("the newest").gone, 2);
+    drop((admin, switch));
+    let told = Switch::open(&path).expect("its own store").admin().outcome(&upgraded.id).expect("kept");
+    assert_eq!((told.live, told.held_back, told.not_reached, told.gone), (2, 1, 1, 0));
 }

@@ -94,6 +94,8 @@ fn process() {
     match role.as_str() {
         "live" => child::live(&folder, seed),
         "report" => child::report(&folder),
+        "save that may not last" => child::save_that_may_not_last(&folder),
+        "commit that may not last" => child::commit_that_may_not_last(&folder),
         _ => panic!("no role {role}"),
     }
 }
@@ -167,6 +169,27 @@ fn kill_at(points: &[&str]) {
             days.live_and_die(seed, time % 3);
         }
     }
+}
+
+/// A process that lives to its end, on a disk that fails.
+fn live_with(role: &str, folder: &Folder, fault: (&str, u64)) {
+    let died = Process::start(role, &folder.path(""), 0, Some(fault)).kill_at_its_point();
+    assert!(!died, "it is no point to be killed at");
+}
+
+#[test]
+fn a_save_whose_folder_cannot_be_synced_stands_and_says_that_it_may_not_last() {
+    live_with("save that may not last", &Folder::in_memory(), ("save: syncing the folder", 1));
+}
+
+#[test]
+fn a_commit_whose_folder_cannot_be_synced_is_refused_and_forgotten() {
+    let folder = Folder::in_memory();
+    // opening writes the store once, the upgrade three times
+    live_with("commit that may not last", &folder, ("store: syncing the folder", 4));
+    let process = Process::start("report", &folder.path(""), 0, None);
+    let report: Report = serde_json::from_str(&process.says("report: ").expect("it comes up")).expect("a report");
+    assert_eq!((report.version, report.permanent), (1, 1));
 }
 
 #[test]

@@ -167,6 +167,44 @@ fn a_threshold_whose_way_back_would_lose_needs_consent_at_the_upgrade() {
 }
 
 #[test]
+fn a_threshold_without_a_way_back_is_refused_at_the_upgrade() {
+    let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
+    let cell = switch.cell(marks::V1 { marks: vec![1] }).expect("enters");
+    let admin = switch.admin();
+    let alone = UpgradeOptions::default().accept_loss(true).rollback_after(1);
+    let kept = alone.clone().keep_previous(true);
+    let refused = |to, options, from| {
+        let refused = admin.upgrade_with(to, "", options).expect_err("nobody could go back");
+        let AdminError::NoWayBack { from: found, to: 1, missing } = &refused else { panic!("{refused:?}") };
+        assert_eq!((*found, missing.ends_with(" to version 1")), (from, from == 2), "{refused}");
+        assert!(refused.to_string().contains("`keep_previous`"), "{refused}");
+    };
+    refused(2, &alone, 2);
+    refused(3, &alone, 3);
+
+    // where it was not kept when it left version 1, it is too late
+    admin.upgrade(2, "").expect("not refused");
+    refused(3, &kept, 2);
+    admin.commit().expect("in probation");
+    admin.upgrade_with(3, "", &kept).expect("what is kept leads back");
+    cell.step(Mark(3)).expect("taken");
+    admin.report_failure();
+    assert_eq!((cell.step(Marks).expect("taken"), cell.version()), (vec![1], Some(2)));
+}
+
+#[test]
+fn a_threshold_goes_back_by_what_was_kept_earlier_in_the_probation() {
+    let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
+    let cell = switch.cell(marks::V1 { marks: vec![1] }).expect("enters");
+    let admin = switch.admin();
+    admin.upgrade_with(2, "", &UpgradeOptions::default().keep_previous(true)).expect("not refused");
+    let options = UpgradeOptions::default().accept_loss(true).rollback_after(1);
+    admin.upgrade_with(3, "", &options).expect("what is kept leads back");
+    admin.report_failure();
+    assert_eq!((cell.step(Marks).expect("taken"), cell.version()), (vec![1], Some(1)));
+}
+
+#[test]
 fn scenario_46_a_rollback_supersedes_an_upgrade_that_nobody_has_swept() {
     let switch = tally(Version::V1);
     let fleet = switch.fleet::<u32>();
@@ -210,6 +248,34 @@ fn what_could_not_go_back_owes_it_until_a_commit_that_leaves_it() {
     assert_eq!((left.moved, left.held_back), (1, 0));
     assert_eq!(admin.upgrade(3, "").expect("not refused").moved, 1);
     assert_eq!(cell.step(Marks).expect("taken"), [1, 2]);
+}
+
+#[test]
+fn what_is_owed_is_said_with_what_helps() {
+    let switch = marks::Switch::builder().starting_at(1).build().expect("one to run");
+    let cell = switch.named_cell("left", marks::V1 { marks: vec![1] }).expect("enters");
+    let slept = switch.fleet::<u8>();
+    slept.insert(7, marks::V1::default()).expect("enters");
+    let admin = switch.admin();
+    let reasons = || admin.held_back().into_iter().map(|held| held.reason).collect::<Vec<_>>();
+    let why = "no migration from version 2 to version 1";
+    let carries = format!("it carries what going back to version 1 could not undo: {why}");
+    admin.upgrade(2, "").expect("not refused");
+    admin.rollback_with("", &RollbackOptions::default().wait(Wait::No)).expect("nothing is lost");
+    cell.step(Marks).expect("serves on");
+    assert_eq!(admin.held_back().first().map(|held| held.reason.as_str()), Some(why), "it is to go down");
+
+    let up = admin.upgrade(3, "").expect("not refused");
+    assert_eq!((up.held_back, up.held[0].reason.as_str()), (2, carries.as_str()));
+    assert_eq!(reasons(), [carries.as_str(), carries.as_str()], "one of them slept through the rollback");
+    let refused = admin.commit().expect_err("held back");
+    assert!(refused.to_string().contains("replace the state"), "{refused}");
+    assert_eq!(admin.retry().expect("not refused").held_back, 2, "it is no help");
+    for who in ["left", "7"] {
+        admin.replace_state(who, |_| Ok::<_, String>(marks::V1::default())).expect("replaced");
+    }
+    assert_eq!(admin.status().held_back, 0);
+    admin.commit().expect("nobody is held back");
 }
 
 #[test]

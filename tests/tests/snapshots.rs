@@ -98,6 +98,14 @@ proptest! {
     }
 
     #[test]
+    fn postcard_gives_every_number_back(double in any::<u64>(), single in any::<u32>()) {
+        let state = scale::V1(f64::from_bits(double), f32::from_bits(single));
+        let bytes = snapshot::encode::<scale::Machine>(&state.into()).expect("encodes");
+        let back = scale::V1::try_from(snapshot::decode::<scale::Machine>(&bytes, 1).expect("decodes")).expect("one");
+        prop_assert_eq!((back.0.to_bits(), back.1.to_bits()), (double, single));
+    }
+
+    #[test]
     fn no_damage_goes_unnoticed(state in state(), at in any::<prop::sample::Index>(), flip in 1..=u8::MAX, cut in any::<prop::sample::Index>()) {
         let bytes = snapshot::encode::<Machine>(&state).expect("encodes");
         let read = |bytes: &[u8]| snapshot::decode::<Machine>(bytes, version(&state));
@@ -202,4 +210,37 @@ fn a_codec_of_ones_own_is_known_by_its_name() {
     let unknown = |known: &str| Err(SnapshotError::Codec { found: "mirror".into(), known: known.into() });
     assert_eq!(snapshot::decode::<Machine>(&bytes, 1), unknown("`postcard` and `json`"));
     assert_eq!(snapshot::decode_by::<Machine, Json>(&bytes, 1), unknown("`json`"));
+}
+
+#[derive(serde::Serialize)]
+enum Reading {
+    Tuple(u8, f64),
+    Struct { tenths: f32 },
+    Newtype(Option<f64>),
+}
+
+#[derive(serde::Serialize)]
+struct Log {
+    title: &'static str,
+    readings: Vec<Reading>,
+    by_hour: std::collections::BTreeMap<u8, (f64, ())>,
+}
+
+#[test]
+fn json_refuses_a_float_that_it_has_no_form_for_wherever_it_is() {
+    let state = scale::V1(f64::NAN, 0.0).into();
+    let refused = snapshot::encode_by::<scale::Machine, Json>(&state).expect_err("it would be `null`");
+    assert_eq!(refused, SnapshotError::Unencodable("a float is NaN, for which JSON has no form".to_owned()));
+    assert!(snapshot::encode_by::<scale::Machine, Json>(&scale::V1(0.0, f32::NEG_INFINITY).into()).is_err());
+
+    let log = |reading, hour| Log { title: "", readings: vec![reading], by_hour: [(1, (hour, ()))].into() };
+    Json::encode(&log(Reading::Newtype(None), 1.5)).expect("no float, or a finite one");
+    let why = |log: &Log| Json::encode(log).expect_err("no form");
+    let inf = "a float is inf, for which JSON has no form";
+    assert_eq!(why(&log(Reading::Tuple(0, f64::INFINITY), 0.0)), format!("in `readings`: {inf}"));
+    let nested = format!("in `readings`: in `tenths`: {inf}");
+    assert_eq!(why(&log(Reading::Struct { tenths: f32::INFINITY }, 0.0)), nested);
+    let nested = format!("in `readings`: in `Newtype`: {inf}");
+    assert_eq!(why(&log(Reading::Newtype(Some(f64::INFINITY)), 0.0)), nested);
+    assert_eq!(why(&log(Reading::Newtype(None), f64::INFINITY)), format!("in `by_hour`: {inf}"));
 }

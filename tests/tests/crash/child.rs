@@ -6,7 +6,9 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use hotswap::{CommitOptions, Kind, Machine as _, Outcome, RollbackOptions, UpgradeOptions};
+use hotswap::{
+    AdminError, CommitOptions, Kind, Machine as _, Outcome, Phase, RollbackOptions, SaveError, UpgradeOptions,
+};
 use serde::{Deserialize, Serialize};
 
 use super::machine::marked::{self, Fleet, Mark, Marks, Switch, V1};
@@ -101,6 +103,28 @@ pub(crate) fn report(folder: &Path) {
         torn,
     };
     println!("report: {}", serde_json::to_string(&report).expect("encodes"));
+}
+
+/// Two saves: at the second, the folder cannot be synced any more.
+pub(crate) fn save_that_may_not_last(folder: &Path) {
+    let fleet = Switch::new().fleet::<u64>();
+    let file = folder.join("fleet");
+    fleet.insert(1, V1::default()).expect("enters");
+    fleet.save(&file).expect("a disk that works");
+    fleet.insert(2, V1::default()).expect("enters");
+    let told = fleet.save(&file).expect_err("it may not last");
+    assert!(matches!(told, SaveError::NotLasting { .. }), "{told:?}");
+    let again = Switch::new().fleet::<u64>();
+    assert_eq!(again.restore(&file).expect("whole").instances, 2);
+}
+
+/// An upgrade, and a commit whose record cannot be made to last.
+pub(crate) fn commit_that_may_not_last(folder: &Path) {
+    let (switch, _fleet) = open(folder);
+    switch.admin().upgrade(2, "").expect("a disk that works");
+    let refused = switch.admin().commit().expect_err("it may not last");
+    assert!(matches!(refused, AdminError::NotStored { .. }), "{refused:?}");
+    assert_eq!(switch.admin().status().phase, Phase::Probation);
 }
 
 fn open(folder: &Path) -> (Switch, Fleet<u64>) {
