@@ -175,11 +175,8 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
     if !borrows_briefly(reference, "step", name, diag) {
         return None;
     }
-    // a generic state has had its message, with or without its arguments here
-    let generic = parsed.scope.decl(&reference.elem).filter(|decl| !decl.generics.params.is_empty());
     if let Some(state) = link.state
         && !is_state(parsed, state, &reference.elem)
-        && generic.is_none_or(|decl| decl.ident != *state)
     {
         let given = show(&reference.elem);
         match parsed.states.iter().find(|other| is_state(parsed, &other.ident, &reference.elem)) {

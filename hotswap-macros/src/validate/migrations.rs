@@ -12,7 +12,7 @@ use super::inputs::{borrows_briefly, parameters, plain_function};
 use super::{is_state, turns};
 use crate::diag::Diag;
 use crate::model::{Arm, Body, Edge, Field, Fields, How, Plan, Source};
-use crate::parse::{Function, Marker, Parsed, Removed};
+use crate::parse::{Function, Marker, Parsed, Removed, quoted};
 use crate::scope::{FieldDecl, Kind, Scope, TypeDecl, VariantDecl, bare, is_primitive, show};
 
 /// A written migration, with its ends found.
@@ -302,7 +302,8 @@ struct Ends<'p> {
 fn ends<'p>(parsed: &'p Parsed, line: &'p Line<'p>, from: usize, to: usize) -> Option<Ends<'p>> {
     let decl = |index: usize| {
         let decl = line.links[index].state.and_then(|state| parsed.scope.named(state))?;
-        (!matches!(decl.kind, Kind::Alias(_) | Kind::Unseen("union"))).then_some(decl)
+        let reported = matches!(decl.kind, Kind::Alias(_) | Kind::Unseen("union")) || !decl.generics.params.is_empty();
+        (!reported).then_some(decl)
     };
     Some(Ends {
         parsed,
@@ -493,13 +494,23 @@ impl<'p> Ends<'p> {
             }
             let name = member_name(&removed.member);
             if self.removable(removed).is_none() {
-                let help = match &self.old.kind {
-                    Kind::Enum(variants) if removed.variant.is_none() => {
+                let help = match (&self.old.kind, &removed.variant) {
+                    (Kind::Enum(variants), None) => {
                         let has =
                             |variant: &&VariantDecl| variant.fields.iter().any(|field| field.member == removed.member);
                         let variant =
                             variants.iter().find(has).map_or("Variant".to_owned(), |has| has.ident.to_string());
                         format!("in an enum a field is named with its variant: `removes({variant}.{name})`")
+                    }
+                    (Kind::Enum(variants), Some(name)) => {
+                        let old = &self.old.ident;
+                        if let Some(variant) = variants.iter().find(|variant| variant.ident == *name) {
+                            let of = within(old, Some(name));
+                            format!("the fields of `{of}` are {}", names(variant.fields.iter()))
+                        } else {
+                            let known: Vec<String> = variants.iter().map(|variant| quoted(&variant.ident)).collect();
+                            format!("the variants of `{old}` are {}", known.join(", "))
+                        }
                     }
                     _ => format!("the fields of `{}` are {}", self.old.ident, names(fields_of(self.old).into_iter())),
                 };
