@@ -407,7 +407,6 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
         diag.extends_no_enum(&extends.of, new, show(&extends.of));
         return None;
     };
-    let before = diag.count();
     let cfg =
         |variant: &'p VariantDecl| Some((variant, variant.attrs.iter().find(|attr| attr.path().is_ident("cfg"))?));
     if let Some((variant, cfg)) = old_variants.iter().chain(new_variants).find_map(cfg) {
@@ -424,9 +423,6 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
         }
         let members: Vec<Member> = same.fields.iter().map(|field| field.member.clone()).collect();
         shared.push(Shared { variant: variant.ident.clone(), members });
-    }
-    if diag.count() > before {
-        return None;
     }
     let new_type: Type = syn::parse_quote!(#new);
     if scope.key(&extends.of) == scope.key(&new_type) {
@@ -558,14 +554,14 @@ impl Search<'_, '_> {
                 }
             }
         }
-        // ways of one hop, then of two, and so on; each leads to one that is already settled
+        // ways of one hop, then of two, and so on; each leads to one that is already settled, and not partially
         let mut settled: Vec<bool> = ways.iter().map(Option::is_some).collect();
         let mut total: Vec<bool> = settled.clone();
         loop {
             let mut layer: Vec<(usize, usize, usize)> = Vec::new();
             for (index, (_, draft)) in self.adapters.iter().enumerate().filter(|(_, (side, _))| *side == Side::Input) {
                 let (Some(from), Some(to)) = (self.find(&draft.from), self.find(&draft.to)) else { continue };
-                if settled[from] || dropped.contains(&from) || !settled[to] || !total[to] {
+                if settled[from] || dropped.contains(&from) || !total[to] {
                     continue;
                 }
                 if let Some((_, first, _)) = layer.iter().find(|(input, ..)| *input == from) {
@@ -744,12 +740,9 @@ impl Search<'_, '_> {
         self.adapters.iter().filter(|(side, draft)| *side == Side::Input && draft.from == known.key).find_map(
             |(_, first)| {
                 let next = self.find(&first.to)?;
-                match &self.known[next].input.ways[version] {
-                    Way::Adapt { adapter, .. } if self.adapters[*adapter].1.adapter.partial => {
-                        Some((&self.adapters[*adapter].1, first))
-                    }
-                    _ => None,
-                }
+                // were that adapter total, this input would be taken by both
+                let Way::Adapt { adapter, .. } = self.known[next].input.ways[version] else { return None };
+                Some((&self.adapters[adapter].1, first))
             },
         )
     }

@@ -255,7 +255,7 @@ fn nearest_pair(line: &Line<'_>, from: usize, to: usize) -> Option<(usize, usize
     let shares = |index: usize, state: usize| index == state || line.links[index].shares == Some(state);
     let (low, high) = (from.min(to), from.max(to));
     let previous = line.links[high].previous?;
-    (low != high && shares(previous, low)).then_some(if from < to { (previous, high) } else { (high, previous) })
+    (low != high && shares(previous, low)).then_some(if from == low { (previous, high) } else { (high, previous) })
 }
 
 /// Options of fields and variants of a type that nothing migrates into.
@@ -391,7 +391,7 @@ impl<'p> Ends<'p> {
         }
     }
 
-    /// Derives the way up, the way down, or both: one check, and nothing can be wrong with the plans.
+    /// Derives the way up, the way down, or both. If the one check found a mistake, nobody asks for the plans.
     fn derive(&self, up: bool, down: bool, diag: &mut Diag) -> (Option<Plan>, Option<Plan>) {
         if !up && !down {
             return (None, None);
@@ -405,16 +405,12 @@ impl<'p> Ends<'p> {
             }
             return (None, None);
         }
-        let before = diag.count();
         self.removed_exist(diag);
         let pairs = self.pairs(up, down, diag);
         for pair in &pairs {
             self.sources(pair, up, diag);
             self.ways(pair, up, down, diag);
             self.turns(pair, up, down, diag);
-        }
-        if diag.count() > before {
-            return (None, None);
         }
         (up.then(|| self.plan(&pairs, true)), down.then(|| self.plan(&pairs, false)))
     }
@@ -575,7 +571,6 @@ impl<'p> Ends<'p> {
                 ([], Some(Removed { member, value: None, .. })) if down => {
                     diag.removed_without_value(member, self.new_number, &name);
                 }
-                ([], _) => {}
                 _ if up && moved.len() > 1 => {
                     let [first, second] = [moved[0], moved[1]].map(|field| member_name(&field.member));
                     diag.moved_twice(moved[1].at(), &name, first, second);
