@@ -758,7 +758,7 @@ fn is_named(removed: &Removed, name: &Ident) -> bool {
 }
 
 /// A literal or a plain path: nothing of the user's runs when it is evaluated.
-fn is_pure(value: &Expr) -> bool {
+pub(super) fn is_pure(value: &Expr) -> bool {
     match value {
         Expr::Lit(_) | Expr::Path(_) => true,
         Expr::Unary(unary) => {
