@@ -3,6 +3,7 @@
 use hotswap::machine;
 
 pub type Wide = u64;
+pub type Lent<'a> = &'a u64;
 
 fn halved(number: &Wide) -> u32 {
     u32::try_from(*number / 2).unwrap_or_default()
@@ -12,7 +13,7 @@ fn halved(number: &Wide) -> u32 {
 pub mod turns {
     use serde::{Deserialize, Serialize};
 
-    use super::{Wide, halved};
+    use super::{Lent, Wide, halved};
 
     type Number = u64;
     type Borrowed<'a> = &'a Number;
@@ -79,7 +80,7 @@ pub mod turns {
     const fn sum(array: &[u8; 2 * 2]) -> u64 {
         array[0] as u64 + array[3] as u64
     }
-    fn spread(_: &Wide) -> [u8; 4] {
+    fn spread(_: Lent<'_>) -> [u8; 4] {
         [0; 4]
     }
 }
