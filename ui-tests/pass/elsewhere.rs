@@ -1,4 +1,5 @@
-//! States taken in with `use`, a unit and a tuple state, `cfg` on versions, a moving migration, `migrate(from, to)`.
+//! States taken in with `use` or named from the root of the crate, a unit and a tuple state, a type called like a local,
+//! `cfg` on versions, a moving migration, `migrate(from, to)`.
 
 use hotswap::machine;
 
@@ -19,6 +20,12 @@ pub mod counter {
     #[derive(Debug, Clone, Serialize, Deserialize)]
     pub struct Tick;
 
+    // no pattern means this one, for it has named fields
+    #[allow(non_camel_case_types)]
+    pub struct state {
+        pub count: i64,
+    }
+
     #[machine(version = 1)]
     pub fn tick(state: &mut super::v1::Counter, _: Tick) -> Result<(), String> {
         state.count += 1;
@@ -30,7 +37,7 @@ pub mod counter {
     pub struct V2(pub i64);
 
     #[machine(version = 2)]
-    pub fn tick_v2(V2(count): &mut V2, _: Tick) -> Result<(), String> {
+    pub fn tick_v2(V2(count): &mut crate::counter::V2, _: Tick) -> Result<(), String> {
         *count += 1;
         Ok(())
     }

@@ -3,6 +3,7 @@
 use hotswap::machine;
 
 pub type Wide = u64;
+pub type Lent<'a> = &'a u64;
 
 fn halved(number: &Wide) -> u32 {
     u32::try_from(*number / 2).unwrap_or_default()
@@ -12,7 +13,7 @@ fn halved(number: &Wide) -> u32 {
 pub mod turns {
     use serde::{Deserialize, Serialize};
 
-    use super::{Wide, halved};
+    use super::{Lent, Wide, halved};
 
     type Number = u64;
     type Borrowed<'a> = &'a Number;
@@ -29,6 +30,7 @@ pub mod turns {
         pub pair: (u8, u64),
         pub number: u64,
         pub array: [u8; 4],
+        pub kept: Box<u64>,
     }
     #[machine(version = 1)]
     pub fn tick(_: &mut V1, _: Tick) {}
@@ -48,6 +50,8 @@ pub mod turns {
         pub number: u32,
         #[machine(with = sum, back = spread)]
         pub array: Wide,
+        #[machine(with = taken, back = boxed_again)]
+        pub kept: u32,
     }
     #[machine(version = 2)]
     pub fn tick_2(_: &mut V2, _: Tick) {}
@@ -67,6 +71,12 @@ pub mod turns {
     fn boxed(text: &str) -> Box<Number> {
         Box::new(text.parse().unwrap_or_default())
     }
+    fn taken(kept: &u64) -> u32 {
+        u32::try_from(*kept).unwrap_or_default()
+    }
+    fn boxed_again(kept: &u32) -> Box<u64> {
+        Box::new(u64::from(*kept))
+    }
     fn first<'a>(pair: &'a (u8, Number)) -> u8 {
         pair.0
     }
@@ -79,7 +89,7 @@ pub mod turns {
     const fn sum(array: &[u8; 2 * 2]) -> u64 {
         array[0] as u64 + array[3] as u64
     }
-    fn spread(_: &Wide) -> [u8; 4] {
+    fn spread(_: Lent<'_>) -> [u8; 4] {
         [0; 4]
     }
 }
@@ -88,7 +98,7 @@ fn main() {
     use turns::{Cell, Tick, V1, Version};
 
     let (name, bytes, boxed) = ("name".into(), vec![1, 2], Box::new(3));
-    let cell = Cell::new(V1 { name, bytes, boxed, pair: (4, 5), number: 6, array: [7; 4] });
+    let cell = Cell::new(V1 { name, bytes, boxed, pair: (4, 5), number: 6, array: [7; 4], kept: Box::new(8) });
     cell.admin().upgrade(Version::V2, "all of it is turned").expect("it goes up");
     assert!(cell.step(Tick).is_ok());
 }

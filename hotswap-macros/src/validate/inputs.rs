@@ -175,11 +175,8 @@ fn step<'p>(parsed: &Parsed, link: &Link<'_>, function: &'p Function, diag: &mut
     if !borrows_briefly(reference, "step", name, diag) {
         return None;
     }
-    // a generic state has had its message, with or without its arguments here
-    let generic = parsed.scope.decl(&reference.elem).filter(|decl| !decl.generics.params.is_empty());
     if let Some(state) = link.state
         && !is_state(parsed, state, &reference.elem)
-        && generic.is_none_or(|decl| decl.ident != *state)
     {
         let given = show(&reference.elem);
         match parsed.states.iter().find(|other| is_state(parsed, &other.ident, &reference.elem)) {
@@ -410,7 +407,6 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
         diag.extends_no_enum(&extends.of, new, show(&extends.of));
         return None;
     };
-    let before = diag.count();
     let cfg =
         |variant: &'p VariantDecl| Some((variant, variant.attrs.iter().find(|attr| attr.path().is_ident("cfg"))?));
     if let Some((variant, cfg)) = old_variants.iter().chain(new_variants).find_map(cfg) {
@@ -427,9 +423,6 @@ fn extended<'p>(parsed: &'p Parsed, extends: &'p Extends, diag: &mut Diag) -> Op
         }
         let members: Vec<Member> = same.fields.iter().map(|field| field.member.clone()).collect();
         shared.push(Shared { variant: variant.ident.clone(), members });
-    }
-    if diag.count() > before {
-        return None;
     }
     let new_type: Type = syn::parse_quote!(#new);
     if scope.key(&extends.of) == scope.key(&new_type) {
@@ -561,14 +554,14 @@ impl Search<'_, '_> {
                 }
             }
         }
-        // ways of one hop, then of two, and so on; each leads to one that is already settled
+        // ways of one hop, then of two, and so on; each leads to one that is already settled, and not partially
         let mut settled: Vec<bool> = ways.iter().map(Option::is_some).collect();
         let mut total: Vec<bool> = settled.clone();
         loop {
             let mut layer: Vec<(usize, usize, usize)> = Vec::new();
             for (index, (_, draft)) in self.adapters.iter().enumerate().filter(|(_, (side, _))| *side == Side::Input) {
                 let (Some(from), Some(to)) = (self.find(&draft.from), self.find(&draft.to)) else { continue };
-                if settled[from] || dropped.contains(&from) || !settled[to] || !total[to] {
+                if settled[from] || dropped.contains(&from) || !total[to] {
                     continue;
                 }
                 if let Some((_, first, _)) = layer.iter().find(|(input, ..)| *input == from) {
@@ -747,12 +740,9 @@ impl Search<'_, '_> {
         self.adapters.iter().filter(|(side, draft)| *side == Side::Input && draft.from == known.key).find_map(
             |(_, first)| {
                 let next = self.find(&first.to)?;
-                match &self.known[next].input.ways[version] {
-                    Way::Adapt { adapter, .. } if self.adapters[*adapter].1.adapter.partial => {
-                        Some((&self.adapters[*adapter].1, first))
-                    }
-                    _ => None,
-                }
+                // were that adapter total, this input would be taken by both
+                let Way::Adapt { adapter, .. } = self.known[next].input.ways[version] else { return None };
+                Some((&self.adapters[adapter].1, first))
             },
         )
     }

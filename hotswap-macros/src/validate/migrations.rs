@@ -12,7 +12,7 @@ use super::inputs::{borrows_briefly, parameters, plain_function};
 use super::{is_state, turns};
 use crate::diag::Diag;
 use crate::model::{Arm, Body, Edge, Field, Fields, How, Plan, Source};
-use crate::parse::{Function, Marker, Parsed, Removed};
+use crate::parse::{Function, Marker, Parsed, Removed, quoted};
 use crate::scope::{FieldDecl, Kind, Scope, TypeDecl, VariantDecl, bare, is_primitive, show};
 
 /// A written migration, with its ends found.
@@ -255,7 +255,7 @@ fn nearest_pair(line: &Line<'_>, from: usize, to: usize) -> Option<(usize, usize
     let shares = |index: usize, state: usize| index == state || line.links[index].shares == Some(state);
     let (low, high) = (from.min(to), from.max(to));
     let previous = line.links[high].previous?;
-    (low != high && shares(previous, low)).then_some(if from < to { (previous, high) } else { (high, previous) })
+    (low != high && shares(previous, low)).then_some(if from == low { (previous, high) } else { (high, previous) })
 }
 
 /// Options of fields and variants of a type that nothing migrates into.
@@ -302,7 +302,8 @@ struct Ends<'p> {
 fn ends<'p>(parsed: &'p Parsed, line: &'p Line<'p>, from: usize, to: usize) -> Option<Ends<'p>> {
     let decl = |index: usize| {
         let decl = line.links[index].state.and_then(|state| parsed.scope.named(state))?;
-        (!matches!(decl.kind, Kind::Alias(_) | Kind::Unseen("union"))).then_some(decl)
+        let reported = matches!(decl.kind, Kind::Alias(_) | Kind::Unseen("union")) || !decl.generics.params.is_empty();
+        (!reported).then_some(decl)
     };
     Some(Ends {
         parsed,
@@ -390,7 +391,7 @@ impl<'p> Ends<'p> {
         }
     }
 
-    /// Derives the way up, the way down, or both: one check, and nothing can be wrong with the plans.
+    /// Derives the way up, the way down, or both. If the one check found a mistake, nobody asks for the plans.
     fn derive(&self, up: bool, down: bool, diag: &mut Diag) -> (Option<Plan>, Option<Plan>) {
         if !up && !down {
             return (None, None);
@@ -404,16 +405,12 @@ impl<'p> Ends<'p> {
             }
             return (None, None);
         }
-        let before = diag.count();
         self.removed_exist(diag);
         let pairs = self.pairs(up, down, diag);
         for pair in &pairs {
             self.sources(pair, up, diag);
             self.ways(pair, up, down, diag);
             self.turns(pair, up, down, diag);
-        }
-        if diag.count() > before {
-            return (None, None);
         }
         (up.then(|| self.plan(&pairs, true)), down.then(|| self.plan(&pairs, false)))
     }
@@ -493,13 +490,23 @@ impl<'p> Ends<'p> {
             }
             let name = member_name(&removed.member);
             if self.removable(removed).is_none() {
-                let help = match &self.old.kind {
-                    Kind::Enum(variants) if removed.variant.is_none() => {
+                let help = match (&self.old.kind, &removed.variant) {
+                    (Kind::Enum(variants), None) => {
                         let has =
                             |variant: &&VariantDecl| variant.fields.iter().any(|field| field.member == removed.member);
                         let variant =
                             variants.iter().find(has).map_or("Variant".to_owned(), |has| has.ident.to_string());
                         format!("in an enum a field is named with its variant: `removes({variant}.{name})`")
+                    }
+                    (Kind::Enum(variants), Some(name)) => {
+                        let old = &self.old.ident;
+                        if let Some(variant) = variants.iter().find(|variant| variant.ident == *name) {
+                            let of = within(old, Some(name));
+                            format!("the fields of `{of}` are {}", names(variant.fields.iter()))
+                        } else {
+                            let known: Vec<String> = variants.iter().map(|variant| quoted(&variant.ident)).collect();
+                            format!("the variants of `{old}` are {}", known.join(", "))
+                        }
                     }
                     _ => format!("the fields of `{}` are {}", self.old.ident, names(fields_of(self.old).into_iter())),
                 };
@@ -564,7 +571,6 @@ impl<'p> Ends<'p> {
                 ([], Some(Removed { member, value: None, .. })) if down => {
                     diag.removed_without_value(member, self.new_number, &name);
                 }
-                ([], _) => {}
                 _ if up && moved.len() > 1 => {
                     let [first, second] = [moved[0], moved[1]].map(|field| member_name(&field.member));
                     diag.moved_twice(moved[1].at(), &name, first, second);
@@ -752,7 +758,7 @@ fn is_named(removed: &Removed, name: &Ident) -> bool {
 }
 
 /// A literal or a plain path: nothing of the user's runs when it is evaluated.
-fn is_pure(value: &Expr) -> bool {
+pub(super) fn is_pure(value: &Expr) -> bool {
     match value {
         Expr::Lit(_) | Expr::Path(_) => true,
         Expr::Unary(unary) => {

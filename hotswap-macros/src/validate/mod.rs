@@ -17,7 +17,7 @@ use crate::diag::Diag;
 use crate::fingerprint;
 use crate::model::{GENERATED, LOCALS, Machine, UNKNOWN, Version};
 use crate::parse::{Parsed, quoted};
-use crate::scope::bare;
+use crate::scope::{TypeDecl, bare};
 
 /// Checks everything. As `Err` comes what is known of a machine with mistakes, of which no rule holds: enough for stubs,
 /// so that uses of it elsewhere compile.
@@ -38,12 +38,18 @@ pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, Box<M
 }
 
 /// Whether a type is this state: by what its path means, or by the way to it from the root of the crate.
+///
+/// A generic state, with whatever arguments, is itself: that it is generic has been said.
 fn is_state(parsed: &Parsed, state: &Ident, ty: &Type) -> bool {
     let from_root = |path: &syn::Path| {
         let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
         path.segments[0].ident == "crate" && names.next() == Some(state) && names.next() == Some(&parsed.module.ident)
     };
+    let generic = |decl: &TypeDecl| {
+        !decl.generics.params.is_empty() && parsed.scope.named(state).is_some_and(|of| std::ptr::eq(of, decl))
+    };
     parsed.scope.key(ty) == parsed.scope.key(&syn::parse_quote!(#state))
+        || parsed.scope.decl(ty).is_some_and(generic)
         || matches!(bare(ty), Type::Path(ty) if ty.qself.is_none() && from_root(&ty.path))
 }
 

@@ -9,9 +9,13 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, Meta};
+use syn::{Attribute, Expr, Item, Meta, parse_quote};
 
-use crate::machine_impl;
+use super::migrations::is_pure;
+use super::validate;
+use crate::diag::Diag;
+use crate::model::{Adapt, Machine, Way};
+use crate::{machine_impl, parse};
 
 /// What the attribute is called in the files; the second is what one of them imports it as.
 const MARKERS: [&str; 2] = ["machine", "upgradable"];
@@ -142,5 +146,88 @@ fn every_message_is_the_one_that_is_printed() {
 fn machines_without_mistakes_draw_no_message() {
     for case in sources("pass") {
         assert_eq!(said(&case), [], "{}", case.display());
+    }
+}
+
+/// How each version takes each input of a machine in `pass`.
+fn ways(of: &str, machine: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ui-tests/pass").join(of);
+    let source = fs::read_to_string(path).expect("the file can be read");
+    let items = syn::parse_file(&source).expect("it parses").items;
+    let is_it = |item: &Item| matches!(item, Item::Mod(module) if module.ident == machine);
+    let mut item = items.into_iter().find(is_it).expect("the machine is there");
+    attributes(&mut item).expect("a module has attributes").clear();
+    let mut diag = Diag::new();
+    let parsed = parse::parse(TokenStream::new(), item, &mut diag).expect("it is a machine");
+    let Machine { inputs, adapters, .. } = validate(parsed, &mut diag).expect("it has no mistake");
+    assert!(diag.finish().is_empty());
+    let name = |adapter: usize| match &adapters[adapter].how {
+        Adapt::Written(name) => name.to_string(),
+        Adapt::Extends(_) => "extends".to_owned(),
+    };
+    let way = |way: &Way| match way {
+        Way::Step { function } => function.to_string(),
+        Way::Adapt { adapter, next, output } => {
+            let back = output.map_or(String::new(), |output| format!(" and {}", name(output)));
+            format!("{} to {}{back}", name(*adapter), inputs[*next].variant)
+        }
+        Way::Refused => "refused".to_owned(),
+    };
+    let shown = |ways: &[Way]| ways.iter().map(way).collect::<Vec<_>>().join("; ");
+    inputs.iter().map(|input| format!("{}: {}", input.variant, shown(&input.ways))).collect()
+}
+
+#[test]
+fn every_version_takes_what_it_should() {
+    let expected = [
+        "Coin: pay; pay_2",
+        "Discount: discount; rated to Option",
+        "Ask: ask; asked to Ask2 and extends",
+        "Option: refused; rate",
+        "Ask2: refused; ask_2",
+        "Note: cents to Cents; refused",
+        "Cents: paid to Coin; paid to Coin",
+    ];
+    assert_eq!(ways("inputs.rs", "till"), expected);
+}
+
+#[test]
+fn nothing_of_the_users_runs_in_a_literal_or_a_path() {
+    let group = |inner: Expr| {
+        Expr::Group(syn::ExprGroup {
+            attrs: Vec::new(),
+            group_token: syn::token::Group::default(),
+            expr: Box::new(inner),
+        })
+    };
+    let pure: [Expr; 9] = [
+        parse_quote!(1),
+        parse_quote!(-1),
+        parse_quote!(-1.5),
+        parse_quote!("text"),
+        parse_quote!(LIMIT),
+        parse_quote!(<u8 as limits::Limit>::MAX),
+        parse_quote!((1)),
+        parse_quote!((-1)),
+        group(parse_quote!(LIMIT)),
+    ];
+    for value in pure {
+        assert!(is_pure(&value), "{}", value.to_token_stream());
+    }
+    let run: [Expr; 11] = [
+        parse_quote!(-LIMIT),
+        parse_quote!(!LIMIT),
+        parse_quote!(!1),
+        parse_quote!(*LIMIT),
+        parse_quote!(-f()),
+        parse_quote!(1 / 0),
+        parse_quote!(String::new()),
+        parse_quote!(vec![]),
+        parse_quote!({ 1 }),
+        parse_quote!((f())),
+        group(parse_quote!(f())),
+    ];
+    for value in run {
+        assert!(!is_pure(&value), "{}", value.to_token_stream());
     }
 }

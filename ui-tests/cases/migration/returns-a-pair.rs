@@ -1,0 +1,36 @@
+// errors: 1
+use hotswap::machine;
+
+#[machine]
+mod counter {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Tick;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        pub count: i64,
+    }
+
+    #[machine(version = 1)]
+    pub fn tick(_: &mut V1, _: Tick) {}
+
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V2 {
+        pub count: i64,
+        pub ticks: u64,
+    }
+
+    #[machine(version = 2)]
+    pub fn tick_2(_: &mut V2, _: Tick) {}
+
+    #[machine(migrate)]
+    fn up(old: &V1) -> (V2, String) {
+        (V2 { count: old.count, ticks: 0 }, "no ticks yet".to_owned())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,42 @@
+// errors: 2
+use hotswap::machine;
+
+#[machine]
+mod counter {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Tick;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        pub name: String,
+        pub bytes: Vec<u8>,
+    }
+
+    #[machine(version = 1)]
+    pub fn tick(_: &mut V1, _: Tick) {}
+
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V2 {
+        #[machine(with = number)]
+        pub name: u32,
+        #[machine(with = widened)]
+        pub bytes: u32,
+    }
+
+    fn number(name: &u16) -> u32 {
+        u32::from(*name)
+    }
+
+    fn widened(byte: &u8) -> u32 {
+        u32::from(*byte)
+    }
+
+    #[machine(version = 2)]
+    pub fn tick_2(_: &mut V2, _: Tick) {}
+}
+
+fn main() {}
