@@ -1,0 +1,68 @@
+//! Only what a rollback could not bring down owes to pass the permanent version before it goes up again; what failed on any
+//! other way owes nothing.
+
+use hotswap::{CommitOptions, RollbackOptions, UpgradeOptions};
+use hotswap_tests::folder::Folder;
+use hotswap_tests::tally::{Add, Get, Mood, Prepare, Switch, V1, V3};
+
+fn accepting() -> UpgradeOptions {
+    UpgradeOptions::default().accept_loss(true)
+}
+
+#[test]
+fn an_instance_that_stayed_where_a_rollback_went_owes_nothing() {
+    let folder = Folder::new();
+    let switch = Switch::builder().starting_at(2).build().expect("version 2 is one to run");
+    let fleet = switch.fleet::<u8>();
+    fleet.insert(7, V1 { sum: 1, mood: Mood::Unwilling }).expect("1 to 2 is derived");
+    let admin = switch.admin();
+    assert_eq!(admin.upgrade(3, "").expect("there is a way").held_back, 1);
+    // it never left version 2, sleeps through the rollback, and fails again
+    admin.rollback_with("", &RollbackOptions::default().wait(hotswap::Wait::No)).expect("nothing is lost");
+    assert_eq!(admin.upgrade(3, "").expect("there is a way").held_back, 1);
+    let [held] = &admin.held_back()[..] else { panic!("one is held back") };
+    assert_eq!((held.version, held.reason.as_str()), (2, "unwilling"));
+
+    let file = folder.path("fleet");
+    fleet.save(&file).expect("it is whole");
+    let restored = fleet.restore(&file).expect("what was saved is read");
+    assert_eq!((restored.instances, restored.held_back), (1, 1));
+    fleet.step(&7, Prepare(Mood::Willing)).expect("version 2");
+    assert_eq!(admin.retry().expect("one is held back").moved, 1);
+}
+
+#[test]
+fn what_failed_on_a_way_down_that_was_no_rollback_goes_up_as_it_is() {
+    let switch = Switch::builder().starting_at(3).build().expect("version 3 is one to run");
+    let fleet = switch.fleet::<u8>();
+    fleet.insert(7, V3 { mood: Mood::Unwilling, ..V3::default() }).expect("enters");
+    let admin = switch.admin();
+    admin.upgrade(4, "").expect("there is a way");
+    admin.rollback("").expect("there is a way back");
+    fleet.step(&7, Add(5)).expect("version 3, at the epoch of the rollback");
+
+    assert_eq!(admin.upgrade_with(2, "", &accepting()).expect("the loss is accepted").held_back, 1);
+    let up = admin.upgrade(4, "").expect("there is a way");
+    assert_eq!((up.moved, up.held_back), (1, 0), "it would fail on the way by version 2 again");
+    assert_eq!(fleet.step(&7, Get).expect("version 4"), 5);
+}
+
+#[test]
+fn what_a_rollback_could_not_bring_down_passes_there_before_it_goes_up_or_a_commit_forgives_it() {
+    let switch = Switch::builder().starting_at(2).build().expect("version 2 is one to run");
+    let fleet = switch.fleet::<u8>();
+    fleet.insert(7, V1::default()).expect("1 to 2 is derived");
+    let admin = switch.admin();
+    let up = || admin.upgrade(3, "").expect("there is a way");
+    assert_eq!(up().moved, 1);
+    fleet.step(&7, Prepare(Mood::Unwilling)).expect("version 3");
+    let back = admin.rollback_with("", &RollbackOptions::default().accept_loss(true)).expect("the loss is accepted");
+    assert_eq!(back.held_back, 1);
+    // version 3 runs again, and it is at version 3: but by way of version 2 it cannot come
+    assert_eq!(up().held_back, 1);
+    let [held] = &admin.held_back()[..] else { panic!("one is held back") };
+    assert_eq!((held.version, held.reason.ends_with("unwilling")), (3, true), "{}", held.reason);
+    admin.commit_with("", &CommitOptions::default().leave_held_back(true)).expect("it is left");
+    assert_eq!(admin.status().held_back, 0);
+    assert_eq!(fleet.step(&7, Get).expect("version 3"), 0);
+}
