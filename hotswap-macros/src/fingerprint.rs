@@ -25,24 +25,40 @@ const ALGORITHM: &str = "1-";
 /// The shape of a state of the module.
 pub(crate) fn of(scope: &Scope, state: &Ident) -> Shape {
     let root = state.unraw().to_string();
-    let mut text = String::new();
+    let (mut text, mut order) = (String::new(), vec![root.clone()]);
+    let leaves = walk(scope, Some(&root), &mut text, &mut order);
+    Shape { fingerprint: hash(&text), leaves: leaves.into_iter().collect(), reached: order.split_off(1) }
+}
+
+/// The fingerprint of an input and of what it gives, together: who sends the one reads the other.
+pub(crate) fn of_input(scope: &Scope, input: &Type, output: &Type) -> String {
+    let (mut text, mut order) = (String::new(), Vec::new());
+    for (what, ty) in [("input", input), ("output", output)] {
+        let resolved = scope.resolve(ty);
+        text.extend([what, ":", &resolved.key, "\n"]);
+        order.extend(resolved.reached.into_iter().filter(|name| !order.contains(name)).collect::<Vec<_>>());
+    }
+    walk(scope, None, &mut text, &mut order);
+    hash(&text)
+}
+
+/// Writes down every type of `order` and adds to it what those reach; gives what comes from outside the module.
+fn walk(scope: &Scope, root: Option<&str>, text: &mut String, order: &mut Vec<String>) -> BTreeSet<String> {
     let mut leaves = BTreeSet::new();
-    let mut order = vec![root.clone()];
     let mut next = 0;
     while let Some(name) = order.get(next).cloned() {
         next += 1;
         let Some(decl) = scope.types.get(&name) else { continue };
         // the state's own name is no part of its encoding, and the version's number stands for it
-        text.push_str(if name == root { "state" } else { &name });
+        text.push_str(if root == Some(&*name) { "state" } else { &name });
         text.push('\n');
-        let mut walk = Walk { scope, decl, text: &mut text, leaves: &mut leaves, order: &mut order };
-        walk.decl();
+        Walk { scope, decl, text, leaves: &mut leaves, order }.decl();
     }
-    Shape {
-        fingerprint: format!("{ALGORITHM}{:016x}", fnv(text.as_bytes())),
-        leaves: leaves.into_iter().collect(),
-        reached: order.split_off(1),
-    }
+    leaves
+}
+
+fn hash(text: &str) -> String {
+    format!("{ALGORITHM}{:016x}", fnv(text.as_bytes()))
 }
 
 /// Whether this text could be a fingerprint.
@@ -422,6 +438,32 @@ mod tests {
         );
         assert_eq!(shape.leaves, ["<X as Tr>::O", "limits::N", "w::hex"]);
         assert_eq!(shape.reached, ["X", "A"]);
+    }
+
+    #[test]
+    fn an_input_and_its_output_have_one_together() {
+        let print = |items: &str, input: &str, output: &str| {
+            let items: proc_macro2::TokenStream = items.parse().expect("tokens");
+            let mut diag = Diag::new();
+            let parsed = parse(quote!(), parse_quote!(mod m { #items }), &mut diag).expect("a module");
+            assert!(diag.finish().to_string().is_empty());
+            let [input, output] = [input, output].map(|ty| syn::parse_str(ty).expect("a type"));
+            super::of_input(&parsed.scope, &input, &output)
+        };
+        let all = [
+            print("struct Get(u8);", "Get", "u64"),
+            print("struct Get(u8);", "Get", "u32"),
+            print("struct Get(u16);", "Get", "u64"),
+            print("struct Get(u8); struct Got(u8);", "Get", "Got"),
+            print("struct Get(u8); struct Got(u16);", "Get", "Got"),
+            print("struct Get(Inner); struct Inner(u8);", "Get", "u64"),
+            print("struct Get(Inner); struct Inner(u16);", "Get", "u64"),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            assert!(is_one(one));
+            assert!(!all[..index].contains(one), "{index}");
+        }
+        assert_eq!(all[0], print("type Long = u64; pub struct Get (u8,);", "self::Get", "Long"));
     }
 
     #[test]

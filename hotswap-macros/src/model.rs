@@ -109,6 +109,8 @@ pub(crate) struct Input {
     pub(crate) ty: Type,
     /// `()` where the steps return nothing.
     pub(crate) output: Type,
+    /// Of the input and the output together, as a version's is of its state; empty while there are mistakes.
+    pub(crate) fingerprint: String,
     /// The `#[cfg]`s of the lowest version that steps it; every version that takes it includes them.
     pub(crate) cfg: Vec<Attribute>,
     /// How each version takes it, by index of the version.

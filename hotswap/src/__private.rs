@@ -5,17 +5,22 @@ use std::marker::PhantomData;
 use std::panic::RefUnwindSafe;
 
 pub use inventory;
+use postcard::ser_flavors::Flavor as _;
 pub use serde;
-use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error, SeqAccess, Visitor};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::loaded::{Format, Loaded};
 pub use crate::machine::Stepped;
-use crate::machine::{Accepts, Edge, How, Identity, Machine, VersionInfo};
+use crate::machine::{Accepts, Edge, How, Identity, InputInfo, Machine, VersionInfo};
 pub use crate::{
-    __conversions as conversions, __encoding as encoding, __from_inputs as from_inputs, __stepped as stepped,
-    __versions as versions,
+    __conversions as conversions, __encoding as encoding, __from_inputs as from_inputs, __image as image,
+    __step_loaded as step_loaded, __stepped as stepped, __versions as versions,
 };
+
+#[cfg(feature = "image")]
+pub use crate::load::{Listed, Note, Table, Thunks, described, of_machine};
 
 /// A machine that is compiled into the program; submitted by generated code, listed by the registry.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub struct Compiled {
     pub identity: Identity,
     /// Its versions.
     pub versions: &'static [VersionInfo],
+    /// Its inputs.
+    pub inputs: &'static [InputInfo],
 }
 
 inventory::collect!(Compiled);
@@ -187,6 +194,50 @@ pub fn step_any<M: Accepts<I>, I>(
     M::step(state, input).map(|stepped| stepped.map(as_output)).map_err(as_input)
 }
 
+/// Where an input for an image is written.
+pub type Sink<'a> = &'a mut postcard::Serializer<postcard::ser_flavors::AllocVec>;
+
+/// Where an output from an image is read: the elements of a pair.
+#[expect(missing_debug_implementations, reason = "postcard's reader has none")]
+pub struct Source<'de>(postcard::Deserializer<'de, postcard::de_flavors::Slice<'de>>);
+
+impl<'de> SeqAccess<'de> for Source<'de> {
+    type Error = postcard::Error;
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, postcard::Error> {
+        seed.deserialize(&mut self.0).map(Some)
+    }
+}
+
+/// Runs one step in an image: the input goes there and the output comes back as bytes.
+///
+/// # Panics
+///
+/// With the text of the step, if that panics; and if the output cannot be read.
+#[cold]
+#[inline(never)]
+pub fn pass<I, O>(
+    state: &mut Loaded,
+    input: I,
+    write: fn(&I, Sink<'_>) -> Result<(), postcard::Error>,
+    read: fn(&mut Source<'_>) -> Result<O, postcard::Error>,
+) -> Step<O, I> {
+    let mut sink = postcard::Serializer { output: postcard::ser_flavors::AllocVec::new() };
+    let sent = write(&input, &mut sink).and_then(|()| sink.output.finalize());
+    let Ok(sent) = sent else { return Err(input) };
+    let (output, failed) = match crate::loaded::run(state, Format::Postcard, &sent) {
+        Ok(Some(ran)) => ran,
+        Ok(None) => return Err(input),
+        Err(reason) => {
+            tracing::error!(target: "hotswap", reason, "an image cannot read an input that it says it knows");
+            return Err(input);
+        }
+    };
+    let mut source = Source(postcard::Deserializer::from_bytes(&output));
+    let read = next::<_, &str>(&mut source).and_then(|_| read(&mut source));
+    let output = read.unwrap_or_else(|error| crate::loaded::unreadable(error));
+    Ok(Stepped { output, failed })
+}
+
 /// What is known of a version.
 #[must_use]
 pub const fn info(
@@ -197,6 +248,12 @@ pub const fn info(
     takes: &'static [&'static str],
 ) -> VersionInfo {
     VersionInfo { number, state, fingerprint, leaves, takes }
+}
+
+/// What is known of an input.
+#[must_use]
+pub const fn input_info(name: &'static str, fingerprint: &'static str) -> InputInfo {
+    InputInfo { name, fingerprint }
 }
 
 /// A derived migration.
@@ -541,6 +598,31 @@ macro_rules! __conversions {
     )* };
 }
 
+/// What a machine adds to an image: its note, its table, and its place in the list. Nothing but a feature of this crate
+/// decides whether there is an image to add it to.
+#[cfg(feature = "image")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __image {
+    ($machine:ident) => {
+        const _: () = {
+            #[used]
+            #[cfg_attr(target_os = "linux", unsafe(link_section = ".note.hotswap"))]
+            static NOTE: $crate::__private::Note<{ $crate::__private::described::<$machine>() }> =
+                $crate::__private::of_machine::<$machine, _>();
+            static TABLE: $crate::__private::Table = $crate::__private::Thunks::<$machine>::table(&NOTE.description);
+            $crate::__private::inventory::submit! { $crate::__private::Listed(&TABLE) }
+        };
+    };
+}
+/// Nothing: this is no image.
+#[cfg(not(feature = "image"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __image {
+    ($machine:ident) => {};
+}
+
 /// Each input type to the enum of all inputs.
 #[doc(hidden)]
 #[macro_export]
@@ -585,6 +667,23 @@ macro_rules! __versions {
             }
         }
     };
+}
+
+/// Runs one step of a version that an image owns.
+///
+/// A type that is not serializable has its one error where it is declared, so the traits are looked up by method.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __step_loaded {
+    ($state:ident, $input:ident: $type:ty, $name:literal, $output:ty) => {{
+        use $crate::__private::{Read as _, ReadNot as _, Write as _, WriteNot as _};
+        $crate::__private::pass::<$type, $output>(
+            $state,
+            $input,
+            |input, to| (&$crate::__private::Value(input)).__hotswap_write(to, $name),
+            |from| (&$crate::__private::Variant::<$output, $output>(|output| output)).__hotswap_read(from),
+        )
+    }};
 }
 
 /// What a step gave, and whether that is a `Result` that is `Err`.

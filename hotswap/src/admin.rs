@@ -16,7 +16,9 @@ use crate::command::{Command, Halt, losses, losses_on_the_way_back, roll_back, r
 use crate::control::{Asked, Audit, Events, HeldBack, Kind, Outcome};
 use crate::error::AdminError;
 use crate::ledger::Place;
-use crate::machine::{Machine, NameOf, runnable};
+use crate::line::Hop;
+use crate::loaded::GuestVersion;
+use crate::machine::{Machine, NameOf};
 use crate::observe::Statistics;
 use crate::options::{CommitOptions, RollbackOptions, UpgradeOptions, Wait};
 use crate::roster::{Patience, Shared, Visit};
@@ -167,13 +169,15 @@ pub struct VersionStatus {
     /// Where it stands.
     pub standing: Standing,
     /// The name of its state type.
-    pub state: &'static str,
+    pub state: String,
     /// The structural hash of its state.
-    pub fingerprint: &'static str,
+    pub fingerprint: String,
     /// Types from outside the machine's module that the fingerprint knows by name only.
-    pub leaves: &'static [&'static str],
+    pub leaves: Vec<String>,
     /// The names of the inputs it takes; none for a decode-only version.
-    pub takes: &'static [&'static str],
+    pub takes: Vec<String>,
+    /// The image that brought it; `None` if it is compiled in.
+    pub image: Option<String>,
     /// How many instances run it.
     pub live: u64,
     /// Nobody needs its steps any more: it is lower than the permanent and the current version, and nothing runs it.
@@ -214,20 +218,22 @@ impl<M: Machine> Admin<M> {
                 Standing::Available
             }
         };
-        M::VERSIONS
-            .iter()
-            .map(|version| {
-                let standing = standing(version.number);
-                let live = census.of_version(version.number);
+        let versions = self.0.line.versions().into_iter();
+        versions
+            .map(|(version, image)| {
+                let GuestVersion { number, state, fingerprint, leaves, takes } = version;
+                let standing = standing(number);
+                let live = census.of_version(number);
                 VersionStatus {
-                    number: version.number,
+                    number,
                     standing,
-                    state: version.state,
-                    fingerprint: version.fingerprint,
-                    leaves: version.leaves,
-                    takes: version.takes,
+                    state,
+                    fingerprint,
+                    leaves,
+                    takes,
+                    image,
                     live,
-                    can_retire: live == 0 && version.number < release.permanent.min(release.version),
+                    can_retire: live == 0 && number < release.permanent.min(release.version),
                 }
             })
             .collect()
@@ -240,14 +246,14 @@ impl<M: Machine> Admin<M> {
     /// When there is no such version, or no way to it is declared.
     pub fn plan(&self, to: impl NameOf<M>) -> Result<Plan, AdminError> {
         let shared = &*self.0;
-        let to = runnable::<M>(to.number()).map_err(AdminError::Version)?;
+        let to = shared.line.runnable(to.number()).map_err(AdminError::Version)?;
         let (release, census) = shared.core.look();
-        let edges = way(shared, release.version, to)?;
+        let way = way(shared, release.version, to)?;
         let started = Instant::now();
         let mut plan = Plan {
             from: release.version,
             to,
-            path: std::iter::once(release.version).chain(edges.iter().map(|edge| edge.to)).collect(),
+            path: std::iter::once(release.version).chain(way.iter().flat_map(Hop::path)).collect(),
             live: census.live(),
             examined: 0,
             failed: 0,
@@ -320,7 +326,7 @@ impl<M: Machine> Admin<M> {
         let command =
             Command { asked, id: options.id.as_deref(), expect: options.expect, wait: options.wait, reason, terms };
         run(shared, &command, |last, census| {
-            let to = runnable::<M>(number).map_err(AdminError::Version)?;
+            let to = shared.line.runnable(number).map_err(AdminError::Version)?;
             if to == last.version {
                 return Err(Halt::Nothing);
             }

@@ -6,23 +6,23 @@
 //! ```
 //!
 //! The first block holds the `Mark` and a `Sample` of the keys, the last, of no records, their number. A record is key,
-//! state and the version that it owes to pass, if any, in postcard.
+//! the length of the state, the state, and the version that it owes to pass, if any, in postcard.
 
 use std::any::type_name;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, Write};
-use std::marker::PhantomData;
 use std::ops::Range;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::fleet::Key;
 use crate::frame::{self, Holds, ReadError, SnapshotError, checksum, exactly, read_on, read_sum};
-use crate::machine::{Machine, known};
+use crate::line::Line;
+use crate::machine::Machine;
 use crate::snapshot::{self, Codec, Postcard};
 use crate::switch::Release;
-use crate::way::{contain, drop_contained};
+use crate::way::{contain, decode_on, drop_contained};
 
 /// A block is written when it has come to this many bytes.
 const BLOCK: usize = 256 * 1024;
@@ -98,6 +98,8 @@ pub(crate) struct Unsavable {
 #[derive(Default)]
 pub(crate) struct Records {
     bytes: Vec<u8>,
+    /// A state, until it is known how long it is.
+    state: Vec<u8>,
     pub(crate) count: u32,
     /// How far they have been read back.
     checked: usize,
@@ -114,9 +116,11 @@ impl Records {
 
     pub(crate) fn add<K: Key>(&mut self, key: &K, state: &impl Serialize, owed: Option<u32>) {
         let start = self.bytes.len();
-        let bytes = &mut self.bytes;
+        let Self { bytes, state: alone, .. } = self;
+        alone.clear();
         let encoded = contain(|| {
-            postcard::to_extend(&(key, state, owed), Append(bytes)).map(drop).map_err(|error| error.to_string())
+            append(alone, state)?;
+            append(bytes, &(key, Raw(alone), owed))
         });
         match encoded.and_then(|encoded| encoded) {
             Ok(()) => self.count += 1,
@@ -128,7 +132,7 @@ impl Records {
     }
 
     /// Reads back what was added since the last time.
-    pub(crate) fn check<M: Machine, K: Key>(&mut self) -> Result<(), Unsavable> {
+    pub(crate) fn check<M: Machine, K: Key>(&mut self, line: &Line<M>) -> Result<(), Unsavable> {
         if let Some(failed) = self.failed.take() {
             return Err(failed);
         }
@@ -140,8 +144,8 @@ impl Records {
             if greatness(&encoded) > greatness(&self.longest) {
                 self.longest = encoded;
             }
-            let state = take::<(M::AnyState, Option<u32>)>(&mut rest)
-                .map_err(|reason| Unsavable { who: display(&key), reason })?;
+            let state = take::<(&[u8], Option<u32>)>(&mut rest).and_then(|(state, _)| decode(line, state));
+            let state = state.map_err(|reason| Unsavable { who: display(&key), reason })?;
             drop_contained((key, state));
             self.checked = self.bytes.len() - rest.len();
         }
@@ -164,11 +168,34 @@ fn display(key: &impl ToString) -> String {
     contain(|| key.to_string()).unwrap_or_else(|_| "(its key cannot be displayed)".to_owned())
 }
 
+/// Appends a value; panics as its `Serialize` does.
+fn append(bytes: &mut Vec<u8>, value: &impl Serialize) -> Result<(), String> {
+    postcard::to_extend(value, Append(bytes)).map(drop).map_err(|error| error.to_string())
+}
+
+/// Decodes a state from all of `bytes`; fails rather than panics.
+fn decode<M: Machine>(line: &Line<M>, bytes: &[u8]) -> Result<M::AnyState, String> {
+    let version = take::<u32>(&mut &*bytes)?;
+    match line.owner(version) {
+        Some(_) => decode_on(line, bytes),
+        None => contain(|| exactly(bytes))?,
+    }
+}
+
 /// Decodes a value from the front of `bytes`; fails rather than panics.
-fn take<T: serde::de::DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, String> {
+fn take<'de, T: Deserialize<'de>>(bytes: &mut &'de [u8]) -> Result<T, String> {
     let (value, rest) = contain(|| postcard::take_from_bytes(bytes).map_err(|error| error.to_string()))??;
     *bytes = rest;
     Ok(value)
+}
+
+/// Bytes that are written at once, behind their length.
+struct Raw<'a>(&'a [u8]);
+
+impl Serialize for Raw<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
 }
 
 struct Append<'a>(&'a mut Vec<u8>);
@@ -228,7 +255,7 @@ fn block_sum(records: u32, bytes: &[u8], seed: u64) -> u64 {
 }
 
 /// Reads a file record by record, and says how it ends.
-pub(crate) struct Reader<M: Machine> {
+pub(crate) struct Reader<'a, M: Machine> {
     from: BufReader<File>,
     pub(crate) mark: Mark,
     sum: u64,
@@ -239,26 +266,16 @@ pub(crate) struct Reader<M: Machine> {
     /// How many the file says there are, once it was read to its end.
     pub(crate) instances: u64,
     over: bool,
-    machine: PhantomData<fn() -> M>,
+    line: &'a Line<M>,
 }
 
-impl<M: Machine> Reader<M> {
+impl<'a, M: Machine> Reader<'a, M> {
     /// Opens a file of this machine's instances with keys of type `K`.
-    pub(crate) fn open<K: Key>(path: &Path) -> Result<Self, ReadError> {
+    pub(crate) fn open<K: Key>(line: &'a Line<M>, path: &Path) -> Result<Self, ReadError> {
         let from = BufReader::with_capacity(64 * 1024, File::open(path)?);
         let mark = Mark { shapes: Vec::new(), store: None, epoch: 0, probation: None, permanent: 0 };
-        let mut reader = Self {
-            from,
-            mark,
-            sum: 0,
-            block: Vec::new(),
-            at: 0,
-            left: 0,
-            seen: 0,
-            instances: 0,
-            over: false,
-            machine: PhantomData,
-        };
+        let mut reader =
+            Self { from, mark, sum: 0, block: Vec::new(), at: 0, left: 0, seen: 0, instances: 0, over: false, line };
         match reader.begin()? {
             Some(sample) if !sample.is_a::<K>() => {
                 Err(SnapshotError::OtherKeys { key: sample.text, expected: type_name::<K>() }.into())
@@ -267,8 +284,8 @@ impl<M: Machine> Reader<M> {
         }
     }
 
-    pub(crate) fn open_if_there<K: Key>(path: &Path) -> Result<Option<Self>, ReadError> {
-        match Self::open::<K>(path) {
+    pub(crate) fn open_if_there<K: Key>(line: &'a Line<M>, path: &Path) -> Result<Option<Self>, ReadError> {
+        match Self::open::<K>(line, path) {
             Ok(reader) => Ok(Some(reader)),
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -331,12 +348,12 @@ impl<M: Machine> Reader<M> {
         }
         let mut rest = &self.block[self.at..];
         let key = take::<K>(&mut rest).map_err(SnapshotError::Undecodable)?;
-        let mut ahead = rest;
-        let version = take::<u32>(&mut ahead).map_err(SnapshotError::Undecodable)?;
+        let (state, owed) = take::<(&[u8], Option<u32>)>(&mut rest).map_err(SnapshotError::Undecodable)?;
+        let version = take::<u32>(&mut &*state).map_err(SnapshotError::Undecodable)?;
         let shape = self.mark.shapes.iter().find(|(number, _)| *number == version);
-        snapshot::check_shape::<M>(version, shape.map_or("", |(_, fingerprint)| fingerprint))?;
-        let (state, owed) = take::<(M::AnyState, Option<u32>)>(&mut rest).map_err(SnapshotError::Undecodable)?;
-        if owed.is_some_and(|owed| owed >= version || known::<M>(owed).is_err()) {
+        snapshot::check_shape(self.line, version, shape.map_or("", |(_, fingerprint)| fingerprint))?;
+        let state = decode(self.line, state).map_err(SnapshotError::Undecodable)?;
+        if owed.is_some_and(|owed| owed >= version || self.line.fingerprint(owed).is_err()) {
             return Err(SnapshotError::Undecodable("a state owes to pass a version that it cannot".to_owned()).into());
         }
         self.at = self.block.len() - rest.len();

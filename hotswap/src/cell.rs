@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::encoded::{Encoded, EncodedError};
 use crate::error::{EnterError, NotEntered, StepError, Why};
 use crate::ledger::Place;
 use crate::lock::{Busy, Lock};
@@ -141,6 +142,29 @@ impl<M: Machine> Cell<M> {
                 slot.step_any(&self.0.shared, &mut CellHome { name: &self.0.name, aside }, input)
             }
             Err(Busy) => Err(StepError { input, why: Why::Reentered }),
+        }
+    }
+
+    /// Runs one step of an input that comes as bytes, and gives the output in the same format: for callers that lack the
+    /// types, of a loaded version or of this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cell::step`]; and when the bytes are no input of the machine's.
+    ///
+    /// # Panics
+    ///
+    /// As [`Cell::step`].
+    pub fn step_encoded(&self, input: Encoded) -> Result<Encoded, EncodedError> {
+        let not_taken = |input, why| EncodedError::NotTaken(StepError { input, why });
+        match self.0.lock.lock() {
+            Ok(mut body) => {
+                let Body { slot: Some(slot), aside } = &mut *body else {
+                    return Err(not_taken(input, Why::Poisoned));
+                };
+                slot.step_encoded(&self.0.shared, &mut CellHome { name: &self.0.name, aside }, input)
+            }
+            Err(Busy) => Err(not_taken(input, Why::Reentered)),
         }
     }
 

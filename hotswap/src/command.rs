@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::control::{self, Asked, Control, Kind, Outcome};
 use crate::error::{AdminError, Loss};
 use crate::ledger::{Census, POISONED, epoch_of};
+use crate::line::Hop;
 use crate::machine::Machine;
 use crate::options::{Expect, Wait};
 use crate::roster::Shared;
@@ -52,10 +53,8 @@ pub(crate) fn said(terms: Terms) -> String {
     said
 }
 
-pub(crate) type Edges<M> = Vec<&'static crate::machine::Edge<<M as Machine>::AnyState>>;
-
-pub(crate) fn way<M: Machine>(shared: &Shared<M>, from: u32, to: u32) -> Result<Edges<M>, AdminError> {
-    shared.line.edges(from, to).map_err(|missing| AdminError::NoWay { from, to, missing })
+pub(crate) fn way<M: Machine>(shared: &Shared<M>, from: u32, to: u32) -> Result<Vec<Hop<M>>, AdminError> {
+    shared.line.way(from, to).map_err(|missing| AdminError::NoWay { from, to, missing })
 }
 
 /// What the instances that are live would lose on their ways to `to`.
@@ -63,7 +62,7 @@ pub(crate) fn losses<M: Machine>(shared: &Shared<M>, census: &Census, to: u32) -
     let mut losses: Vec<Loss> = Vec::new();
     for (count, n) in census.counts.iter().filter(|(count, _)| count.stamp & POISONED == 0) {
         for what in shared.line.losses(count.version, to) {
-            add_loss(&mut losses, what, *n);
+            add_loss(&mut losses, &what, *n);
         }
     }
     losses
@@ -85,8 +84,8 @@ pub(crate) fn losses_on_the_way_back<M: Machine>(
     live: u64,
 ) -> Vec<Loss> {
     let mut losses = Vec::new();
-    match shared.line.edges(to, last.permanent) {
-        Ok(edges) => edges.iter().filter_map(|edge| edge.loses).for_each(|what| add_loss(&mut losses, what, live)),
+    match shared.line.way(to, last.permanent) {
+        Ok(way) => way.iter().flat_map(Hop::loses).for_each(|what| add_loss(&mut losses, &what, live)),
         Err(_) if terms.keep_previous || (last.probation.is_some() && last.terms.keep_previous) => {
             add_loss(&mut losses, WORK_SINCE, live);
         }
@@ -103,11 +102,11 @@ pub(crate) fn way_back<M: Machine>(
     terms: Terms,
 ) -> Result<(), AdminError> {
     let kept_before = last.probation.is_some() && last.terms.keep_previous;
-    let edges = |from| shared.line.edges(from, last.permanent).map(drop).map_err(|missing| (from, missing));
-    let way = match edges(to) {
+    let way = |from| shared.line.way(from, last.permanent).map(drop).map_err(|missing| (from, missing));
+    let way = match way(to) {
         Err(_) if kept_before => Ok(()),
         // what is kept from now on is of the version that runs, and has to go on from there
-        Err(_) if terms.keep_previous => edges(last.version),
+        Err(_) if terms.keep_previous => way(last.version),
         way => way,
     };
     way.map_err(|(from, missing)| AdminError::NoWayBack { from, to: last.permanent, missing })
@@ -130,7 +129,7 @@ pub(crate) fn roll_back<M: Machine>(
     if last.terms.keep_previous {
         let restored = census.sum(|count| {
             let in_probation = epoch_of(count.stamp) >= since;
-            let no_way = count.stamp & POISONED != 0 || shared.line.edges(count.version, to).is_err();
+            let no_way = count.stamp & POISONED != 0 || shared.line.way(count.version, to).is_err();
             in_probation && no_way
         });
         if restored > 0 {
@@ -266,7 +265,7 @@ fn store_ahead<M: Machine>(shared: &Shared<M>, last: &Release, next: &Next, aske
         before.outcome.superseded_by = Some(outcome.id.clone());
     }
     commands.push(control::Command { outcome, asked: asked.clone() });
-    store.write::<M>(&store.record(&shared.core.label, release.lasting(), commands))
+    store.write(&shared.line, &store.record(&shared.core.label, release.lasting(), commands))
 }
 
 /// Writes what is so now.
@@ -274,7 +273,7 @@ pub(crate) fn store_now<M: Machine>(shared: &Shared<M>) -> io::Result<()> {
     let Some(store) = &shared.store else { return Ok(()) };
     let (release, census) = shared.core.look();
     let commands = shared.core.control().commands(&census);
-    store.write::<M>(&store.record(&shared.core.label, release.lasting(), commands))
+    store.write(&shared.line, &store.record(&shared.core.label, release.lasting(), commands))
 }
 
 /// Tells of what is done, and could not be stored: in the audit and to `tracing`, whose subscribers may command the switch.

@@ -14,6 +14,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::encoded::{Encoded, EncodedError};
 use crate::error::{EnterError, NotEntered, Reentered, StepError, Why};
 use crate::ledger::Place;
 use crate::lock::{Busy, Guard, Lock};
@@ -238,6 +239,26 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         Q: Hash + Eq + ?Sized,
     {
         self.0.turn(key, input, |slot, home, input| slot.step_any(&self.0.shared, home, input))
+    }
+
+    /// Runs one step of an input that comes as bytes, and gives the output in the same format: for callers that lack the
+    /// types, of a loaded version or of this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::step`]; and when the bytes are no input of the machine's.
+    ///
+    /// # Panics
+    ///
+    /// As [`Fleet::step`].
+    pub fn step_encoded<Q>(&self, key: &Q, input: Encoded) -> Result<Encoded, EncodedError>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let step =
+            |slot: &mut Slot<M>, home: &mut FleetHome<'_, K>, input| Ok(slot.step_encoded(&self.0.shared, home, input));
+        self.0.turn(key, input, step).map_err(EncodedError::NotTaken)?
     }
 
     /// As [`Fleet::step`]; where the key is absent, its instance is made first.

@@ -10,14 +10,17 @@ use serde::Serialize;
 use crate::admin::Admin;
 use crate::cell::Cell;
 use crate::command::{alarm, store_now};
-use crate::error::{EnterError, StepError, SwitchError};
+use crate::encoded::{Encoded, EncodedError};
+use crate::error::{EnterError, StepError, SwitchError, VersionError};
 use crate::fault;
 use crate::fleet::{Fleet, Key};
 use crate::ledger::Place;
-use crate::machine::{Accepts, Machine, NameOf, runnable};
+use crate::line::Line;
+use crate::machine::{Accepts, Identity, Machine, NameOf};
 use crate::registry;
 use crate::roster::Shared;
 use crate::slot::{Aside, Home, Slot};
+use crate::snapshot::{self, SnapshotError};
 use crate::store::{OpenError, Record, Store};
 use crate::sweep::Sweeper;
 use crate::switch::{Core, Lasting};
@@ -50,8 +53,13 @@ pub struct Switch<M: Machine>(Arc<Shared<M>>);
 pub struct SwitchBuilder<M: Machine> {
     label: Option<String>,
     version: Option<u32>,
+    /// Where a version that is not compiled in may be found, by its shape.
+    find: Option<Find>,
     machine: PhantomData<fn() -> M>,
 }
+
+/// Makes the images that are here more by one that has this version of a machine, in this shape; or says why not.
+pub(crate) type Find = Box<dyn Fn(Identity, u32, &str) -> Result<(), String>>;
 
 impl<M: Machine> Switch<M> {
     /// A switch at the machine's newest version, labelled with the machine's name, numbered if that is taken.
@@ -63,7 +71,7 @@ impl<M: Machine> Switch<M> {
     /// A switch whose label and first version are chosen.
     #[must_use]
     pub fn builder() -> SwitchBuilder<M> {
-        SwitchBuilder { label: None, version: None, machine: PhantomData }
+        SwitchBuilder { label: None, version: None, find: None, machine: PhantomData }
     }
 
     /// The switch whose permanent version, epoch and outcomes are in the file at `path`, made if it is not there.
@@ -201,7 +209,7 @@ impl<M: Machine> fmt::Debug for Switch<M> {
 
 /// A switch that runs for the first time, and nowhere but in memory.
 fn fresh<M: Machine>(label: &str, version: u32) -> Shared<M> {
-    Shared::new(Core::new(label.to_owned(), &Lasting::new(version), Vec::new()), None, alarm)
+    Shared::new(Core::new(label.to_owned(), &Lasting::new(version), Vec::new()), None, known_here(), alarm)
 }
 
 /// The newest version that has steps.
@@ -231,7 +239,7 @@ impl<M: Machine> SwitchBuilder<M> {
     /// When the label is taken, or the version is not one to run.
     pub fn build(self) -> Result<Switch<M>, SwitchError> {
         let version = match self.version {
-            Some(asked) => runnable::<M>(asked).map_err(SwitchError::Version)?,
+            Some(asked) => known_here::<M>().runnable(asked).map_err(SwitchError::Version)?,
             None => newest::<M>(),
         };
         match self.label {
@@ -242,6 +250,16 @@ impl<M: Machine> SwitchBuilder<M> {
         }
     }
 
+    /// Where [`SwitchBuilder::open`] finds a permanent version that is not compiled in: among these images, and in their
+    /// folder. Where it is not found, the switch comes up at the newest that it has, and its audit says why.
+    #[cfg(feature = "load")]
+    #[must_use]
+    pub fn images(mut self, images: &crate::load::Images) -> Self {
+        let images = images.clone();
+        self.find = Some(Box::new(move |machine, version, shape| images.find(machine, version, shape)));
+        self
+    }
+
     /// As [`Switch::open`]. The label and the version to start at are for a file that is not there yet; after that its own
     /// count, and another label is refused.
     ///
@@ -250,27 +268,66 @@ impl<M: Machine> SwitchBuilder<M> {
     /// As [`Switch::open`]; and when the label is taken, or not the file's.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Switch<M>, OpenError> {
         let version = match self.version {
-            Some(asked) => runnable::<M>(asked).map_err(OpenError::Version)?,
+            Some(asked) => known_here::<M>().runnable(asked).map_err(OpenError::Version)?,
             None => newest::<M>(),
         };
         let label = self.label.clone().unwrap_or_else(|| M::IDENTITY.name.to_owned());
-        let (store, record) = Store::open::<M>(path.as_ref(), || Record::new(label, version))?;
+        let mut lost = None;
+        let come_up = |permanent, shape: &str| self.come_up(permanent, shape, &mut lost);
+        let (store, record) = Store::open::<M>(path.as_ref(), come_up, || Record::new(label, version))?;
         if let Some(asked) = self.label.filter(|asked| *asked != record.label) {
             return Err(OpenError::OtherLabel { stored: record.label, asked });
         }
         let Record { label, release, commands, .. } = record;
-        let shared =
-            registry::claim(&label, || Shared::new(Core::new(label.clone(), &release, commands), Some(store), alarm));
+        let shared = registry::claim(&label, || {
+            Shared::new(Core::new(label.clone(), &release, commands), Some(store), known_here(), alarm)
+        });
         let switch = Switch(shared.ok_or_else(|| OpenError::LabelTaken(label.clone()))?);
+        if let Some((what, why)) = lost {
+            tracing::error!(target: "hotswap", switch = label, why, "{what}");
+            switch.0.core.control().refused(switch.0.core.epoch(), what, why);
+        }
         store_now(&switch.0).map_err(|source| OpenError::Io { path: path.as_ref().to_owned(), source })?;
         fault::point("open", "done");
         Ok(switch)
     }
+
+    /// The version to come up at, where `permanent` was committed; `lost` says why it is another.
+    fn come_up(&self, permanent: u32, shape: &str, lost: &mut Option<(String, String)>) -> Result<u32, SnapshotError> {
+        let runs = || {
+            let line = known_here::<M>();
+            snapshot::check_shape(&line, permanent, shape)?;
+            line.runnable(permanent).map_err(SnapshotError::Version)
+        };
+        let (unknown, find) = match (runs(), &self.find) {
+            (Err(SnapshotError::Version(unknown @ VersionError::Unknown { .. })), Some(find)) => (unknown, find),
+            (runs, _) => return runs,
+        };
+        match find(M::IDENTITY, permanent, shape) {
+            Ok(()) => runs(),
+            Err(why) => {
+                let newest = newest::<M>();
+                *lost = Some((format!("start at version {newest}: {unknown}"), why));
+                Ok(newest)
+            }
+        }
+    }
+}
+
+/// What is compiled in, and what images have brought.
+fn known_here<M: Machine>() -> Line<M> {
+    let line = Line::new();
+    #[cfg(feature = "load")]
+    crate::load::bring_to(&line);
+    line
 }
 
 impl<M: Machine> fmt::Debug for SwitchBuilder<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SwitchBuilder").field("label", &self.label).field("version", &self.version).finish()
+        f.debug_struct("SwitchBuilder")
+            .field("label", &self.label)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }
 
@@ -420,6 +477,20 @@ impl<M: Machine> Instance<M> {
     /// As [`Instance::step`].
     pub fn step_any(&mut self, input: M::AnyInput) -> Result<M::AnyOutput, StepError<M::AnyInput>> {
         self.slot.step_any(&self.shared, &mut Owned(&mut self.aside), input)
+    }
+
+    /// Runs one step of an input that comes as bytes, and gives the output in the same format: for callers that lack the
+    /// types, of a loaded version or of this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::step`]; and when the bytes are no input of the machine's.
+    ///
+    /// # Panics
+    ///
+    /// As [`Instance::step`].
+    pub fn step_encoded(&mut self, input: Encoded) -> Result<Encoded, EncodedError> {
+        self.slot.step_encoded(&self.shared, &mut Owned(&mut self.aside), input)
     }
 
     /// Why it is held back: what its migration said, or that a step panicked. `None` while it is not.

@@ -11,6 +11,7 @@ mod blocks;
 mod cell;
 mod command;
 mod control;
+mod encoded;
 mod error;
 mod fault;
 mod file;
@@ -19,6 +20,10 @@ mod fleet;
 mod frame;
 mod handle;
 mod ledger;
+#[cfg_attr(not(feature = "load"), allow(dead_code, reason = "images bring versions, and only `load` brings images"))]
+mod line;
+#[cfg_attr(not(feature = "load"), allow(dead_code, unreachable_pub, reason = "as above"))]
+mod loaded;
 mod lock;
 mod machine;
 mod observe;
@@ -36,6 +41,8 @@ mod way;
 #[doc(hidden)]
 pub mod __private;
 pub mod docs;
+#[cfg(any(feature = "load", feature = "image"))]
+pub mod load;
 pub mod snapshot;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -43,13 +50,15 @@ pub mod testing;
 pub use admin::{Admin, Population, Standing, Status, VersionStatus};
 pub use cell::Cell;
 pub use control::{Audit, Entry, Event, Events, HeldBack, Kind, Outcome};
+pub use encoded::{Encoded, EncodedError, NotEncoded};
 pub use error::{AdminError, EnterError, Loss, NotEntered, Reentered, StepError, SwitchError, VersionError, Why};
 pub use fleet::{Fleet, Key};
 pub use handle::{Instance, NotMade, Switch, SwitchBuilder};
 #[doc = include_str!("../doc/machine.md")]
 pub use hotswap_macros::machine;
 pub use ledger::Place;
-pub use machine::{Accepts, Edge, How, Identity, Loaded, Machine, NameOf, Stepped, VersionInfo};
+pub use loaded::{Format, Loaded};
+pub use machine::{Accepts, Edge, How, Identity, InputInfo, Machine, NameOf, Stepped, VersionInfo};
 pub use observe::Statistics;
 pub use options::{CommitOptions, Expect, Plan, PlanFailure, RollbackOptions, UpgradeOptions, Wait};
 pub use registry::{Live, machines, switch, switches};

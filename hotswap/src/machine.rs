@@ -5,11 +5,12 @@
 use std::fmt;
 use std::panic::RefUnwindSafe;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Serialize, Serializer};
 
 use crate::__private::OutputSerializable;
 use crate::error::VersionError;
+use crate::loaded::Loaded;
 
 /// A named line of versions. `#[machine]` implements it for the generated `Machine` type.
 pub trait Machine: Sized + Send + Sync + 'static {
@@ -26,6 +27,8 @@ pub trait Machine: Sized + Send + Sync + 'static {
     const VERSIONS: &'static [VersionInfo];
     /// The numbers whose code is gone (`retired(…)`).
     const RETIRED: &'static [u32];
+    /// Its inputs, in any version.
+    const INPUTS: &'static [InputInfo];
     /// Every declared migration between neighbours, up and down, in no particular order.
     const EDGES: &'static [Edge<Self::AnyState>];
     /// The version that [`Machine::fused`] leads to.
@@ -33,6 +36,12 @@ pub trait Machine: Sized + Send + Sync + 'static {
 
     /// The version of a state.
     fn version_of(state: &Self::AnyState) -> u32;
+
+    /// A state that an image owns, as one of the machine's.
+    fn loaded(state: Loaded) -> Self::AnyState;
+
+    /// The state, if an image owns it.
+    fn as_loaded(state: &mut Self::AnyState) -> Option<&mut Loaded>;
 
     /// Whether `version` takes `input`: by a step of its own, or by adapters.
     ///
@@ -138,6 +147,15 @@ impl VersionInfo {
     }
 }
 
+/// What is known of one input at compile time.
+#[derive(Debug, Clone, Copy)]
+pub struct InputInfo {
+    /// Its name, in encodings and tables.
+    pub name: &'static str,
+    /// The structural hash of its type and of its output's, `1-…`.
+    pub fingerprint: &'static str,
+}
+
 /// What is known of a version whose code is there.
 pub(crate) fn known<M: Machine>(asked: u32) -> Result<&'static VersionInfo, VersionError> {
     let machine = || M::IDENTITY.name.to_owned();
@@ -202,38 +220,5 @@ pub trait NameOf<M> {
 impl<M: Machine> NameOf<M> for u32 {
     fn number(self) -> u32 {
         self
-    }
-}
-
-/// The state of a version that was loaded into the running program.
-///
-/// Every `AnyState` has a variant for it. Nothing makes one yet: loading is not part of this release.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded(Box<LoadedState>);
-
-/// Boxed, so that `AnyState` does not grow when loaded states come to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum LoadedState {}
-
-impl Loaded {
-    /// The version of the state.
-    #[must_use]
-    pub fn version(&self) -> u32 {
-        match *self.0 {}
-    }
-
-    /// Refuses or runs an input as the image that owns the state decides.
-    ///
-    /// # Errors
-    ///
-    /// The input itself, when the loaded version does not take it.
-    pub fn step<I, O>(&mut self, _: I) -> Result<Stepped<O>, I> {
-        match *self.0 {}
-    }
-}
-
-impl Serialize for Loaded {
-    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        match *self.0 {}
     }
 }

@@ -15,6 +15,10 @@ pub trait Live: Send + Sync {
     fn machine(&self) -> Identity;
     /// What it runs now.
     fn status(&self) -> Status;
+    /// The switch as images see it.
+    #[cfg(feature = "load")]
+    #[doc(hidden)]
+    fn host(&self) -> &dyn crate::load::Host;
 }
 
 impl<M: Machine> Live for Shared<M> {
@@ -26,6 +30,10 @@ impl<M: Machine> Live for Shared<M> {
     }
     fn status(&self) -> Status {
         Status::of(self)
+    }
+    #[cfg(feature = "load")]
+    fn host(&self) -> &dyn crate::load::Host {
+        self
     }
 }
 

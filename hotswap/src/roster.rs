@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use crate::line::Line;
 use crate::machine::Machine;
 use crate::observe::Observer;
 use crate::slot::{Home, Slot};
 use crate::store::Store;
 use crate::switch::Core;
 use crate::sync::{AtomicU64, Bell, Mutex};
-use crate::way::Line;
 
 /// How many cells share one entry of the roster.
 const GROUP: usize = 64;
@@ -30,8 +30,8 @@ pub(crate) struct Shared<M: Machine> {
 }
 
 impl<M: Machine> Shared<M> {
-    pub(crate) fn new(core: Core, store: Option<Store>, alarm: fn(&Self, u64)) -> Self {
-        Self { core, store, line: Line::new(), roster: Roster::default(), observer: Observer::default(), alarm }
+    pub(crate) fn new(core: Core, store: Option<Store>, line: Line<M>, alarm: fn(&Self, u64)) -> Self {
+        Self { core, store, line, roster: Roster::default(), observer: Observer::default(), alarm }
     }
 
     /// Counts a failed step; the one that reaches the threshold rolls back.

@@ -14,6 +14,7 @@ use crate::fault;
 use crate::file::{self, NotLasting, beside};
 use crate::fleet::{Fleet, Key};
 use crate::frame::{Holds, ReadError, SnapshotError};
+use crate::line::Line;
 use crate::machine::Machine;
 use crate::slot::{Home, Slot};
 use crate::snapshot::{self, Codec, Postcard};
@@ -257,7 +258,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     ) -> Result<Saved, Failed> {
         let shared = self.shared();
         let mark = Mark {
-            shapes: M::VERSIONS.iter().map(|info| (info.number, info.fingerprint.to_owned())).collect(),
+            shapes: shared.line.versions().into_iter().map(|(info, _)| (info.number, info.fingerprint)).collect(),
             store: shared.store.as_ref().map(Store::id),
             epoch: release.epoch,
             probation: release.probation,
@@ -265,13 +266,13 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         };
         let path = &file::real(path)?;
         let _locked = file::lock(path)?;
-        replaceable::<M, K>(path)?;
+        replaceable::<M, K>(&shared.line, path)?;
         let steady = || mark.store.is_none() || shared.core.epoch() == release.epoch;
         let saved = file::replace(
             path,
             "save",
             |to| {
-                let header = snapshot::header_of::<M>(Holds::Fleet, Postcard::NAME, release.version);
+                let header = snapshot::header_of(&shared.line, Holds::Fleet, Postcard::NAME, release.version);
                 let mut writer = Writer::new(to, &header, mark.clone())?;
                 let saved = self.write(&mut writer, paused, tell)?;
                 if steady() { Ok(saved) } else { Err(Failed::Save(SaveError::Unsteady)) }
@@ -304,7 +305,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             };
             let more = walk.slice(SLICE, &mut look).map_err(|_| SaveError::Reentered)?;
             // outside the lock: the user's own code reads back what it wrote
-            records.check::<M, K>()?;
+            records.check::<M, K>(&self.shared().line)?;
             if records.full() || !more {
                 saved.instances += u64::from(records.count);
                 records.write::<K>(writer)?;
@@ -333,9 +334,9 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let release = shared.core.release();
         let ours = shared.store.as_ref().map(Store::id);
         let path = &file::real(path)?;
-        let mut file = Reader::<M>::open::<K>(path)?;
+        let mut file = Reader::open::<K>(&shared.line, path)?;
         let low = file.mark.low(ours, &release);
-        let no_way = |version| low != u32::MAX && shared.line.edges_by(version, low, release.version).is_err();
+        let no_way = |version| low != u32::MAX && shared.line.way_by(version, low, release.version).is_err();
 
         // everything is read once before anything is put in: a file that is not wholly in order changes nothing
         let mut stranded = HashSet::new();
@@ -347,7 +348,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             }
         }
         let mut before =
-            if stranded.is_empty() { None } else { Reader::<M>::open_if_there::<K>(&beside(path, BEFORE))? };
+            if stranded.is_empty() { None } else { Reader::open_if_there::<K>(&shared.line, &beside(path, BEFORE))? };
         if let Some(before) = &mut before {
             while let Some(Record { key, state, .. }) = before.next::<K>()? {
                 drop_contained((key, state));
@@ -369,7 +370,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             if !put.held_back {
                 restored.moved += u64::from(from != release.version);
                 for what in shared.line.losses_by(from, low(&release), release.version) {
-                    restored.lose(what);
+                    restored.lose(&what);
                 }
             }
             if restored.instances.is_multiple_of(TOLD_EVERY) || restored.instances == of {
@@ -419,7 +420,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             return Ok(());
         }
         let keeps = || {
-            let mut old = Reader::<M>::open::<K>(path)?;
+            let mut old = Reader::open::<K>(&self.shared().line, path)?;
             if (old.mark.store, old.mark.probation) == (mark.store, mark.probation) {
                 return Ok(false);
             }
@@ -429,7 +430,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             }
             let mut comes_down = true;
             while let Some(Record { state, .. }) = old.next::<K>()? {
-                comes_down &= self.shared().line.edges_by(M::version_of(&state), low, low).is_ok();
+                comes_down &= self.shared().line.way_by(M::version_of(&state), low, low).is_ok();
                 drop_contained(state);
             }
             Ok(comes_down)
@@ -447,9 +448,9 @@ impl<M: Machine, K: Key> Fleet<M, K> {
 
 /// Refuses to replace what this machine's fleets did not write, as far as it is hotswap's: an operator's slip must not cost a
 /// store. A file that is damaged tells nothing, and may be mended by a save.
-fn replaceable<M: Machine, K: Key>(path: &Path) -> Result<(), Failed> {
+fn replaceable<M: Machine, K: Key>(line: &Line<M>, path: &Path) -> Result<(), Failed> {
     use SnapshotError::{Holds, OtherKeys, WrongMachine};
-    match Reader::<M>::open::<K>(path) {
+    match Reader::open::<K>(line, path) {
         Err(ReadError::Snapshot(error @ (Holds { .. } | WrongMachine { .. } | OtherKeys { .. }))) => {
             Err(Failed::Save(SaveError::Occupied { path: path.to_owned(), error }))
         }

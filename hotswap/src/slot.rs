@@ -11,7 +11,7 @@ use crate::ledger::{Count, ENTERED, HELD, LOST, POISONED, Place, epoch_of, is_he
 use crate::machine::{Accepts, Machine};
 use crate::roster::Shared;
 use crate::switch::Release;
-use crate::way::{Stuck, contain, decode, drop_contained, encode, rehearse, travel};
+use crate::way::{Stuck, contain, decode_on, drop_contained, encode, rehearse, travel};
 
 /// The stamp of an instance that is no longer counted.
 const GONE: u64 = u64::MAX;
@@ -75,13 +75,13 @@ impl<M: Machine> Slot<M> {
         loop {
             let release = shared.core.current();
             let from = state.as_ref().map_or(LOST, M::version_of);
-            let edges = shared.line.edges(from, release.version);
+            let way = shared.line.way(from, release.version);
             // a flip may come before it is counted: then it starts again, as it was given
-            let given = match (&edges, &state) {
-                (Ok(edges), Some(state)) if !edges.is_empty() => encode::<M>(state).ok(),
+            let given = match (&way, &state) {
+                (Ok(way), Some(state)) if !way.is_empty() => encode::<M>(state).ok(),
                 _ => None,
             };
-            let arrived = edges.and_then(|edges| travel::<M>(&mut state, &edges).map_err(|stuck| stuck.reason));
+            let arrived = way.and_then(|way| travel::<M>(&mut state, &way).map_err(|stuck| stuck.reason));
             if let Err(reason) = arrived {
                 return Err(EnterError { state, to: release.version, why: NotEntered::Migration(reason) });
             }
@@ -89,7 +89,7 @@ impl<M: Machine> Slot<M> {
             if shared.core.ledger.enter(count) {
                 return Ok(Self { state, stamp: release.epoch });
             }
-            if let Some(Ok(given)) = given.map(|given| decode::<M>(&given)) {
+            if let Some(Ok(given)) = given.map(|given| decode_on(&shared.line, &given)) {
                 drop_contained(state.replace(given));
             }
         }
@@ -106,12 +106,11 @@ impl<M: Machine> Slot<M> {
         loop {
             let release = shared.core.release();
             let (from, low) = (slot.version(), low(&release));
-            let edges = shared.line.edges_by(from, low, release.version);
-            let given = slot.state.as_ref().filter(|_| edges.as_ref().is_ok_and(|edges| !edges.is_empty()));
+            let way = shared.line.way_by(from, low, release.version);
+            let given = slot.state.as_ref().filter(|_| way.as_ref().is_ok_and(|way| !way.is_empty()));
             let given = given.and_then(|state| encode::<M>(state).ok());
-            let travelled = edges
-                .map_err(|reason| Stuck { reason, lost: false })
-                .and_then(|edges| travel::<M>(&mut slot.state, &edges));
+            let travelled =
+                way.map_err(|reason| Stuck { reason, lost: false }).and_then(|way| travel::<M>(&mut slot.state, &way));
             let held = match &travelled {
                 Ok(()) => 0,
                 Err(stuck) => HELD | ENTERED | if stuck.lost { POISONED } else { 0 },
@@ -129,7 +128,7 @@ impl<M: Machine> Slot<M> {
                 return slot;
             }
             // the switch flipped meanwhile: again, as it was given
-            if let Some(Ok(given)) = given.map(|given| decode::<M>(&given)) {
+            if let Some(Ok(given)) = given.map(|given| decode_on(&shared.line, &given)) {
                 drop_contained(slot.state.replace(given));
             }
         }
@@ -271,19 +270,11 @@ impl<M: Machine> Slot<M> {
             .core
             .observed()
             .then(|| shared.observer.see_input(&shared.core.label, self.version(), "AnyInput", &input));
-        let mut home = home;
-        let armed = PoisonOnPanic { slot: self, shared, home: &mut home };
-        let Some(state) = &mut armed.slot.state else {
-            std::mem::forget(armed);
-            return Err(StepError { input, why: Why::Poisoned });
-        };
-        let stepped = M::step_any(state, input);
-        std::mem::forget(armed);
+        let stepped =
+            self.guarded(shared, home, input, M::step_any).map_err(|input| StepError { input, why: Why::Poisoned })?;
         match stepped {
             Ok(stepped) => {
-                if stepped.failed {
-                    shared.failed(self.stamp);
-                }
+                self.count_if(stepped.failed, shared);
                 if let Some(watch) = watch {
                     watch.output(&stepped.output);
                 }
@@ -296,6 +287,30 @@ impl<M: Machine> Slot<M> {
                 }
                 Err(StepError { input, why })
             }
+        }
+    }
+
+    /// Runs a step on the state, which is poisoned if it panics. `Err`: there is no state to run it on.
+    pub(crate) fn guarded<I, R>(
+        &mut self,
+        shared: &Shared<M>,
+        home: &mut dyn Home,
+        input: I,
+        step: impl FnOnce(&mut M::AnyState, I) -> R,
+    ) -> Result<R, I> {
+        let mut home = home;
+        let armed = PoisonOnPanic { slot: self, shared, home: &mut home };
+        let stepped = match &mut armed.slot.state {
+            Some(state) => Ok(step(state, input)),
+            None => Err(input),
+        };
+        std::mem::forget(armed);
+        stepped
+    }
+
+    pub(crate) fn count_if(&self, failed: bool, shared: &Shared<M>) {
+        if failed {
+            shared.failed(self.stamp);
         }
     }
 
@@ -333,19 +348,19 @@ impl<M: Machine> Slot<M> {
     fn move_to(&mut self, shared: &Shared<M>, home: &mut dyn Home, release: &Release) -> Result<(), Stuck> {
         let poisoned = self.poisoned();
         let low = self.lowest_owed(home, release);
-        let edges = shared.line.edges_by(self.version(), low, release.version);
-        match edges {
-            Ok(edges) if !poisoned => {
-                let kept = self.keep(home, release, !edges.is_empty())?;
-                let travelled = travel::<M>(&mut self.state, &edges);
+        let way = shared.line.way_by(self.version(), low, release.version);
+        match way {
+            Ok(way) if !poisoned => {
+                let kept = self.keep(home, release, !way.is_empty())?;
+                let travelled = travel::<M>(&mut self.state, &way);
                 let leaves = travelled.as_ref().map_or_else(|stuck| stuck.lost, |()| true);
                 if let Some(kept) = kept.filter(|_| leaves) {
                     home.aside_mut().kept = Some(kept);
                 }
                 travelled
             }
-            edges => {
-                let reason = if poisoned { "a step panicked".to_owned() } else { edges.err().unwrap_or_default() };
+            way => {
+                let reason = if poisoned { "a step panicked".to_owned() } else { way.err().unwrap_or_default() };
                 self.restore(shared, home, release, reason)
             }
         }
@@ -383,9 +398,9 @@ impl<M: Machine> Slot<M> {
         let Some(kept) = aside.filter(|kept| release.was_undone(kept.probation)) else {
             return Err(stuck(reason));
         };
-        let edges = shared.line.edges_by(kept.version, low, release.version).map_err(stuck)?;
-        let mut restored = Some(decode::<M>(&kept.bytes).map_err(stuck)?);
-        travel::<M>(&mut restored, &edges)?;
+        let way = shared.line.way_by(kept.version, low, release.version).map_err(stuck)?;
+        let mut restored = Some(decode_on(&shared.line, &kept.bytes).map_err(stuck)?);
+        travel::<M>(&mut restored, &way)?;
         let old = std::mem::replace(&mut self.state, restored);
         drop_contained(old);
         Ok(())
@@ -432,7 +447,7 @@ impl<M: Machine> Slot<M> {
     /// What the state would become at `to`, without touching it.
     pub(crate) fn rehearse(&self, shared: &Shared<M>, to: u32) -> Result<M::AnyState, String> {
         let state = self.state.as_ref().ok_or("its state is lost")?;
-        rehearse::<M>(state, &shared.line.edges(M::version_of(state), to)?)
+        rehearse::<M>(state, &shared.line.way(M::version_of(state), to)?)
     }
 
     /// Replaces the state with what `make` makes of it, brought to the version that runs; heals what was held back.
@@ -448,7 +463,7 @@ impl<M: Machine> Slot<M> {
         let mut new = Some(contain(|| make(self.state.as_ref()))??);
         let release = shared.core.release();
         let from = new.as_ref().map_or(LOST, M::version_of);
-        travel::<M>(&mut new, &shared.line.edges(from, release.version)?).map_err(|stuck| stuck.reason)?;
+        travel::<M>(&mut new, &shared.line.way(from, release.version)?).map_err(|stuck| stuck.reason)?;
         // what cannot be encoded could not be saved or kept either
         new.as_ref().map(encode::<M>).transpose()?;
         let before = self.count(home.place());

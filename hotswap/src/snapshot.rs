@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 use crate::finite;
 use crate::frame::{self, exactly};
 pub use crate::frame::{Header, Holds, SnapshotError};
+use crate::line::Line;
 use crate::machine::{Machine, NameOf, known};
-use crate::way::{Line, contain, travel};
+use crate::way::{contain, travel};
 
 /// How a value becomes bytes. [`Postcard`] is small and fast, [`Json`] can be read by people.
 ///
@@ -102,7 +103,7 @@ pub fn encode<M: Machine>(state: &M::AnyState) -> Result<Vec<u8>, SnapshotError>
 /// When the state cannot be encoded.
 pub fn encode_by<M: Machine, C: Codec>(state: &M::AnyState) -> Result<Vec<u8>, SnapshotError> {
     let body = contain(|| C::encode(state)).and_then(|body| body).map_err(SnapshotError::Unencodable)?;
-    frame::seal(header_of::<M>(Holds::State, C::NAME, M::version_of(state)), &body)
+    frame::seal(header_of(&Line::<M>::new(), Holds::State, C::NAME, M::version_of(state)), &body)
 }
 
 /// Decodes a state of any version that is not retired, by [`Postcard`] or [`Json`], and migrates it to version `to`.
@@ -148,14 +149,13 @@ pub fn header(bytes: &[u8]) -> Result<Header, SnapshotError> {
 }
 
 /// The header for something of `version`.
-pub(crate) fn header_of<M: Machine>(holds: Holds, codec: &str, version: u32) -> Header {
-    let info = M::VERSIONS.iter().find(|info| info.number == version);
+pub(crate) fn header_of<M: Machine>(line: &Line<M>, holds: Holds, codec: &str, version: u32) -> Header {
     Header {
         holds,
         codec: codec.to_owned(),
         machine: M::IDENTITY.name.to_owned(),
         version,
-        fingerprint: info.map_or_else(String::new, |info| info.fingerprint.to_owned()),
+        fingerprint: line.fingerprint(version).unwrap_or_default(),
         length: 0,
     }
 }
@@ -173,13 +173,12 @@ pub(crate) fn check<M: Machine>(header: &Header, expected: Holds) -> Result<(), 
 }
 
 /// Whether states of `version` with this fingerprint can be read here.
-pub(crate) fn check_shape<M: Machine>(version: u32, fingerprint: &str) -> Result<(), SnapshotError> {
-    let info = known::<M>(version).map_err(SnapshotError::Version)?;
-    if info.fingerprint != fingerprint {
-        let (found, expected) = (fingerprint.to_owned(), info.fingerprint.to_owned());
-        return Err(SnapshotError::ChangedShape { version, found, expected });
+pub(crate) fn check_shape<M: Machine>(line: &Line<M>, version: u32, found: &str) -> Result<(), SnapshotError> {
+    let expected = line.fingerprint(version).map_err(SnapshotError::Version)?;
+    if expected == found {
+        return Ok(());
     }
-    Ok(())
+    Err(SnapshotError::ChangedShape { version, found: found.to_owned(), expected })
 }
 
 fn read<M: Machine>(
@@ -189,7 +188,8 @@ fn read<M: Machine>(
     to: u32,
 ) -> Result<M::AnyState, SnapshotError> {
     check::<M>(header, Holds::State)?;
-    check_shape::<M>(header.version, &header.fingerprint)?;
+    let line = Line::<M>::new();
+    check_shape(&line, header.version, &header.fingerprint)?;
     known::<M>(to).map_err(SnapshotError::Version)?;
     let state = contain(|| decode(body)).and_then(|state| state).map_err(SnapshotError::Undecodable)?;
     let from = M::version_of(&state);
@@ -199,7 +199,7 @@ fn read<M: Machine>(
     }
     let stuck = |reason| SnapshotError::NotMigrated { from, to, reason };
     let mut slot = Some(state);
-    let edges = Line::<M>::new().edges(from, to).map_err(stuck)?;
-    travel::<M>(&mut slot, &edges).map_err(|error| stuck(error.reason))?;
+    let way = line.way(from, to).map_err(stuck)?;
+    travel::<M>(&mut slot, &way).map_err(|error| stuck(error.reason))?;
     slot.ok_or_else(|| stuck("a migration left no state".to_owned()))
 }

@@ -14,7 +14,8 @@ use crate::error::VersionError;
 use crate::fault;
 use crate::file;
 use crate::frame::{self, Holds};
-use crate::machine::{Machine, runnable};
+use crate::line::Line;
+use crate::machine::Machine;
 use crate::snapshot::{self, Codec, Json, SnapshotError};
 use crate::switch::Lasting;
 
@@ -94,7 +95,13 @@ pub(crate) struct Record {
 
 impl Store {
     /// Takes the file and gives what it says, or what a new one is to say: it is made by the first writing.
-    pub(crate) fn open<M: Machine>(path: &Path, fresh: impl FnOnce() -> Record) -> Result<(Self, Record), OpenError> {
+    ///
+    /// `come_up` is asked which version to come up at where this one, of this shape, is permanent.
+    pub(crate) fn open<M: Machine>(
+        path: &Path,
+        come_up: impl FnOnce(u32, &str) -> Result<u32, SnapshotError>,
+        fresh: impl FnOnce() -> Record,
+    ) -> Result<(Self, Record), OpenError> {
         let failed = |source| OpenError::Io { path: path.to_owned(), source };
         let path = &file::real(path).map_err(failed)?;
         let taken = file::lock(path).map_err(|error| match error.kind() {
@@ -103,13 +110,11 @@ impl Store {
         })?;
         fault::point("open", "taken");
         let record = match fs::read(path) {
-            Ok(bytes) => read::<M>(path, &bytes)?,
+            Ok(bytes) => read::<M>(path, &bytes, come_up)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => fresh(),
             Err(error) => return Err(failed(error)),
         };
         fault::point("open", "read");
-        let permanent = |error| OpenError::Permanent { path: path.to_owned(), error };
-        runnable::<M>(record.release.permanent).map_err(permanent)?;
         Ok((Self { path: path.to_owned(), id: record.store, turn: Mutex::new(()), _taken: taken }, record))
     }
 
@@ -131,9 +136,9 @@ impl Store {
     }
 
     /// Replaces what the file says; on an error it says what it said before, or what it was to say may not last.
-    pub(crate) fn write<M: Machine>(&self, record: &Record) -> io::Result<()> {
+    pub(crate) fn write<M: Machine>(&self, line: &Line<M>, record: &Record) -> io::Result<()> {
         let body = Json::encode(record).map_err(io::Error::other)?;
-        let header = snapshot::header_of::<M>(Holds::Switch, Json::NAME, record.release.permanent);
+        let header = snapshot::header_of(line, Holds::Switch, Json::NAME, record.release.permanent);
         let bytes = frame::seal(header, &body).map_err(io::Error::other)?;
         file::replace(&self.path, "store", |to| to.write_all(&bytes), || Ok(()))
     }
@@ -153,7 +158,11 @@ impl Record {
     }
 }
 
-fn read<M: Machine>(path: &Path, bytes: &[u8]) -> Result<Record, OpenError> {
+fn read<M: Machine>(
+    path: &Path,
+    bytes: &[u8],
+    come_up: impl FnOnce(u32, &str) -> Result<u32, SnapshotError>,
+) -> Result<Record, OpenError> {
     let read = || -> Result<Record, SnapshotError> {
         // what it is comes before whether it is whole
         snapshot::check::<M>(&snapshot::header(bytes)?, Holds::Switch)?;
@@ -162,8 +171,8 @@ fn read<M: Machine>(path: &Path, bytes: &[u8]) -> Result<Record, OpenError> {
             let known = format!("`{}`", Json::NAME);
             return Err(SnapshotError::Codec { found: header.codec, known });
         }
-        snapshot::check_shape::<M>(header.version, &header.fingerprint)?;
-        let record: Record = Json::decode(body).map_err(SnapshotError::Undecodable)?;
+        let permanent = come_up(header.version, &header.fingerprint)?;
+        let mut record: Record = Json::decode(body).map_err(SnapshotError::Undecodable)?;
         if record.release.permanent != header.version {
             let (head, body) = (header.version, record.release.permanent);
             let what = format!("its header says version {head}, its body version {body}");
@@ -172,6 +181,7 @@ fn read<M: Machine>(path: &Path, bytes: &[u8]) -> Result<Record, OpenError> {
         if !record.adds_up() {
             return Err(SnapshotError::Undecodable("its epochs are in no order that a switch makes".to_owned()));
         }
+        record.release.permanent = permanent;
         Ok(record)
     };
     read().map_err(|error| match error {

@@ -1,6 +1,7 @@
 //! The machines that several test files share.
 
 pub mod folder;
+pub mod images;
 
 pub use hotswap;
 

@@ -15,14 +15,17 @@ mod resp;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
+use hotswap::load::{self, Claims, SecretKey, Trust, TrustError};
 use hotswap::snapshot::{self, Holds, Json, SnapshotError};
 use hotswap::{OpenError, Phase, RestoreError, Restored};
 use hotswap_tests::folder::Folder;
 use serde_json::Value;
 
 use fuzzing::counting::peak_of;
+use fuzzing::elf;
 use fuzzing::mutate::mutate;
 use fuzzing::run::{Bound, Rng, run};
 use fuzzing::states::{AnyState, Fleet, Machine, Switch, V1, body, state, version};
@@ -283,7 +286,7 @@ fn sorted(mut blocks: Vec<Block>) -> Vec<Block> {
         while !rest.is_empty() {
             let start = rest;
             let key = wire::varint(&mut rest, 64).expect("a key");
-            wire::state(&mut rest).expect("a state");
+            wire::held(&mut rest).expect("a state");
             wire::owed(&mut rest).expect("whether it owes anything");
             records.insert(key, &start[..start.len() - rest.len()]);
         }
@@ -367,7 +370,7 @@ fn meant(file: &[u8]) -> Option<BTreeMap<u64, Vec<u8>>> {
         let mut rest = &bytes[..];
         for _ in 0..*count {
             let key = wire::varint(&mut rest, 64).expect("a key was read");
-            let (version, inner) = wire::state(&mut rest).expect("a state was read");
+            let (version, inner) = wire::held(&mut rest).expect("a state was read");
             owing |= wire::owed(&mut rest).expect("whether it owes was read").is_some();
             states.insert(key, becomes(&header, version, &inner));
             instances += 1;
@@ -759,5 +762,94 @@ fn resp() {
             assert_eq!(read(stream.chunks(1)), said, "bytes one by one say something else");
         }
         taken
+    });
+}
+
+// ---- a signed image
+
+fn some_envelope(rng: &mut Rng, key: &SecretKey) -> Vec<u8> {
+    let mut signed = || {
+        let claims = Claims::new("shop", rng.number()).created_at(UNIX_EPOCH).note("n".repeat(rng.below(40)));
+        let image = [vec![7], rng.bytes(600)].concat();
+        load::sign(&image, key, &claims).expect("claims as they may be")
+    };
+    let (mut bytes, other) = (signed(), signed());
+    match rng.below(8) {
+        0 => bytes,
+        // the image of another
+        1 => {
+            let length = |bytes: &[u8]| load::head(bytes).expect("whole").length;
+            let around = |bytes: &[u8]| bytes.len() - usize::try_from(length(bytes)).expect("short");
+            [&bytes[..around(&bytes)], &other[around(&other)..]].concat()
+        }
+        // a head that nobody signed
+        2 | 3 => {
+            let end = 20 + usize::from(u16::from_le_bytes([bytes[10], bytes[11]]));
+            let mut head = bytes[20..end].to_vec();
+            mutate(rng, &mut head, &other[20..]);
+            let length = u16::try_from(head.len()).expect("short").to_le_bytes();
+            [&bytes[..10], &length, &bytes[12..20], &head, &bytes[end..]].concat()
+        }
+        _ => {
+            mutate(rng, &mut bytes, &other);
+            bytes
+        }
+    }
+}
+
+#[test]
+fn envelope() {
+    let key: SecretKey = format!("hotswap-secret-key:1:{}", "5a".repeat(32)).parse().expect("a key");
+    let trust = Trust::new("shop").key(key.public());
+    let bound = Bound { fixed: 4096, for_each_byte: 2 };
+    run(
+        "envelope",
+        &bound,
+        |rng| some_envelope(rng, &key),
+        |bytes| (load::head(bytes), trust.verify_at(bytes, UNIX_EPOCH)),
+        |bytes, (head, verified)| match verified {
+            Ok(verified) => {
+                // ed25519 signs one way only: what is taken is what the same key signs of the same claims
+                let again = load::sign(verified.image(), &key, &verified.head().claims).expect("claims as they may be");
+                assert_eq!(again, bytes);
+                assert_eq!(&head.expect("a head that was signed"), verified.head());
+                true
+            }
+            Err(error) => {
+                let structural = matches!(error, TrustError::BadSignature { .. } | TrustError::UnknownKey { .. });
+                assert!(structural || error.code() == head.map_or_else(|error| error.code(), |_| "altered"), "{error}");
+                false
+            }
+        },
+    );
+}
+
+// ---- an image
+
+#[test]
+fn image() {
+    let whole = |rng: &mut Rng| elf::image(rng);
+    // what takes the most is an empty text in a list: 4 bytes of the file, and 24 of a list that doubles
+    let bound = Bound { fixed: 16 * 1024, for_each_byte: 32 };
+    let some = |rng: &mut Rng| {
+        let (mut bytes, other) = (whole(rng), whole(rng));
+        if !rng.once_in(20) {
+            mutate(rng, &mut bytes, &other);
+        }
+        bytes
+    };
+    run("image", &bound, some, load::inspect, |_, result| match result {
+        Ok(manifest) => {
+            assert!(!manifest.machines.is_empty() && manifest.build.abi == 1);
+            for line in &manifest.machines {
+                assert!(line.versions.is_sorted_by(|one, next| one.number < next.number));
+            }
+            true
+        }
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.contains("\n\nhelp: "), "{text}");
+            false
+        }
     });
 }

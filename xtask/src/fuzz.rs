@@ -18,6 +18,10 @@ pub(crate) enum Target {
     Store,
     /// The reader of `kv`
     Resp,
+    /// `Trust::verify`
+    Envelope,
+    /// `inspect`
+    Image,
 }
 
 impl Target {
@@ -27,6 +31,8 @@ impl Target {
             Self::Fleet => "fleet",
             Self::Store => "store",
             Self::Resp => "resp",
+            Self::Envelope => "envelope",
+            Self::Image => "image",
         }
     }
 }

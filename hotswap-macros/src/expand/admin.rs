@@ -61,16 +61,21 @@ pub(super) fn version_impls(names: &Names, versions: &[(u32, &[Attribute])]) -> 
     mixed!(__hotswap::versions! { #version of #machine { #(#versions,)* } })
 }
 
-/// `Machine::IDENTITY`, `VERSIONS` and `RETIRED`.
+/// `Machine::IDENTITY`, `VERSIONS`, `RETIRED` and `INPUTS`.
 pub(super) fn tables(cx: Context) -> TokenStream {
     let Names { krate, options, .. } = cx.names;
     let identity = identity(cx.names);
     let versions = (0..cx.machine.versions.len()).map(|index| info(cx.machine, index));
     let retired = &options.retired;
+    let inputs = cx.machine.inputs.iter().map(|input| {
+        let (cfg, tag, fingerprint) = (&input.cfg, tag(input), &input.fingerprint);
+        mixed!(#(#cfg)* __hotswap::input_info(#tag, #fingerprint))
+    });
     mixed! {
         #identity
         const VERSIONS: &'static [#krate::VersionInfo] = &[#(#versions),*];
         const RETIRED: &'static [u32] = &[#(#retired),*];
+        const INPUTS: &'static [#krate::InputInfo] = &[#(#inputs),*];
     }
 }
 
@@ -101,7 +106,7 @@ fn info(machine: &Machine, index: usize) -> TokenStream {
     }
 }
 
-/// What makes the machine known to the registry.
+/// What makes the machine known to the registry, and to the program that loads it if it is built to be loaded.
 pub(super) fn submission(names: &Names) -> TokenStream {
     let Names { krate, machine, .. } = names;
     mixed! {
@@ -109,7 +114,9 @@ pub(super) fn submission(names: &Names) -> TokenStream {
             __hotswap::Compiled {
                 identity: <#machine as #krate::Machine>::IDENTITY,
                 versions: <#machine as #krate::Machine>::VERSIONS,
+                inputs: <#machine as #krate::Machine>::INPUTS,
             }
         }
+        __hotswap::image!(#machine);
     }
 }

@@ -65,9 +65,9 @@ pub(super) fn checks(cx: Context) -> TokenStream {
     mixed!(#(#checks)*)
 }
 
-/// `Machine::version_of`.
+/// `Machine::version_of`, and the way in and out for states that an image owns.
 pub(super) fn version_of(cx: Context) -> TokenStream {
-    let Names { any_state, .. } = cx.names;
+    let Names { krate, any_state, .. } = cx.names;
     let arms = cx.machine.versions.iter().map(|version| {
         let (cfg, number, name) = (&version.cfg, version.number, variant(version.number));
         mixed!(#(#cfg)* #any_state::#name(_) => #number)
@@ -78,6 +78,12 @@ pub(super) fn version_of(cx: Context) -> TokenStream {
                 #(#arms,)*
                 #any_state::Loaded(state) => state.version(),
             }
+        }
+        fn loaded(state: #krate::Loaded) -> #any_state {
+            #any_state::Loaded(state)
+        }
+        fn as_loaded(state: &mut #any_state) -> ::core::option::Option<&mut #krate::Loaded> {
+            if let #any_state::Loaded(state) = state { ::core::option::Option::Some(state) } else { ::core::option::Option::None }
         }
     }
 }

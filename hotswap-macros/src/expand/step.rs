@@ -80,7 +80,7 @@ fn accepts(cx: Context, input: &Input) -> TokenStream {
     let matched = mixed! {
         match state {
             #(#arms,)*
-            #any_state::Loaded(state) => #leave state.step(input),
+            #any_state::Loaded(state) => #leave __hotswap::step_loaded!(state, input: #ty, #tag, #output),
             #refused
         }
     };

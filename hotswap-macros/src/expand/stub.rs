@@ -99,9 +99,16 @@ fn impls(cx: Context) -> TokenStream {
             #identity
             const VERSIONS: &'static [#krate::VersionInfo] = &[];
             const RETIRED: &'static [u32] = &[];
+            const INPUTS: &'static [#krate::InputInfo] = &[];
             const EDGES: &'static [#krate::Edge<#any_state>] = &[];
             const FUSED_TO: u32 = 0;
             fn version_of(_: &#any_state) -> u32 {
+                ::core::unreachable!()
+            }
+            fn loaded(_: #krate::Loaded) -> #any_state {
+                ::core::unreachable!()
+            }
+            fn as_loaded(_: &mut #any_state) -> ::core::option::Option<&mut #krate::Loaded> {
                 ::core::unreachable!()
             }
             fn takes(_: u32, _: &#any_input) -> bool {

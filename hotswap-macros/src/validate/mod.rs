@@ -33,7 +33,10 @@ pub(crate) fn validate(parsed: Parsed, diag: &mut Diag) -> Result<Machine, Box<M
         let versions = known(&line, &unsound);
         return Err(Box::new(sketch(parsed, versions, inputs)));
     }
-    let inputs::Inputs { inputs, adapters } = inputs;
+    let inputs::Inputs { mut inputs, adapters } = inputs;
+    for input in &mut inputs {
+        input.fingerprint = fingerprint::of_input(&parsed.scope, &input.ty, &input.output);
+    }
     Ok(Machine { module: parsed.module, options: parsed.options, versions, inputs, adapters, edges })
 }
 

@@ -124,7 +124,9 @@ const _: () = {
                         ::core::result::Result::Err(_) => ::core::unreachable!(),
                     };
                 }
-                AnyState::Loaded(state) => return state.step(input),
+                AnyState::Loaded(state) => {
+                    return __hotswap::step_loaded!(state, input : Place, "Place", u64);
+                }
             };
             __hotswap::stepped!(output)
         }
@@ -146,7 +148,9 @@ const _: () = {
                         ::core::result::Result::Err(_) => ::core::unreachable!(),
                     };
                 }
-                AnyState::Loaded(state) => return state.step(input),
+                AnyState::Loaded(state) => {
+                    return __hotswap::step_loaded!(state, input : Move, "Move", ());
+                }
             };
             __hotswap::stepped!(output)
         }
@@ -176,7 +180,11 @@ const _: () = {
                     };
                 }
                 AnyState::V2(state) => place_2(state, input),
-                AnyState::Loaded(state) => return state.step(input),
+                AnyState::Loaded(state) => {
+                    return __hotswap::step_loaded!(
+                        state, input : Place2, "Place2", Result < Placed, String >
+                    );
+                }
             };
             __hotswap::stepped!(output)
         }
@@ -198,7 +206,9 @@ const _: () = {
                     };
                 }
                 AnyState::V2(state) => move_2(state, input),
-                AnyState::Loaded(state) => return state.step(input),
+                AnyState::Loaded(state) => {
+                    return __hotswap::step_loaded!(state, input : Move2, "Move2", ());
+                }
             };
             __hotswap::stepped!(output)
         }
@@ -249,6 +259,12 @@ const _: () = {
             ),
         ];
         const RETIRED: &'static [u32] = &[];
+        const INPUTS: &'static [::hotswap::InputInfo] = &[
+            __hotswap::input_info("Place", "1-6eb6f2a4a3e2af03"),
+            __hotswap::input_info("Move", "1-734f92b94db39195"),
+            __hotswap::input_info("Place2", "1-0dfaacfe6034ad5f"),
+            __hotswap::input_info("Move2", "1-14ee6979680a4047"),
+        ];
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
             __hotswap::derived(
                 1u32,
@@ -276,6 +292,18 @@ const _: () = {
                 AnyState::V1(_) => 1u32,
                 AnyState::V2(_) => 2u32,
                 AnyState::Loaded(state) => state.version(),
+            }
+        }
+        fn loaded(state: ::hotswap::Loaded) -> AnyState {
+            AnyState::Loaded(state)
+        }
+        fn as_loaded(
+            state: &mut AnyState,
+        ) -> ::core::option::Option<&mut ::hotswap::Loaded> {
+            if let AnyState::Loaded(state) = state {
+                ::core::option::Option::Some(state)
+            } else {
+                ::core::option::Option::None
             }
         }
         fn takes(version: u32, input: &AnyInput) -> bool {
@@ -360,6 +388,8 @@ const _: () = {
     }
     __hotswap::inventory::submit! {
         __hotswap::Compiled { identity : < Machine as ::hotswap::Machine > ::IDENTITY,
-        versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
+        versions : < Machine as ::hotswap::Machine > ::VERSIONS, inputs : < Machine as
+        ::hotswap::Machine > ::INPUTS, }
     }
+    __hotswap::image!(Machine);
 };

@@ -99,7 +99,9 @@ const _: () = {
                 AnyState::V1(state) => tick(state, input),
                 AnyState::V2(state) => tick_counted(state, input),
                 AnyState::V3(state) => tick_twice(state, input),
-                AnyState::Loaded(state) => return state.step(input),
+                AnyState::Loaded(state) => {
+                    return __hotswap::step_loaded!(state, input : Tick, "Tick", ());
+                }
             };
             __hotswap::stepped!(output)
         }
@@ -111,7 +113,9 @@ const _: () = {
             let output = match state {
                 AnyState::V1(state) => get(state, input),
                 AnyState::V2(state) | AnyState::V3(state) => get_v2(state, input),
-                AnyState::Loaded(state) => return state.step(input),
+                AnyState::Loaded(state) => {
+                    return __hotswap::step_loaded!(state, input : Get, "Get", i64);
+                }
             };
             __hotswap::stepped!(output)
         }
@@ -122,7 +126,9 @@ const _: () = {
         fn step(state: &mut AnyState, input: Reset) -> __hotswap::Step<(), Reset> {
             let output = match state {
                 AnyState::V2(state) | AnyState::V3(state) => reset(state, input),
-                AnyState::Loaded(state) => return state.step(input),
+                AnyState::Loaded(state) => {
+                    return __hotswap::step_loaded!(state, input : Reset, "Reset", ());
+                }
                 _ => return ::core::result::Result::Err(input),
             };
             __hotswap::stepped!(output)
@@ -174,6 +180,11 @@ const _: () = {
             ),
         ];
         const RETIRED: &'static [u32] = &[];
+        const INPUTS: &'static [::hotswap::InputInfo] = &[
+            __hotswap::input_info("Tick", "1-a81d6f615fd93baa"),
+            __hotswap::input_info("Get", "1-997d96381a88ac72"),
+            __hotswap::input_info("Reset", "1-870af977c41ce024"),
+        ];
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
             __hotswap::derived(
                 1u32,
@@ -222,6 +233,18 @@ const _: () = {
                 AnyState::V2(_) => 2u32,
                 AnyState::V3(_) => 3u32,
                 AnyState::Loaded(state) => state.version(),
+            }
+        }
+        fn loaded(state: ::hotswap::Loaded) -> AnyState {
+            AnyState::Loaded(state)
+        }
+        fn as_loaded(
+            state: &mut AnyState,
+        ) -> ::core::option::Option<&mut ::hotswap::Loaded> {
+            if let AnyState::Loaded(state) = state {
+                ::core::option::Option::Some(state)
+            } else {
+                ::core::option::Option::None
             }
         }
         fn takes(version: u32, input: &AnyInput) -> bool {
@@ -286,6 +309,8 @@ const _: () = {
     }
     __hotswap::inventory::submit! {
         __hotswap::Compiled { identity : < Machine as ::hotswap::Machine > ::IDENTITY,
-        versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
+        versions : < Machine as ::hotswap::Machine > ::VERSIONS, inputs : < Machine as
+        ::hotswap::Machine > ::INPUTS, }
     }
+    __hotswap::image!(Machine);
 };

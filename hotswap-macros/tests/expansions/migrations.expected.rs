@@ -109,7 +109,9 @@ const _: () = {
                 AnyState::V4(state) => ask_4(state, input),
                 #[cfg(all())]
                 AnyState::V5(state) => ask_5(state, input),
-                AnyState::Loaded(state) => return state.step(input),
+                AnyState::Loaded(state) => {
+                    return __hotswap::step_loaded!(state, input : Ask, "Ask", u64);
+                }
             };
             __hotswap::stepped!(output)
         }
@@ -202,6 +204,9 @@ const _: () = {
             __hotswap::info(5u32, "Order4", "1-410098015b43981c", &[], &["Ask"]),
         ];
         const RETIRED: &'static [u32] = &[];
+        const INPUTS: &'static [::hotswap::InputInfo] = &[
+            __hotswap::input_info("Ask", "1-2afc8e4d32f21f20"),
+        ];
         #[allow(clippy::result_large_err)]
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
             __hotswap::derived(
@@ -308,6 +313,18 @@ const _: () = {
                 AnyState::Loaded(state) => state.version(),
             }
         }
+        fn loaded(state: ::hotswap::Loaded) -> AnyState {
+            AnyState::Loaded(state)
+        }
+        fn as_loaded(
+            state: &mut AnyState,
+        ) -> ::core::option::Option<&mut ::hotswap::Loaded> {
+            if let AnyState::Loaded(state) = state {
+                ::core::option::Option::Some(state)
+            } else {
+                ::core::option::Option::None
+            }
+        }
         fn takes(version: u32, input: &AnyInput) -> bool {
             match *input {
                 AnyInput::Ask(_) => __hotswap::takes::<Machine, Ask>(version),
@@ -366,6 +383,8 @@ const _: () = {
     }
     __hotswap::inventory::submit! {
         __hotswap::Compiled { identity : < Machine as ::hotswap::Machine > ::IDENTITY,
-        versions : < Machine as ::hotswap::Machine > ::VERSIONS, }
+        versions : < Machine as ::hotswap::Machine > ::VERSIONS, inputs : < Machine as
+        ::hotswap::Machine > ::INPUTS, }
     }
+    __hotswap::image!(Machine);
 };

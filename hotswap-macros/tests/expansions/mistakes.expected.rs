@@ -226,9 +226,18 @@ const _: () = {
         };
         const VERSIONS: &'static [::hotswap::VersionInfo] = &[];
         const RETIRED: &'static [u32] = &[];
+        const INPUTS: &'static [::hotswap::InputInfo] = &[];
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[];
         const FUSED_TO: u32 = 0;
         fn version_of(_: &AnyState) -> u32 {
+            ::core::unreachable!()
+        }
+        fn loaded(_: ::hotswap::Loaded) -> AnyState {
+            ::core::unreachable!()
+        }
+        fn as_loaded(
+            _: &mut AnyState,
+        ) -> ::core::option::Option<&mut ::hotswap::Loaded> {
             ::core::unreachable!()
         }
         fn takes(_: u32, _: &AnyInput) -> bool {

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::json::json;
 use crate::frame::{self, Holds};
+use crate::line::Line;
 use crate::machine::{Machine, NameOf, known};
 use crate::snapshot::{self, Codec, Postcard, SnapshotError};
 use crate::way::contain;
@@ -114,7 +115,7 @@ impl<M: Machine> Golden<M> {
         let json = shown(input);
         let tag = json.as_ref().ok().and_then(|json| json[0].as_str()).unwrap_or("?").to_owned();
         let bytes = contain(|| Postcard::encode(input)).and_then(|body| body).and_then(|body| {
-            let header = snapshot::header_of::<M>(Holds::Input, Postcard::NAME, version);
+            let header = snapshot::header_of(&Line::<M>::new(), Holds::Input, Postcard::NAME, version);
             frame::seal(header, &body).map_err(|error| error.to_string())
         });
         self.kept.push(Kept { name: format!("v{version}.{tag}{name}.input"), bytes, json });

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
+use std::slice;
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -9,9 +10,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::json::json;
-use crate::machine::{Edge, Machine};
+use crate::line::{Hop, Line};
+use crate::machine::Machine;
 use crate::snapshot::{Codec, Postcard};
-use crate::way::{Line, contain, decode, encode, rehearse};
+use crate::way::{contain, decode, encode, rehearse};
 
 /// What should be so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -155,7 +157,7 @@ impl<M: Machine> Laws<M> {
         }
 
         for above in M::VERSIONS.iter().map(|info| info.number).filter(|number| *number > from) {
-            let Ok(edges) = line.edges(from, above) else { break };
+            let Ok(edges) = line.way(from, above) else { break };
             let Ok(new) = rehearse::<M>(state, &edges) else { break };
             if let Ok(one_by_one) = one_by_one::<M>(state, &edges) {
                 differs(Law::OneByOne, above, None, shown(&new), shown(&one_by_one))?;
@@ -163,7 +165,7 @@ impl<M: Machine> Laws<M> {
             if edges.len() > 1 {
                 continue;
             }
-            if let Ok(back) = line.edges(above, from) {
+            if let Ok(back) = line.way(above, from) {
                 differs(Law::UpAndDown, above, None, shown(state), said(rehearse::<M>(&new, &back)))?;
             }
             let (Some(before), Some(after)) = (stepped::<M>(state, input), stepped::<M>(&new, input)) else { continue };
@@ -201,9 +203,9 @@ fn stepped<M: Machine>(state: &M::AnyState, input: &M::AnyInput) -> Option<Stepp
     }
 }
 
-fn one_by_one<M: Machine>(state: &M::AnyState, edges: &[&Edge<M::AnyState>]) -> Result<M::AnyState, String> {
+fn one_by_one<M: Machine>(state: &M::AnyState, way: &[Hop<M>]) -> Result<M::AnyState, String> {
     let first = rehearse::<M>(state, &[])?;
-    edges.iter().try_fold(first, |state, edge| rehearse::<M>(&state, &[edge]))
+    way.iter().try_fold(first, |state, hop| rehearse::<M>(&state, slice::from_ref(hop)))
 }
 
 fn copy<M: Machine>(input: &M::AnyInput) -> Result<M::AnyInput, String> {

@@ -113,6 +113,15 @@ pub(crate) fn state(from: &mut &[u8]) -> Option<(u32, Vec<u8>)> {
     Some((version, to))
 }
 
+/// The same behind its length, as it stands in a record.
+pub(crate) fn held(from: &mut &[u8]) -> Option<(u32, Vec<u8>)> {
+    let length = usize::try_from(varint(from, 64)?).ok()?;
+    let (mut alone, rest) = from.split_at_checked(length)?;
+    let read = state(&mut alone).filter(|_| alone.is_empty())?;
+    *from = rest;
+    Some(read)
+}
+
 /// Whether a record owes to pass a version: no, or which.
 pub(crate) fn owed(from: &mut &[u8]) -> Option<Option<u32>> {
     match take(from)? {

@@ -1,0 +1,199 @@
+//! Inputs and outputs as bytes, for callers that lack the types: those of a version that was loaded, or of another
+//! program.
+
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use crate::error::{StepError, Why};
+use crate::loaded::{Format, run};
+use crate::machine::Machine;
+use crate::roster::Shared;
+use crate::slot::{Home, Slot};
+use crate::way::contain;
+
+/// An input or an output under its name, encoded: the pair `[name, value]`.
+///
+/// # Examples
+///
+/// With the counter of the [front page](crate):
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use counter::{Cell, Tick, V1};
+/// use hotswap::Encoded;
+///
+/// let visits = Cell::new(V1 { count: 41 });
+/// visits.step(Tick)?;
+/// // `Get` is a unit struct, and `()` is written in the same way
+/// let count = visits.step_encoded(Encoded::json("Get", &())?)?;
+/// assert_eq!(count.to_string(), r#"["Get",42]"#);
+/// assert_eq!(count.value::<i64>()?, 42);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    format: Format,
+    bytes: Vec<u8>,
+}
+
+/// Bytes that are not what they were read as, or a value that cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotEncoded(String);
+
+/// An encoded input that was not stepped, or whose output is lost.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodedError {
+    /// As an input with a type is not taken. It is given back.
+    #[error("{0}")]
+    NotTaken(StepError<Encoded>),
+    /// The bytes are no input of the machine's. Nothing ran.
+    #[error("this is no input of the machine's: {reason}")]
+    Undecodable {
+        /// The input, as it was given.
+        input: Encoded,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The step ran, and what it gave back cannot be written.
+    #[error("the step ran, and its output cannot be encoded: {reason}")]
+    Unencodable {
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Encoded {
+    /// A value under the name of an input, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When the value cannot be written as JSON.
+    pub fn json(name: &str, value: &impl Serialize) -> Result<Self, NotEncoded> {
+        write(Format::Json, &(name, value))
+    }
+
+    /// A value under the name of an input, in postcard. It must have the shape of the input's own type.
+    ///
+    /// # Errors
+    ///
+    /// When the value cannot be written.
+    pub fn postcard(name: &str, value: &impl Serialize) -> Result<Self, NotEncoded> {
+        write(Format::Postcard, &(name, value))
+    }
+
+    /// A pair that is encoded already. Whether it is one shows when it is stepped.
+    #[must_use]
+    pub fn from_bytes(format: Format, bytes: Vec<u8>) -> Self {
+        Self { format, bytes }
+    }
+
+    /// How it is encoded.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The encoded pair.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The name of the input: of the one it is, or of the one that it answers.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes do not begin with a name.
+    pub fn name(&self) -> Result<String, NotEncoded> {
+        match self.format {
+            Format::Json => read::<(String, IgnoredAny)>(self.format, &self.bytes).map(|(name, _)| name),
+            Format::Postcard => {
+                let name = postcard::take_from_bytes::<String>(&self.bytes);
+                name.map(|(name, _)| name).map_err(|error| NotEncoded(error.to_string()))
+            }
+        }
+    }
+
+    /// The value.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a `T`.
+    pub fn value<T: DeserializeOwned>(&self) -> Result<T, NotEncoded> {
+        read::<(String, T)>(self.format, &self.bytes).map(|(_, value)| value)
+    }
+}
+
+/// JSON as it is; postcard in hexadecimal, for it does not say what it holds.
+impl std::fmt::Display for Encoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.format {
+            Format::Json => f.write_str(&String::from_utf8_lossy(&self.bytes)),
+            Format::Postcard => self.bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+        }
+    }
+}
+
+fn write(format: Format, value: &impl Serialize) -> Result<Encoded, NotEncoded> {
+    let bytes = contain(|| match format {
+        Format::Json => serde_json::to_vec(value).map_err(|error| error.to_string()),
+        Format::Postcard => postcard::to_allocvec(value).map_err(|error| error.to_string()),
+    });
+    bytes.and_then(|bytes| bytes).map(|bytes| Encoded { format, bytes }).map_err(NotEncoded)
+}
+
+fn read<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, NotEncoded> {
+    let value = contain(|| match format {
+        Format::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
+        Format::Postcard => postcard::from_bytes(bytes).map_err(|error| error.to_string()),
+    });
+    value.and_then(|value| value).map_err(NotEncoded)
+}
+
+impl<M: Machine> Slot<M> {
+    /// Runs one step of an input that comes as bytes, and gives its output in the same format.
+    pub(crate) fn step_encoded(
+        &mut self,
+        shared: &Shared<M>,
+        home: &mut dyn Home,
+        input: Encoded,
+    ) -> Result<Encoded, EncodedError> {
+        let format = input.format;
+        let not_taken = |input, why| EncodedError::NotTaken(StepError { input, why });
+        if self.stale(shared) && !self.arrive(shared, home) {
+            return Err(not_taken(input, Why::Poisoned));
+        }
+        let at = self.version();
+        if shared.line.owner(at).is_some() {
+            let step = |state: &mut M::AnyState, input: Encoded| {
+                let ran = M::as_loaded(state).map_or(Ok(None), |state| run(state, format, &input.bytes));
+                (input, ran)
+            };
+            return match self.guarded(shared, home, input, step) {
+                Ok((_, Ok(Some((bytes, failed))))) => {
+                    self.count_if(failed, shared);
+                    Ok(Encoded { format, bytes })
+                }
+                Ok((input, Ok(None))) => Err(not_taken(input, Why::Refused { at })),
+                Ok((input, Err(reason))) => Err(EncodedError::Undecodable { input, reason }),
+                Err(input) => Err(not_taken(input, Why::Poisoned)),
+            };
+        }
+        let decoded = match read::<M::AnyInput>(format, &input.bytes) {
+            Ok(decoded) => decoded,
+            // a later version may know what this one does not
+            Err(_) if input.name().is_ok_and(|name| shared.line.knows_input(&name)) => {
+                return Err(not_taken(input, Why::Refused { at }));
+            }
+            Err(NotEncoded(reason)) => return Err(EncodedError::Undecodable { input, reason }),
+        };
+        match self.step_any(shared, home, decoded) {
+            Ok(output) => write(format, &output).map_err(|NotEncoded(reason)| EncodedError::Unencodable { reason }),
+            Err(StepError { why, .. }) => Err(not_taken(input, why)),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The versions of one switch: those that are compiled in, those that images have brought, and the ways between them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::VersionError;
+use crate::loaded::{Guest, GuestVersion};
+use crate::machine::{self, Edge, How, Machine};
+use crate::sync::Current;
+
+/// A machine's versions in order, with the migrations between neighbours, and those that images have brought.
+pub(crate) struct Line<M: Machine> {
+    numbers: Vec<u32>,
+    /// `up[i]` leads from `numbers[i]` to the next; `down[i]` leads from `numbers[i]` to the one before.
+    up: Vec<Option<&'static Edge<M::AnyState>>>,
+    down: Vec<Option<&'static Edge<M::AnyState>>>,
+    brought: Current<Vec<Brought>>,
+}
+
+/// A version, and the image that it came with.
+#[derive(Clone)]
+struct Brought {
+    version: u32,
+    by: Arc<dyn Guest>,
+}
+
+/// One hop of a way.
+pub(crate) enum Hop<M: Machine> {
+    /// A migration that is compiled in.
+    Edge(&'static Edge<M::AnyState>),
+    /// Into an image, out of one, or on inside of it: the state goes as bytes, and stays whole until the new one is in place.
+    Crossing(Crossing),
+}
+
+/// A way that an image knows, of as many migrations as it has.
+pub(crate) struct Crossing {
+    path: Vec<u32>,
+    pub(crate) to: u32,
+    loses: Vec<String>,
+    /// It knows both ends.
+    pub(crate) through: Arc<dyn Guest>,
+    /// The image that runs `to`; the program itself if none.
+    pub(crate) owner: Option<Arc<dyn Guest>>,
+}
+
+impl<M: Machine> Line<M> {
+    pub(crate) fn new() -> Self {
+        let numbers: Vec<u32> = M::VERSIONS.iter().map(|version| version.number).collect();
+        let edge = |from: Option<&u32>, to: Option<&u32>| {
+            let (from, to) = (from?, to?);
+            M::EDGES.iter().find(|edge| edge.from == *from && edge.to == *to)
+        };
+        let up = (0..numbers.len()).map(|i| edge(numbers.get(i), numbers.get(i + 1))).collect();
+        let down = (0..numbers.len())
+            .map(|i| edge(numbers.get(i), i.checked_sub(1).and_then(|before| numbers.get(before))))
+            .collect();
+        Self { numbers, up, down, brought: Current::new(Arc::default()) }
+    }
+
+    /// Takes in versions that an image brought. Only who holds the control lock may.
+    pub(crate) fn bring(&self, versions: impl IntoIterator<Item = u32>, by: &Arc<dyn Guest>) {
+        let versions: Vec<u32> = versions.into_iter().collect();
+        let mut brought = (*self.brought.load_full()).clone();
+        // another build of a version that nobody used takes its place
+        brought.retain(|one| !versions.contains(&one.version));
+        brought.extend(versions.into_iter().map(|version| Brought { version, by: Arc::clone(by) }));
+        brought.sort_by_key(|one| one.version);
+        self.brought.store(Arc::new(brought));
+    }
+
+    /// Forgets the versions of an image, and says whether there were any. Only who holds the control lock may.
+    pub(crate) fn take_away(&self, by: &Arc<dyn Guest>) -> bool {
+        let before = self.brought.load_full();
+        let left: Vec<_> = before.iter().filter(|one| !Arc::ptr_eq(&one.by, by)).cloned().collect();
+        let had = left.len() < before.len();
+        self.brought.store(Arc::new(left));
+        had
+    }
+
+    /// Whether an image has an input of this name, which the program itself may lack.
+    pub(crate) fn knows_input(&self, name: &str) -> bool {
+        self.brought.load().iter().any(|one| one.by.line().inputs.iter().any(|input| input.name == name))
+    }
+
+    /// The image that runs a version, if it is not compiled in.
+    pub(crate) fn owner(&self, version: u32) -> Option<Arc<dyn Guest>> {
+        owner(&self.brought.load(), version).cloned()
+    }
+
+    /// Every version that was brought, lowest first, with its image.
+    pub(crate) fn brought(&self) -> Vec<(u32, Arc<dyn Guest>)> {
+        self.brought.load().iter().map(|one| (one.version, Arc::clone(&one.by))).collect()
+    }
+
+    /// The numbers of all versions whose code is there, lowest first.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        let mut numbers = self.numbers.clone();
+        numbers.extend(self.brought.load().iter().map(|one| one.version));
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// What is known of all of them, lowest first, each with the image that brought it.
+    pub(crate) fn versions(&self) -> Vec<(GuestVersion, Option<String>)> {
+        let compiled = M::VERSIONS.iter().map(|info| (GuestVersion::from(info), None));
+        let brought = self.brought();
+        let brought = brought.iter().filter_map(|(number, by)| {
+            by.line().version(*number).map(|version| (version.clone(), Some(by.image().to_owned())))
+        });
+        let mut versions: Vec<_> = compiled.chain(brought).collect();
+        versions.sort_by_key(|(version, _)| version.number);
+        versions
+    }
+
+    /// The fingerprint of a version whose code is there.
+    pub(crate) fn fingerprint(&self, asked: u32) -> Result<String, VersionError> {
+        let brought = |owner: Arc<dyn Guest>| owner.line().version(asked).map(|version| version.fingerprint.clone());
+        match self.owner(asked).and_then(brought) {
+            Some(fingerprint) => Ok(fingerprint),
+            None => machine::known::<M>(asked)
+                .map(|info| info.fingerprint.to_owned())
+                .map_err(|error| self.all_known(error)),
+        }
+    }
+
+    /// The number, if it names a version with steps.
+    pub(crate) fn runnable(&self, asked: u32) -> Result<u32, VersionError> {
+        let takes_something = |version: &GuestVersion| !version.takes.is_empty();
+        match self.owner(asked) {
+            Some(owner) if owner.line().version(asked).is_some_and(takes_something) => Ok(asked),
+            Some(_) => Err(VersionError::DecodeOnly { machine: M::IDENTITY.name.to_owned(), asked }),
+            None => machine::runnable::<M>(asked).map_err(|error| self.all_known(error)),
+        }
+    }
+
+    /// What is known here is more than what is compiled in.
+    fn all_known(&self, mut error: VersionError) -> VersionError {
+        if let VersionError::Unknown { known, .. } | VersionError::Retired { known, .. } = &mut error {
+            *known = self.numbers();
+        }
+        error
+    }
+
+    /// The way from one version to another; `Err` names the neighbours that lack a migration.
+    pub(crate) fn way(&self, from: u32, to: u32) -> Result<Vec<Hop<M>>, String> {
+        let brought = self.brought.load();
+        if from == to || (owner(&brought, from).is_none() && owner(&brought, to).is_none()) {
+            return Ok(self.edges(from, to)?.into_iter().map(Hop::Edge).collect());
+        }
+        let no_way = || format!("there is no version {from}");
+        let through = owner(&brought, from.max(to)).ok_or_else(no_way)?;
+        let edges = through.line().edges(from, to)?;
+        Ok(vec![Hop::Crossing(Crossing {
+            path: edges.iter().map(|edge| edge.to).collect(),
+            to,
+            loses: edges.iter().filter_map(|edge| edge.loses.clone()).collect(),
+            through: Arc::clone(through),
+            owner: owner(&brought, to).cloned(),
+        })])
+    }
+
+    fn edges(&self, from: u32, to: u32) -> Result<Vec<&'static Edge<M::AnyState>>, String> {
+        if from == to {
+            return Ok(Vec::new());
+        }
+        let at = |number: u32| self.numbers.binary_search(&number).map_err(|_| format!("there is no version {number}"));
+        let (from, to) = (at(from)?, at(to)?);
+        let hop = |edge: Option<&'static Edge<M::AnyState>>, i: usize, j: usize| {
+            edge.ok_or_else(|| format!("no migration from version {} to version {}", self.numbers[i], self.numbers[j]))
+        };
+        if from <= to {
+            (from..to).map(|i| hop(self.up[i], i, i + 1)).collect()
+        } else {
+            (to + 1..=from).rev().map(|i| hop(self.down[i], i, i - 1)).collect()
+        }
+    }
+
+    /// The way from `from` down to `low`, where it is lower, and on to `to`.
+    pub(crate) fn way_by(&self, from: u32, low: u32, to: u32) -> Result<Vec<Hop<M>>, String> {
+        if low < from {
+            let mut hops = self.way(from, low)?;
+            hops.extend(self.way(low, to)?);
+            Ok(hops)
+        } else {
+            self.way(from, to)
+        }
+    }
+
+    /// What a way loses, in its authors' words.
+    pub(crate) fn losses(&self, from: u32, to: u32) -> Vec<String> {
+        self.losses_by(from, u32::MAX, to)
+    }
+
+    /// The same for a way by `low`.
+    pub(crate) fn losses_by(&self, from: u32, low: u32, to: u32) -> Vec<String> {
+        self.way_by(from, low, to).unwrap_or_default().iter().flat_map(Hop::loses).collect()
+    }
+}
+
+fn owner(brought: &[Brought], version: u32) -> Option<&Arc<dyn Guest>> {
+    brought.iter().find(|one| one.version == version).map(|one| &one.by)
+}
+
+impl<M: Machine> fmt::Debug for Line<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("numbers", &self.numbers).finish_non_exhaustive()
+    }
+}
+
+impl<M: Machine> Hop<M> {
+    /// The version that it leads to.
+    pub(crate) fn to(&self) -> u32 {
+        match self {
+            Self::Edge(edge) => edge.to,
+            Self::Crossing(crossing) => crossing.to,
+        }
+    }
+
+    /// Every version that it comes to.
+    pub(crate) fn path(&self) -> Vec<u32> {
+        match self {
+            Self::Edge(edge) => vec![edge.to],
+            Self::Crossing(crossing) => crossing.path.clone(),
+        }
+    }
+
+    /// What is lost on it, in its authors' words.
+    pub(crate) fn loses(&self) -> Vec<String> {
+        match self {
+            Self::Edge(edge) => edge.loses.iter().map(|what| (*what).to_owned()).collect(),
+            Self::Crossing(crossing) => crossing.loses.clone(),
+        }
+    }
+
+    /// The old state is consumed where it stands.
+    pub(crate) fn takes_at_once(&self) -> bool {
+        match self {
+            Self::Edge(edge) => !matches!(edge.how, How::Borrows(_)),
+            Self::Crossing(_) => false,
+        }
+    }
+
+    pub(crate) fn can_fail(&self) -> bool {
+        !matches!(self, Self::Edge(Edge { how: How::Derived { pure: true, .. }, .. }))
+    }
+}

@@ -1,0 +1,376 @@
+//! A version that did not exist when the program was built: it comes as a file, and works as those that are compiled in.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::channel;
+use std::thread;
+
+use hotswap::load::{Images, LetGo, LoadError, TrustError, Unfit};
+use hotswap::{AdminError, Encoded, EncodedError, Event, OpenError, RollbackOptions, Standing, Why, load};
+use hotswap_image_tally::tally::{Add, AnyState, Cell, Fleet, Label, Machine, Switch, V1, Version};
+use hotswap_tests::folder::Folder;
+use hotswap_tests::images::{alone, built, changed, signed, trusted};
+
+fn v1(label: &str) -> V1 {
+    V1 { total: 0, label: label.to_owned() }
+}
+
+fn accepting() -> RollbackOptions {
+    RollbackOptions::default().accept_loss(true)
+}
+
+#[test]
+fn it_is_available_runs_and_goes_back_like_any_other() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let admin = cell.admin();
+    assert!(matches!(admin.upgrade(3, ""), Err(AdminError::Version(_))));
+
+    let arrived = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits");
+    assert_eq!(arrived.brought, [(admin.status().label, vec![3])]);
+    let third = admin.versions().pop().expect("it is listed");
+    assert_eq!((third.number, third.standing, third.image), (3, Standing::Available, Some(arrived.id.clone())));
+
+    assert_eq!(cell.step(Add(1)).expect("version 1"), 1);
+    let plan = admin.plan(3).expect("there is a way");
+    assert_eq!((plan.path, plan.examined, plan.failed), (vec![1, 2, 3], 1, 0));
+    let outcome = admin.upgrade(3, "it has come").expect("nothing is in the way");
+    assert_eq!((outcome.live, outcome.moved, outcome.held_back), (1, 1, 0));
+    assert_eq!(cell.version(), Some(3));
+
+    // the caller's types are those of version 1
+    assert_eq!(cell.step(Add(2)).expect("version 3"), 201);
+    assert_eq!(cell.step(Label).expect("version 3"), "till after 1 steps");
+    let state = cell.inspect(|state| serde_json::to_string(state).expect("it can be shown"));
+    assert_eq!(state.as_deref(), Some(r#"[3,{"label":"till","log":[],"steps":1,"total":201}]"#));
+
+    let refused = admin.rollback("").expect_err("the log would be lost");
+    assert!(matches!(refused, AdminError::LossNotAccepted { .. }), "{refused}");
+    admin.rollback_with("", &accepting()).expect("the loss is accepted");
+    assert_eq!((cell.version(), cell.step(Add(1)).expect("version 1")), (Some(1), 202));
+    assert_eq!(images.unload(&arrived.id).expect("nobody uses it"), LetGo::Gone);
+    assert!(matches!(admin.upgrade(3, ""), Err(AdminError::Version(_))));
+    assert_eq!(images.list(), []);
+}
+
+#[test]
+fn an_input_that_the_program_has_no_type_for_comes_encoded() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let fail = || Encoded::json("Misbehave", &"Fail").expect("it is JSON");
+
+    let unknown = cell.step_encoded(fail()).expect_err("nobody knows it");
+    assert!(matches!(&unknown, EncodedError::Undecodable { input, .. } if *input == fail()), "{unknown}");
+    let arrived = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits");
+    match cell.step_encoded(fail()) {
+        Err(EncodedError::NotTaken(error)) => assert_eq!((error.why, error.input), (Why::Refused { at: 1 }, fail())),
+        other => panic!("{other:?}"),
+    }
+    cell.admin().upgrade(3, "").expect("it is available");
+    let output = cell.step_encoded(fail()).expect("version 3 takes it");
+    assert_eq!(output.to_string(), r#"["Misbehave",{"Err":"as it was asked to"}]"#);
+    let bad = Encoded::json("Misbehave", &"Juggle").expect("it is JSON");
+    assert!(matches!(cell.step_encoded(bad), Err(EncodedError::Undecodable { .. })));
+    // and one that it has a type for
+    let total = cell.step_encoded(Encoded::postcard("Add", &Add(1)).expect("it is postcard")).expect("it is taken");
+    assert_eq!(total.value::<i64>().expect("a number"), 100);
+
+    drop(cell);
+    assert_eq!(images.unload(&arrived.id).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn a_panic_is_the_callers_with_its_text_and_poisons() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let arrived = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits");
+    cell.admin().upgrade(3, "").expect("it is available");
+
+    let panic = Encoded::json("Misbehave", &serde_json::json!({ "Panic": "no more" })).expect("it is JSON");
+    let payload = catch_unwind(AssertUnwindSafe(|| cell.step_encoded(panic))).expect_err("it panics");
+    assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("no more"));
+    assert_eq!(cell.step(Add(1)).map_err(|error| error.why), Err(Why::Poisoned));
+    assert_eq!(cell.admin().status().held_back, 1);
+
+    drop(cell);
+    assert_eq!(images.unload(&arrived.id).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn a_migration_that_refuses_or_panics_leaves_the_old_version_running() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let switch = Switch::builder().starting_at(Version::V1).build().expect("version 1 runs");
+    let fleet: Fleet<String> = switch.fleet();
+    for label in ["till", "refuse", "panic"] {
+        fleet.insert(label.to_owned(), v1(label)).expect("it is new");
+    }
+    let arrived = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits");
+    let outcome = switch.admin().upgrade(3, "").expect("it is available");
+    assert_eq!((outcome.moved, outcome.held_back), (1, 2));
+    let mut reasons: Vec<_> =
+        outcome.held.iter().map(|held| (held.who.as_str(), held.version, &*held.reason)).collect();
+    reasons.sort_unstable();
+    assert_eq!(
+        reasons,
+        [("panic", 1, "it panicked: it is labelled `panic`"), ("refuse", 1, "it is labelled `refuse`")]
+    );
+    assert_eq!(fleet.step("refuse", Add(1)).expect("version 1"), 1);
+    assert_eq!(fleet.step("till", Add(1)).expect("version 3"), 100);
+
+    let refused = images.unload(&arrived.id).expect_err("it runs");
+    assert!(
+        matches!(&refused, LoadError::InUse { holders, .. } if holders[0].live == 1 && holders[0].current),
+        "{refused}"
+    );
+    switch.admin().rollback_with("", &accepting()).expect("the loss is accepted");
+    assert_eq!(images.unload(&arrived.id).expect("nobody uses it"), LetGo::Gone);
+    assert_eq!(fleet.step("till", Add(1)).expect("version 1"), 101);
+}
+
+#[test]
+fn what_a_fleet_saves_with_it_comes_back_with_it() {
+    let _alone = alone();
+    let folder = Folder::new();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let switch = Switch::builder().starting_at(Version::V1).build().expect("version 1 runs");
+    let fleet: Fleet<String> = switch.fleet();
+    fleet.insert("a".to_owned(), v1("till")).expect("it is new");
+    let file = folder.path("fleet");
+    let arrived = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits");
+    switch.admin().upgrade(3, "").expect("it is available");
+    assert_eq!(fleet.step("a", Add(1)).expect("version 3"), 100);
+    assert_eq!(fleet.save(&file).expect("it can be saved").instances, 1);
+
+    fleet.step("a", Add(1)).expect("version 3");
+    assert_eq!(fleet.restore(&file).expect("the version is here").instances, 1);
+    assert_eq!(fleet.step("a", Label).expect("version 3"), "till after 1 steps");
+    let later = Switch::builder().starting_at(3).build().expect("an image has it");
+    let other: Fleet<String> = later.fleet();
+    other.restore(&file).expect("the version is here");
+    assert_eq!(other.step("a", Add(1)).expect("version 3"), 200);
+
+    drop((other, later));
+    switch.admin().rollback_with("", &accepting()).expect("the loss is accepted");
+    assert_eq!(images.unload(&arrived.id).expect("nobody uses it"), LetGo::Gone);
+    assert!(fleet.restore(&file).is_err(), "nobody knows version 3 any more");
+    assert_eq!(fleet.step("a", Add(0)).expect("it is as it was"), 100);
+}
+
+#[test]
+fn a_restart_finds_it_in_the_folder_or_says_why_not() {
+    let _alone = alone();
+    let folder = Folder::new();
+    let (store, memory, dir) = (folder.path("store"), folder.path("trust"), folder.path("images"));
+    std::fs::create_dir(&dir).expect("the folder can be made");
+    let (key, _) = trusted();
+    let trust = || {
+        load::Trust::new(hotswap_tests::images::APPLICATION).key(key.public()).remember(&memory).expect("it is free")
+    };
+    let image = dir.join("three");
+    std::fs::write(&image, signed(&built("three"), &key, 1)).expect("it can be written");
+
+    let images = Images::new(trust()).folder(&dir);
+    let switch = Switch::builder().starting_at(Version::V1).images(&images).open(&store).expect("it is new");
+    images.load(&image).expect("it fits");
+    switch.admin().upgrade(3, "").expect("it is available");
+    switch.admin().commit().expect("nothing is held back");
+    let id = images.list()[0].id.clone();
+    drop(switch);
+    assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
+    drop(images);
+
+    // as a program that starts again
+    let without = Switch::builder().open(&store).map(|switch: Switch| switch.version());
+    assert!(matches!(without, Err(OpenError::Permanent { .. })), "{without:?}");
+    let images = Images::new(trust()).folder(&dir);
+    let switch: Switch = Switch::builder().images(&images).open(&store).expect("the folder has it");
+    assert_eq!((switch.version(), switch.admin().status().permanent), (3, 3));
+    let cell = switch.cell(v1("till")).expect("it can come up");
+    assert_eq!(cell.step(Add(1)).expect("version 3"), 100);
+    drop((cell, switch));
+    images.unload(&images.list()[0].id).expect("nobody uses it");
+    drop(images);
+
+    std::fs::write(&image, b"what is left of it").expect("it can be written");
+    let images = Images::new(trust()).folder(&dir);
+    let switch: Switch = Switch::builder().images(&images).open(&store).expect("it comes up");
+    assert_eq!(switch.version(), 2);
+    let refusals = switch.admin().audit().refusals;
+    let [refusal] = refusals.as_slice() else { panic!("{refusals:?}") };
+    assert_eq!(refusal.what, "start at version 2: machine `tally` has no version 3; it has 1, 2");
+    assert!(refusal.why.contains("no signed image"), "{}", refusal.why);
+}
+
+#[test]
+fn what_does_not_fit_changes_nothing_and_is_in_the_audit() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let three = built("three");
+    let load = |bytes: &[u8]| images.load_bytes(bytes).expect_err("it does not fit");
+
+    assert!(matches!(load(&three), LoadError::Trust(TrustError::Unsigned)));
+    assert!(matches!(load(&signed(b"no image", &key, 1)), LoadError::Inspect(_)));
+    assert!(matches!(load(&signed(&built(""), &key, 1)), LoadError::NothingNew));
+    assert_eq!(cell.admin().versions().len(), 2);
+    assert_eq!(cell.admin().audit().refusals.len(), 3);
+
+    let file = signed(&three, &key, 2);
+    let id = images.load_bytes(&file).expect("no serial was used up").id;
+    assert!(matches!(load(&file), LoadError::AlreadyHere { id: there } if there == id));
+    assert!(matches!(
+        load(&signed(&built("dearer"), &key, 1)),
+        LoadError::Trust(TrustError::Replayed { serial: 1, last: 2 })
+    ));
+    let mut altered = file.clone();
+    altered[file.len() - 1] ^= 1;
+    assert!(matches!(load(&altered), LoadError::Trust(TrustError::Altered { .. })));
+    assert!(matches!(load(&signed(&three, &key, 1)), LoadError::Trust(TrustError::Replayed { serial: 1, last: 2 })));
+    drop(cell);
+    assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn scenario_48_of_two_images_with_one_number_the_one_in_use_stays() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let id = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    cell.admin().upgrade(3, "").expect("it is available");
+    let dearer = images.load_bytes(&signed(&built("dearer"), &key, 2)).expect_err("3 is in use");
+    let LoadError::Unfit(Unfit::Taken { version: 3, image, .. }) = &dearer else { panic!("{dearer}") };
+    assert_eq!((image, cell.step(Add(1)).expect("version 3")), (&id, 100));
+
+    // one that nobody uses gives way to another build of it
+    cell.admin().rollback_with("", &accepting()).expect("the loss is accepted");
+    let other = images.load_bytes(&signed(&built("dearer"), &key, 3)).expect("nobody uses the first").id;
+    assert_eq!(images.list().iter().map(|image| image.id.as_str()).collect::<Vec<_>>(), [other.as_str()]);
+    cell.admin().upgrade(3, "").expect("it is available");
+    assert_eq!(cell.step(Add(1)).expect("version 3"), 203);
+    drop(cell);
+    assert_eq!(images.unload(&other).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn scenario_48_an_image_comes_while_another_command_runs() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let admin = cell.admin();
+    let (held, is_held) = channel();
+    let (let_go, may_go) = channel::<()>();
+    thread::scope(|scope| {
+        let (cell, let_go) = (&cell, let_go);
+        scope.spawn(move || {
+            cell.inspect(|_| {
+                held.send(()).expect("it is waited for");
+                let _ = may_go.recv();
+            })
+        });
+        is_held.recv().expect("it is held");
+        let events = admin.subscribe();
+        let upgrade = scope.spawn(|| admin.upgrade(2, "").expect("nothing is in the way"));
+        assert!(matches!(events.next(), Some(Event::Flip { to: 2, .. })));
+
+        let arrived = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits");
+        assert_eq!(admin.versions().len(), 3);
+        assert!(matches!(admin.upgrade(3, ""), Err(AdminError::Pending { .. })));
+        assert_eq!(images.unload(&arrived.id).expect("nobody uses it"), LetGo::Gone);
+        let_go.send(()).expect("it waits");
+        assert_eq!(upgrade.join().expect("no panic").moved, 1);
+    });
+}
+
+#[test]
+fn scenario_37_one_number_with_two_shapes_is_refused_at_load() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let same = |text: &str| text.to_owned();
+    let image = changed("shape", same, |source| source.replace("pub steps: u32", "pub steps: u64"));
+    let refused = images.load_bytes(&signed(&image, &key, 1)).expect_err("version 2 was released");
+    let LoadError::Unfit(Unfit::Changed { version: 2, found, here, .. }) = &refused else { panic!("{refused}") };
+    let second = cell.admin().versions().pop().expect("it is compiled in");
+    assert_eq!((second.number, &second.fingerprint), (2, here));
+    assert_ne!(found, here);
+    let image = changed("input", same, |source| {
+        source
+            .replace("pub struct Add(pub i64)", "pub struct Add(pub i64, #[serde(default)] pub u8)")
+            .replace("Add(by): Add", "Add(by, _): Add")
+    });
+    let refused = images.load_bytes(&signed(&image, &key, 1)).expect_err("the input was released");
+    assert!(matches!(&refused, LoadError::Unfit(Unfit::InputChanged { input, .. }) if input == "Add"), "{refused}");
+    let image = changed("other", |manifest| manifest.replace("hotswap-image-tally", "hotswap-image-other"), same);
+    let refused = images.load_bytes(&signed(&image, &key, 1)).expect_err("it is another machine");
+    assert!(matches!(&refused, LoadError::Unfit(Unfit::OtherMachine { name, .. }) if name == "tally"), "{refused}");
+    assert_eq!((cell.admin().versions().len(), images.list()), (2, vec![]));
+}
+
+#[test]
+fn scenario_05_what_nobody_uses_is_let_go_and_the_others_are_untouched() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let admin = cell.admin();
+    let third = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    admin.upgrade(3, "").expect("it is available");
+    admin.commit().expect("nothing is held back");
+    let image = changed("four", str::to_owned, |source| {
+        let end = source.rfind('}').expect("the module ends");
+        let fourth = "#[cfg(feature = \"three\")]
+            #[machine(version = 4, migrates_from = 3)]
+            pub fn add_much(state: &mut V3, Add(by): Add) -> i64 { state.total += by * 10_000; state.total }";
+        format!("{}{fourth}\n}}\n", &source[..end])
+    });
+    let arrived = images.load_bytes(&signed(&image, &key, 2)).expect("it goes on");
+    assert_eq!(arrived.brought, [(admin.status().label, vec![4])]);
+
+    // from one image to another and back, and never at home in between
+    admin.upgrade(4, "").expect("it is available");
+    assert_eq!(cell.step(Add(1)).expect("version 4"), 10_000);
+    assert!(matches!(images.unload(&third), Err(LoadError::InUse { .. })), "a rollback goes there");
+    admin.rollback("").expect("nothing is lost");
+    assert_eq!(cell.step(Add(1)).expect("version 3"), 10_100);
+    assert_eq!(images.unload(&arrived.id).expect("nobody uses it"), LetGo::Gone);
+    assert_eq!(images.list().iter().map(|image| image.id.as_str()).collect::<Vec<_>>(), [third.as_str()]);
+    assert_eq!(admin.versions().iter().map(|version| version.number).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(cell.step(Add(1)).expect("version 3"), 10_200);
+    drop((cell, admin));
+    assert_eq!(images.unload(&third).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn a_state_that_was_taken_out_of_its_switch_holds_its_image() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let switch = Switch::builder().starting_at(Version::V1).build().expect("version 1 runs");
+    let instance = switch.instance(v1("till")).expect("it comes up");
+    let id = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    switch.admin().upgrade(3, "").expect("it is available");
+    let mut instance = instance;
+    instance.refresh();
+    let state = instance.into_state().expect("it is whole");
+    drop(switch);
+    assert_eq!(images.unload(&id).expect("no switch uses it"), LetGo::Held);
+    let copy = state.clone();
+    assert!(matches!(&copy, AnyState::Loaded(loaded) if loaded.version() == 3) && state_eq(&copy, &state));
+}
+
+/// By their encoding, which is what `Loaded` compares.
+fn state_eq(one: &AnyState, other: &AnyState) -> bool {
+    hotswap::snapshot::encode::<Machine>(one).ok() == hotswap::snapshot::encode::<Machine>(other).ok()
+}
