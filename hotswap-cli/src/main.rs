@@ -1,0 +1,62 @@
+//! The `hotswap` command: builds, signs and checks images, the files that bring a running program its next version. Here
+//! is the command line; each verb has a file of its own.
+
+mod build;
+mod facts;
+mod inspect;
+mod key;
+mod report;
+mod sign;
+mod verify;
+mod write;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const EXITS: &str = "Exit codes:
+  0  done
+  1  it could not be done: a file, a key, the build
+  2  the command line is wrong
+  3  refused: the file was read and is not good, or not trusted
+
+With --json, standard output is one object on one line: `schema` (1), `command`, `ok`, and what was found; if `ok` is
+false, `exit`, `reason` (a stable name) and `message`. People read standard error.";
+
+/// Builds, signs and checks images: the files that bring a running program its next version
+#[derive(Parser)]
+#[command(name = "hotswap", version, after_help = EXITS)]
+struct Args {
+    /// Print what was found as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Make the keys that images are signed with
+    #[command(subcommand)]
+    Key(key::Verb),
+    /// Build a machine's library crate into an image
+    Build(build::Args),
+    /// Say what a file is, signed or not; nothing in it runs, and nothing it says is checked
+    Inspect(inspect::Args),
+    /// Put an image into a signed envelope
+    Sign(sign::Args),
+    /// Check that a program which trusts these keys would take a signed image, whatever serial it has seen
+    Verify(verify::Args),
+}
+
+fn main() -> ExitCode {
+    let Args { json, verb } = Args::parse();
+    let (command, result) = match verb {
+        Verb::Key(verb) => ("key new", key::run(&verb)),
+        Verb::Build(args) => ("build", build::run(&args)),
+        Verb::Inspect(args) => ("inspect", inspect::run(&args)),
+        Verb::Sign(args) => ("sign", sign::run(&args)),
+        Verb::Verify(args) => ("verify", verify::run(&args)),
+    };
+    report::report(command, json, result)
+}

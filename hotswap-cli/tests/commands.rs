@@ -1,0 +1,347 @@
+//! The command as it is run: what it prints, what it writes, and its exit codes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use hotswap::load::{PublicKey, Trust, TrustError};
+use serde_json::Value;
+
+/// An empty folder of this test's own; what an earlier run left there is gone.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+fn hotswap(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hotswap")).args(args).current_dir(folder).output().expect("it runs")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it ends by itself")
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).expect("text")
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("text")
+}
+
+/// What a command that goes well prints.
+fn done(folder: &Path, args: &[&str]) -> String {
+    let output = hotswap(folder, args);
+    assert_eq!((code(&output), stderr(&output)), (0, ""), "{args:?}");
+    stdout(&output).to_owned()
+}
+
+/// The object that it prints with `--json`, and its exit code.
+fn json(folder: &Path, args: &[&str]) -> (Value, i32) {
+    let output = hotswap(folder, &[args, &["--json"]].concat());
+    let text = stdout(&output);
+    assert!(text.ends_with('\n') && text.matches('\n').count() == 1, "{text}");
+    let value: Value = serde_json::from_str(text).expect("one object");
+    assert_eq!((&value["schema"], &value["ok"]), (&1.into(), &(code(&output) == 0).into()));
+    (value, code(&output))
+}
+
+/// A folder with a pair of keys, `release` and `release.pub`, and `image`, which is signed for `shop` as `image.signed`.
+fn with_signed_image(name: &str) -> PathBuf {
+    let folder = folder(name);
+    fs::write(folder.join("image"), b"\x7fELF and so on").expect("a file");
+    done(&folder, &["key", "new", "release"]);
+    done(&folder, &["sign", "image", "--key", "release", "--application", "shop", "--serial", "7", "--note", "first"]);
+    folder
+}
+
+const VERIFY: [&str; 6] = ["verify", "image.signed", "--key", "release.pub", "--application", "shop"];
+
+#[test]
+fn a_key_is_made_an_image_signed_with_it_and_verified() {
+    let folder = with_signed_image("all-is-well");
+    let said = done(&folder, &VERIFY);
+    for line in ["verified     image.signed", "application  shop", "serial       7", "note         first"] {
+        assert!(said.lines().any(|said| said == line), "{line}: {said}");
+    }
+    // a program takes it too
+    let key = PublicKey::read(folder.join("release.pub")).expect("a key");
+    let file = fs::read(folder.join("image.signed")).expect("a file");
+    let verified = Trust::new("shop").key(key).verify(&file).expect("signed");
+    assert_eq!(verified.image(), b"\x7fELF and so on");
+    // the line itself does for the file, and one key of several
+    done(&folder, &["key", "new", "other"]);
+    let line = key.to_string();
+    done(&folder, &["verify", "image.signed", "--key", "other.pub", "--key", &line, "--application", "shop"]);
+}
+
+#[test]
+fn programs_get_one_object() {
+    let folder = with_signed_image("json");
+    let (key, _) = json(&folder, &["key", "new", "second"]);
+    assert_eq!((&key["command"], &key["public_key"]), (&"key new".into(), &"second.pub".into()));
+    let sign = ["sign", "image", "--key", "second", "--application", "shop", "--expires", "2h", "-o", "out/second"];
+    let (signed, _) = json(&folder, &sign);
+    let envelope = &signed["envelope"];
+    let number = |name: &str| envelope[name].as_u64().expect("a number");
+    assert_eq!(number("expires") - number("created"), 7200);
+    // without a serial: the time
+    assert_eq!(number("serial"), number("created"));
+    assert_eq!((&envelope["key"], number("bytes")), (&key["id"], 14));
+    let (inspected, exit) = json(&folder, &["inspect", "out/second"]);
+    assert_eq!((&inspected["envelope"], &inspected["signed"], exit), (envelope, &true.into(), 0));
+    let (verified, _) = json(&folder, &["verify", "out/second", "--key", "second.pub", "--application", "shop"]);
+    assert_eq!(&verified["envelope"], envelope);
+    // nothing but the file is in its folder
+    assert_eq!(fs::read_dir(folder.join("out")).expect("a folder").count(), 1);
+}
+
+#[test]
+fn what_is_not_trusted_is_refused_by_name_with_exit_code_3() {
+    let folder = with_signed_image("refused");
+    let refused = |args: &[&str], reason: &str| {
+        let (value, exit) = json(&folder, args);
+        assert_eq!((&value["reason"], &value["exit"], exit), (&reason.into(), &3.into(), 3), "{value}");
+    };
+    done(&folder, &["key", "new", "other"]);
+    refused(&["verify", "image.signed", "--key", "other.pub", "--application", "shop"], "unknown-key");
+    refused(&["verify", "image.signed", "--key", "release.pub", "--application", "bank"], "wrong-application");
+    refused(&["verify", "image", "--key", "release.pub", "--application", "shop"], "unsigned");
+    refused(&["verify", "release.pub", "--key", "release.pub", "--application", "shop"], "not-an-envelope");
+    refused(&["inspect", "release"], "not-an-envelope");
+
+    let file = fs::read(folder.join("image.signed")).expect("a file");
+    let damaged = |bytes: &[u8], reason: &str| {
+        fs::write(folder.join("image.signed"), bytes).expect("a file");
+        refused(&VERIFY, reason);
+    };
+    let changed = |at: usize| {
+        let mut file = file.clone();
+        file[at] ^= 1;
+        file
+    };
+    damaged(&changed(file.len() - 1), "altered");
+    damaged(&changed(24), "bad-signature");
+    damaged(&changed(8), "format");
+    damaged(&file[..file.len() - 1], "truncated");
+    damaged(&[&file[..], b"\n"].concat(), "too-long");
+
+    let output = hotswap(&folder, &VERIFY);
+    assert_eq!(stdout(&output), "");
+    assert_eq!(stderr(&output), format!("error: {}\n", TrustError::TooLong { over: 1 }));
+}
+
+#[test]
+fn what_cannot_be_done_is_said_with_exit_code_1() {
+    let folder = with_signed_image("failed");
+    let failed = |args: &[&str], reason: &str| {
+        let (value, exit) = json(&folder, args);
+        assert_eq!((&value["reason"], exit), (&reason.into(), 1), "{value}");
+    };
+    failed(&["inspect", "none"], "io");
+    failed(&["verify", "none", "--key", "release.pub", "--application", "shop"], "io");
+    failed(&["verify", "image.signed", "--key", "none", "--application", "shop"], "key");
+    failed(&["verify", "image.signed", "--key", "release", "--application", "shop"], "key");
+    failed(&["verify", "image.signed", "--key", "hotswap-public-key:1:00", "--application", "shop"], "key");
+    failed(&["sign", "image", "--key", "release.pub", "--application", "shop"], "key");
+    failed(&["sign", "image", "--key", "release", "--application", ""], "not-signed");
+    failed(&["sign", "image.signed", "--key", "release", "--application", "shop"], "not-signed");
+    failed(&["sign", "image", "--key", "release", "--application", "shop", "--expires", "10ms"], "not-signed");
+    // neither of the two is written over, and where one is there the other is not made
+    let before = fs::read(folder.join("release")).expect("a key");
+    failed(&["key", "new", "release"], "key");
+    fs::rename(folder.join("release"), folder.join("away")).expect("moved");
+    failed(&["key", "new", "release"], "key");
+    assert!(!folder.join("release").exists());
+    assert_eq!(fs::read(folder.join("away")).expect("a key"), before);
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2() {
+    let folder = folder("usage");
+    let cases: [&[&str]; 5] = [
+        &[],
+        &["frobnicate"],
+        &["sign", "image"],
+        &["verify", "image"],
+        &["sign", "i", "--key", "k", "--application", "a", "--expires", "soon"],
+    ];
+    for args in cases {
+        assert_eq!(code(&hotswap(&folder, args)), 2, "{args:?}");
+    }
+    let help = done(&folder, &["--help"]);
+    for told in ["build", "inspect", "key", "sign", "verify", "Exit codes:", "--json"] {
+        assert!(help.contains(told), "{told}: {help}");
+    }
+}
+
+#[test]
+fn what_a_stranger_wrote_does_not_reach_the_terminal_as_it_is() {
+    let folder = with_signed_image("terminal");
+    let note = "red \x1b[31m\nsecond line";
+    done(&folder, &["sign", "image", "--key", "release", "--application", "shop", "--note", note]);
+    let said = done(&folder, &["inspect", "image.signed"]);
+    assert!(said.contains(r"note         red \u{1b}[31m\nsecond line"), "{said}");
+}
+
+// ---- build
+
+const MACHINE: &str = r"
+//! A machine with two versions.
+
+pub mod counter;
+";
+
+const COUNTER: &str = r"
+use HOTSWAP::machine;
+
+#[machine(crate = HOTSWAP)]
+mod declared {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Tick;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        pub count: i64,
+    }
+
+    #[machine(version = 1)]
+    pub fn tick(state: &mut V1, _: Tick) {
+        state.count += 1
+    }
+
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V2 {
+        pub count: i64,
+        #[machine(added = 0)]
+        pub ticks: u64,
+    }
+
+    #[machine(version = 2)]
+    pub fn tick_counted(state: &mut V2, _: Tick) {
+        state.count += 1;
+        state.ticks += 1
+    }
+}
+
+pub use declared::*;
+";
+
+/// A crate of its own with a machine, which calls hotswap by this name; it builds in one folder with all others here, so
+/// that what they depend on is built once.
+fn machine_crate(name: &str, calls: &str) -> PathBuf {
+    let folder = folder(name);
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member of the workspace");
+    let hotswap = workspace.join("hotswap");
+    let manifest = format!(
+        r#"
+[workspace]
+
+[package]
+name = "{name}"
+version = "1.2.3"
+edition = "2024"
+
+[features]
+extra = []
+
+[dependencies]
+{calls} = {{ package = "hotswap", path = "{}" }}
+serde = {{ version = "1", features = ["derive"] }}
+
+# an image unwinds all the same
+[profile.release]
+panic = "abort"
+"#,
+        hotswap.display()
+    );
+    fs::create_dir(folder.join("src")).expect("a folder");
+    fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
+    fs::write(folder.join("src/lib.rs"), MACHINE).expect("a file");
+    fs::write(folder.join("src/counter.rs"), COUNTER.replace("HOTSWAP", calls)).expect("a file");
+    // the versions that are there already: nothing has to be fetched
+    fs::copy(workspace.join("Cargo.lock"), folder.join("Cargo.lock")).expect("a file");
+    folder
+}
+
+/// `hotswap build` there, with cargo's own messages on standard error.
+fn build(folder: &Path, args: &[&str]) -> Output {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("target");
+    Command::new(env!("CARGO_BIN_EXE_hotswap"))
+        .args(["build", "--offline", "--json"])
+        .args(args)
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target)
+        .output()
+        .expect("it runs")
+}
+
+fn object(output: &Output) -> Value {
+    assert_ne!(stdout(output), "", "{}", stderr(output));
+    serde_json::from_str(stdout(output)).expect("one object")
+}
+
+#[test]
+fn an_ordinary_library_crate_is_built_as_an_image() {
+    let folder = machine_crate("ordinary", "hotswap");
+    let before = fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
+    let output = build(&folder, &[]);
+    let built = object(&output);
+    assert_eq!((code(&output), &built["package"], &built["version"]), (0, &"ordinary".into(), &"1.2.3".into()));
+    let file = Path::new(built["file"].as_str().expect("a path"));
+    assert!(file.ends_with(format!("hotswap/ordinary-1.2.3{}", std::env::consts::DLL_SUFFIX)), "{built}");
+    let image = fs::read(file).expect("an image");
+    assert_eq!(Some(image.len() as u64), built["image"]["bytes"].as_u64());
+    if cfg!(target_os = "linux") {
+        assert!(image.starts_with(b"\x7fELF"));
+    }
+    // the manifest is the user's, and what inspect says is what build said
+    assert_eq!(fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest"), before);
+    let (inspected, _) = json(&folder, &["inspect", &file.display().to_string()]);
+    assert_eq!((&inspected["signed"], &inspected["image"]), (&false.into(), &built["image"]));
+}
+
+#[test]
+fn a_renamed_dependency_is_found_and_the_compiler_is_heard() {
+    let folder = machine_crate("renamed", "live");
+    let output = build(&folder, &["--package", "renamed", "--features", "extra", "--out", "images/renamed.so"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(folder.join("images/renamed.so").is_file());
+
+    fs::write(folder.join("src/lib.rs"), "pub mod counter;\npub fn broken() -> u8 { \"text\" }\n").expect("a file");
+    let output = build(&folder, &[]);
+    assert_eq!((code(&output), &object(&output)["reason"]), (1, &"build-failed".into()));
+    assert!(stderr(&output).contains("error[E0308]: mismatched types"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_can_be_no_image_is_told_what_it_lacks() {
+    let manifest = |name: &str, rest: &str| {
+        let folder = folder(name);
+        fs::create_dir(folder.join("src")).expect("a folder");
+        let package = format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n[workspace]\n{rest}");
+        fs::write(folder.join("Cargo.toml"), package).expect("a file");
+        folder
+    };
+    let without = manifest("without", "");
+    fs::write(without.join("src/lib.rs"), "").expect("a file");
+    let output = build(&without, &[]);
+    assert_eq!((code(&output), &object(&output)["reason"]), (1, &"no-hotswap".into()));
+    assert!(stderr(&output).contains("package `without` does not depend on `hotswap`"), "{}", stderr(&output));
+
+    let program = manifest("program", "");
+    fs::write(program.join("src/main.rs"), "fn main() {}").expect("a file");
+    let output = build(&program, &[]);
+    assert_eq!((code(&output), &object(&output)["reason"]), (1, &"no-library".into()));
+
+    let output = build(&program, &["--package", "nobody"]);
+    assert_eq!((code(&output), &object(&output)["reason"]), (1, &"which-package".into()));
+    let output = build(&folder("nothing"), &["--manifest-path", "none/Cargo.toml"]);
+    assert_eq!((code(&output), &object(&output)["reason"]), (1, &"metadata".into()));
+}
