@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use hotswap::load::{self, Digest, Head, Manifest, TrustError};
+use hotswap::load::{self, Digest, GuestLine, GuestVersion, Head, Manifest, TrustError};
 use serde_json::{Value, json};
 
 use crate::facts;
@@ -60,13 +60,16 @@ fn says(image: &[u8]) -> (String, Value) {
 
 fn text(manifest: &Manifest) -> String {
     let Manifest { build, machines, .. } = manifest;
-    let mut text = format!("{:<12} {} for {}, hotswap {}\n", "built by", build.rustc, build.target, build.hotswap);
-    for line in machines {
-        text +=
-            &format!("{:<12} {} ({} of {} {})\n", "machine", line.machine, line.module, line.krate, line.crate_version);
-        for version in &line.versions {
-            text += &format!("{:>12} {} {} {}\n", "version", version.number, version.state, version.fingerprint);
-        }
-    }
-    text
+    let built = format!("{:<12} {} for {}, hotswap {}\n", "built by", build.rustc, build.target, build.hotswap);
+    std::iter::once(built).chain(machines.iter().map(machine)).collect()
+}
+
+fn machine(line: &GuestLine) -> String {
+    let GuestLine { machine, module, krate, crate_version, .. } = line;
+    let head = format!("{:<12} {machine} ({module} of {krate} {crate_version})\n", "machine");
+    let versions = line.versions.iter().map(|version| {
+        let GuestVersion { number, state, fingerprint, .. } = version;
+        format!("{:>12} {number} {state} {fingerprint}\n", "version")
+    });
+    std::iter::once(head).chain(versions).collect()
 }

@@ -305,6 +305,12 @@ fn an_ordinary_library_crate_is_built_as_an_image() {
     assert_eq!(fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest"), before);
     let (inspected, _) = json(&folder, &["inspect", &file.display().to_string()]);
     assert_eq!((&inspected["signed"], &inspected["image"]), (&false.into(), &built["image"]));
+    let machine = &inspected["manifest"]["machines"][0];
+    let numbers: Vec<_> = machine["versions"].as_array().expect("versions").iter().map(|it| &it["number"]).collect();
+    assert_eq!(
+        (&machine["machine"], &machine["krate"], numbers),
+        (&"declared".into(), &"ordinary".into(), vec![&1.into(), &2.into()])
+    );
 }
 
 #[test]
