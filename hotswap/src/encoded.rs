@@ -169,19 +169,7 @@ impl<M: Machine> Slot<M> {
         }
         let at = self.version();
         if shared.line.owner(at).is_some() {
-            let step = |state: &mut M::AnyState, input: Encoded| {
-                let ran = M::as_loaded(state).map_or(Ok(None), |state| run(state, format, &input.bytes));
-                (input, ran)
-            };
-            return match self.guarded(shared, home, input, step) {
-                Ok((_, Ok(Some((bytes, failed))))) => {
-                    self.count_if(failed, shared);
-                    Ok(Encoded { format, bytes })
-                }
-                Ok((input, Ok(None))) => Err(not_taken(input, Why::Refused { at })),
-                Ok((input, Err(reason))) => Err(EncodedError::Undecodable { input, reason }),
-                Err(input) => Err(not_taken(input, Why::Poisoned)),
-            };
+            return self.step_in_image(shared, home, input);
         }
         let decoded = match read::<M::AnyInput>(format, &input.bytes) {
             Ok(decoded) => decoded,
@@ -195,5 +183,37 @@ impl<M: Machine> Slot<M> {
             Ok(output) => write(format, &output).map_err(|NotEncoded(reason)| EncodedError::Unencodable { reason }),
             Err(StepError { why, .. }) => Err(not_taken(input, why)),
         }
+    }
+    /// The same where the state is an image's: the bytes go there as they are.
+    fn step_in_image(
+        &mut self,
+        shared: &Shared<M>,
+        home: &mut dyn Home,
+        input: Encoded,
+    ) -> Result<Encoded, EncodedError> {
+        let (format, at) = (input.format, self.version());
+        let see = || shared.observer.see_input(&shared.core.label, at, "Encoded", &input.to_string());
+        let watch = shared.core.observed().then(see);
+        let step = |state: &mut M::AnyState, input: Encoded| {
+            let ran = M::as_loaded(state).map_or(Ok(None), |state| run(state, format, &input.bytes));
+            (input, ran)
+        };
+        let ran = self.guarded(shared, home, input, step);
+        if let Ok((input, Ok(Some((bytes, failed))))) = ran {
+            self.count_if(failed, shared);
+            let output = Encoded { bytes, ..input };
+            if let Some(watch) = watch {
+                watch.output(&output.to_string());
+            }
+            return Ok(output);
+        }
+        let why = if ran.is_ok() { Why::Refused { at } } else { Why::Poisoned };
+        if let Some(watch) = watch {
+            watch.refused(why);
+        }
+        Err(match ran {
+            Ok((input, Err(reason))) => EncodedError::Undecodable { input, reason },
+            Ok((input, Ok(_))) | Err(input) => EncodedError::NotTaken(StepError { input, why }),
+        })
     }
 }

@@ -74,7 +74,7 @@ impl Codec for Json {
 ///
 /// # Errors
 ///
-/// When the state cannot be encoded.
+/// When the state cannot be encoded, or is of a version that came as a file.
 ///
 /// # Examples
 ///
@@ -100,10 +100,16 @@ pub fn encode<M: Machine>(state: &M::AnyState) -> Result<Vec<u8>, SnapshotError>
 ///
 /// # Errors
 ///
-/// When the state cannot be encoded.
+/// When the state cannot be encoded, or is of a version that came as a file.
 pub fn encode_by<M: Machine, C: Codec>(state: &M::AnyState) -> Result<Vec<u8>, SnapshotError> {
+    let version = M::version_of(state);
+    if known::<M>(version).is_err() {
+        // what was compiled in would not know its shape
+        let what = format!("version {version} came as a file; the file of a fleet can hold it, a snapshot cannot");
+        return Err(SnapshotError::Unencodable(what));
+    }
     let body = contain(|| C::encode(state)).and_then(|body| body).map_err(SnapshotError::Unencodable)?;
-    frame::seal(header_of(&Line::<M>::new(), Holds::State, C::NAME, M::version_of(state)), &body)
+    frame::seal(header_of(&Line::<M>::new(), Holds::State, C::NAME, version), &body)
 }
 
 /// Decodes a state of any version that is not retired, by [`Postcard`] or [`Json`], and migrates it to version `to`.

@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use hotswap::load::{Images, LetGo, LoadError, TrustError, Unfit};
+use hotswap::snapshot::SnapshotError;
 use hotswap::{AdminError, Encoded, EncodedError, Event, OpenError, RollbackOptions, Standing, Why, load};
 use hotswap_image_tally::tally::{Add, AnyState, Cell, Fleet, Label, Machine, Switch, V1, Version};
 use hotswap_tests::folder::Folder;
@@ -366,11 +367,30 @@ fn a_state_that_was_taken_out_of_its_switch_holds_its_image() {
     let state = instance.into_state().expect("it is whole");
     drop(switch);
     assert_eq!(images.unload(&id).expect("no switch uses it"), LetGo::Held);
-    let copy = state.clone();
-    assert!(matches!(&copy, AnyState::Loaded(loaded) if loaded.version() == 3) && state_eq(&copy, &state));
+    let (AnyState::Loaded(one), AnyState::Loaded(copy)) = (&state, state.clone()) else { panic!("an image has it") };
+    assert_eq!((copy.version(), one), (3, &copy));
+    let refused = hotswap::snapshot::encode::<Machine>(&state).expect_err("nobody could read it back");
+    assert!(
+        matches!(&refused, SnapshotError::Unencodable(what) if what.contains("version 3 came as a file")),
+        "{refused}"
+    );
 }
 
-/// By their encoding, which is what `Loaded` compares.
-fn state_eq(one: &AnyState, other: &AnyState) -> bool {
-    hotswap::snapshot::encode::<Machine>(one).ok() == hotswap::snapshot::encode::<Machine>(other).ok()
+#[test]
+fn its_steps_are_counted_and_traced_like_any_other() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let id = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    cell.admin().upgrade(3, "").expect("it is available");
+    cell.admin().count_steps(true);
+    cell.step(Add(1)).expect("version 3");
+    cell.step_encoded(Encoded::json("Label", &()).expect("it is JSON")).expect("version 3");
+    let bad = Encoded::json("Misbehave", &"Juggle").expect("it is JSON");
+    assert!(cell.step_encoded(bad).is_err());
+    let statistics = cell.admin().statistics();
+    assert_eq!((statistics.steps, statistics.refused, statistics.panicked), (2, 1, 0));
+    drop(cell);
+    assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
 }
