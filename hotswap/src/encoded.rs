@@ -154,6 +154,10 @@ fn read<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, NotEncod
     value.and_then(|value| value).map_err(NotEncoded)
 }
 
+fn known_here<M: Machine>(input: &str) -> bool {
+    M::INPUTS.iter().any(|known| known.name == input)
+}
+
 impl<M: Machine> Slot<M> {
     /// Runs one step of an input that comes as bytes, and gives its output in the same format.
     pub(crate) fn step_encoded(
@@ -174,7 +178,7 @@ impl<M: Machine> Slot<M> {
         let decoded = match read::<M::AnyInput>(format, &input.bytes) {
             Ok(decoded) => decoded,
             // a later version may know what this one does not
-            Err(_) if input.name().is_ok_and(|name| shared.line.knows_input(&name)) => {
+            Err(_) if input.name().is_ok_and(|name| !known_here::<M>(&name) && shared.line.knows_input(&name)) => {
                 return Err(not_taken(input, Why::Refused { at }));
             }
             Err(NotEncoded(reason)) => return Err(EncodedError::Undecodable { input, reason }),

@@ -251,7 +251,8 @@ impl<M: Machine> SwitchBuilder<M> {
     }
 
     /// Where [`SwitchBuilder::open`] finds a permanent version that is not compiled in: among these images, and in their
-    /// folder. Where it is not found, the switch comes up at the newest that it has, and its audit says why.
+    /// folder. Where it is not found, the switch comes up at the newest that it has, and its audit says why; the store keeps
+    /// what was committed until the next command.
     #[cfg(feature = "load")]
     #[must_use]
     pub fn images(mut self, images: &crate::load::Images) -> Self {
@@ -284,10 +285,12 @@ impl<M: Machine> SwitchBuilder<M> {
         });
         let switch = Switch(shared.ok_or_else(|| OpenError::LabelTaken(label.clone()))?);
         if let Some((what, why)) = lost {
+            // the store goes on saying what was committed, until a command says otherwise: at the next start it may be found
             tracing::error!(target: "hotswap", switch = label, why, "{what}");
             switch.0.core.control().refused(switch.0.core.epoch(), what, why);
+        } else {
+            store_now(&switch.0).map_err(|source| OpenError::Io { path: path.as_ref().to_owned(), source })?;
         }
-        store_now(&switch.0).map_err(|source| OpenError::Io { path: path.as_ref().to_owned(), source })?;
         fault::point("open", "done");
         Ok(switch)
     }

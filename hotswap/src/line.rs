@@ -61,8 +61,11 @@ impl<M: Machine> Line<M> {
     pub(crate) fn bring(&self, versions: impl IntoIterator<Item = u32>, by: &Arc<dyn Guest>) {
         let versions: Vec<u32> = versions.into_iter().collect();
         let mut brought = (*self.brought.load_full()).clone();
-        // another build of a version that nobody used takes its place
-        brought.retain(|one| !versions.contains(&one.version));
+        // where another build of a version that nobody used takes its place, the older image goes as a whole: what else it
+        // has would read that version in its own way
+        let replaced: Vec<_> =
+            brought.iter().filter(|one| versions.contains(&one.version)).map(|one| Arc::clone(&one.by)).collect();
+        brought.retain(|one| !replaced.iter().any(|by| Arc::ptr_eq(by, &one.by)));
         brought.extend(versions.into_iter().map(|version| Brought { version, by: Arc::clone(by) }));
         brought.sort_by_key(|one| one.version);
         self.brought.store(Arc::new(brought));
@@ -85,6 +88,11 @@ impl<M: Machine> Line<M> {
     /// The image that runs a version, if it is not compiled in.
     pub(crate) fn owner(&self, version: u32) -> Option<Arc<dyn Guest>> {
         owner(&self.brought.load(), version).cloned()
+    }
+
+    /// The versions that this image brought.
+    pub(crate) fn brought_by(&self, guest: &Arc<dyn Guest>) -> Vec<u32> {
+        self.brought.load().iter().filter(|one| Arc::ptr_eq(&one.by, guest)).map(|one| one.version).collect()
     }
 
     /// Every version that was brought, lowest first, with its image.
@@ -147,8 +155,14 @@ impl<M: Machine> Line<M> {
         if from == to || (owner(&brought, from).is_none() && owner(&brought, to).is_none()) {
             return Ok(self.edges(from, to)?.into_iter().map(Hop::Edge).collect());
         }
-        let no_way = || format!("there is no version {from}");
+        let no_way = || format!("there is no version {}", from.max(to));
         let through = owner(&brought, from.max(to)).ok_or_else(no_way)?;
+        for number in [from, to] {
+            let here = self.fingerprint(number).map_err(|error| error.to_string())?;
+            if through.line().version(number).is_none_or(|version| version.fingerprint != here) {
+                return Err(format!("{} knows no version {number} of this shape", through.image()));
+            }
+        }
         let edges = through.line().edges(from, to)?;
         Ok(vec![Hop::Crossing(Crossing {
             path: edges.iter().map(|edge| edge.to).collect(),

@@ -257,8 +257,9 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         tell: &mut dyn FnMut(Progress),
     ) -> Result<Saved, Failed> {
         let shared = self.shared();
+        let shapes = || shared.line.versions().into_iter().map(|(info, _)| (info.number, info.fingerprint)).collect();
         let mark = Mark {
-            shapes: shared.line.versions().into_iter().map(|(info, _)| (info.number, info.fingerprint)).collect(),
+            shapes: shapes(),
             store: shared.store.as_ref().map(Store::id),
             epoch: release.epoch,
             probation: release.probation,
@@ -267,7 +268,11 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let path = &file::real(path)?;
         let _locked = file::lock(path)?;
         replaceable::<M, K>(&shared.line, path)?;
-        let steady = || mark.store.is_none() || shared.core.epoch() == release.epoch;
+        // a version that came in meanwhile is not in the mark, and a state of it could not be read back
+        let steady = || {
+            let same: Vec<_> = shapes();
+            same == mark.shapes && (mark.store.is_none() || shared.core.epoch() == release.epoch)
+        };
         let saved = file::replace(
             path,
             "save",

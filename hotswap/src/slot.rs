@@ -447,7 +447,10 @@ impl<M: Machine> Slot<M> {
     /// What the state would become at `to`, without touching it.
     pub(crate) fn rehearse(&self, shared: &Shared<M>, to: u32) -> Result<M::AnyState, String> {
         let state = self.state.as_ref().ok_or("its state is lost")?;
-        rehearse::<M>(state, &shared.line.way(M::version_of(state), to)?)
+        match shared.line.way(M::version_of(state), to)?.as_slice() {
+            [] => decode_on(&shared.line, &encode::<M>(state)?),
+            way => rehearse::<M>(state, way),
+        }
     }
 
     /// Replaces the state with what `make` makes of it, brought to the version that runs; heals what was held back.

@@ -49,9 +49,13 @@ pub(crate) fn encode<M: Machine>(state: &M::AnyState) -> Result<Vec<u8>, String>
     contain(|| postcard::to_allocvec(state).map_err(|error| error.to_string()))?
 }
 
-/// Decodes a state; fails rather than panics.
+/// Decodes a state from all of `bytes`; fails rather than panics.
 pub(crate) fn decode<M: Machine>(bytes: &[u8]) -> Result<M::AnyState, String> {
-    contain(|| postcard::from_bytes(bytes).map_err(|error| error.to_string()))?
+    contain(|| match postcard::take_from_bytes(bytes) {
+        Ok((state, [])) => Ok(state),
+        Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),
+        Err(error) => Err(error.to_string()),
+    })?
 }
 
 /// Decodes a state of any version that the line has, compiled in or brought; fails rather than panics.

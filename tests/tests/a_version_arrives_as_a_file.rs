@@ -15,6 +15,17 @@ fn v1(label: &str) -> V1 {
     V1 { total: 0, label: label.to_owned() }
 }
 
+/// An image with a fourth version, which changes behaviour only.
+fn four() -> Vec<u8> {
+    changed("four", str::to_owned, |source| {
+        let end = source.rfind('}').expect("the module ends");
+        let fourth = "#[cfg(feature = \"three\")]
+            #[machine(version = 4, migrates_from = 3)]
+            pub fn add_much(state: &mut V3, Add(by): Add) -> i64 { state.total += by * 10_000; state.total }";
+        format!("{}{fourth}\n}}\n", &source[..end])
+    })
+}
+
 fn accepting() -> RollbackOptions {
     RollbackOptions::default().accept_loss(true)
 }
@@ -208,6 +219,16 @@ fn a_restart_finds_it_in_the_folder_or_says_why_not() {
     let [refusal] = refusals.as_slice() else { panic!("{refusals:?}") };
     assert_eq!(refusal.what, "start at version 2: machine `tally` has no version 3; it has 1, 2");
     assert!(refusal.why.contains("no signed image"), "{}", refusal.why);
+    drop((switch, images));
+
+    // the file is mended: what was committed is not forgotten
+    std::fs::write(&image, signed(&built("three"), &key, 1)).expect("it can be written");
+    let images = Images::new(trust()).folder(&dir);
+    let switch: Switch = Switch::builder().images(&images).open(&store).expect("it comes up");
+    let refusals = switch.admin().audit().refusals;
+    assert_eq!(switch.version(), 3, "{refusals:?}");
+    drop(switch);
+    assert_eq!(images.unload(&images.list()[0].id).expect("nobody uses it"), LetGo::Gone);
 }
 
 #[test]
@@ -329,14 +350,7 @@ fn scenario_05_what_nobody_uses_is_let_go_and_the_others_are_untouched() {
     let third = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
     admin.upgrade(3, "").expect("it is available");
     admin.commit().expect("nothing is held back");
-    let image = changed("four", str::to_owned, |source| {
-        let end = source.rfind('}').expect("the module ends");
-        let fourth = "#[cfg(feature = \"three\")]
-            #[machine(version = 4, migrates_from = 3)]
-            pub fn add_much(state: &mut V3, Add(by): Add) -> i64 { state.total += by * 10_000; state.total }";
-        format!("{}{fourth}\n}}\n", &source[..end])
-    });
-    let arrived = images.load_bytes(&signed(&image, &key, 2)).expect("it goes on");
+    let arrived = images.load_bytes(&signed(&four(), &key, 2)).expect("it goes on");
     assert_eq!(arrived.brought, [(admin.status().label, vec![4])]);
 
     // from one image to another and back, and never at home in between
@@ -374,6 +388,25 @@ fn a_state_that_was_taken_out_of_its_switch_holds_its_image() {
         matches!(&refused, SnapshotError::Unencodable(what) if what.contains("version 3 came as a file")),
         "{refused}"
     );
+}
+
+#[test]
+fn two_builds_of_one_number_never_read_each_others_states() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let admin = cell.admin();
+    let further = images.load_bytes(&signed(&four(), &key, 1)).expect("it fits").id;
+    assert_eq!(admin.versions().iter().map(|version| version.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    // its version 3 is replaced by another build of it, and with it goes its version 4, which would read that in its own way
+    let third = images.load_bytes(&signed(&built("three"), &key, 2)).expect("nobody uses the first").id;
+    assert_eq!(admin.versions().iter().map(|version| version.number).collect::<Vec<_>>(), [1, 2, 3]);
+    admin.upgrade(3, "").expect("it is available");
+    assert_eq!((admin.plan(3).expect("it is there").failed, cell.step(Add(1)).expect("version 3")), (0, 100));
+    drop((cell, admin));
+    assert_eq!(images.unload(&further).expect("nobody uses it"), LetGo::Gone);
+    assert_eq!(images.unload(&third).expect("nobody uses it"), LetGo::Gone);
 }
 
 #[test]

@@ -70,6 +70,11 @@ impl<M: Machine> Host for Shared<M> {
     fn bring(&self, guest: &Arc<dyn Guest>) -> Result<Vec<u32>, Unfit> {
         // no command comes between the question and the answer
         let mut control = self.core.control();
+        let there = self.line.brought_by(guest);
+        if !there.is_empty() {
+            // a switch that was made while it came in
+            return Ok(there);
+        }
         let further = self.fit(guest.line())?;
         if !further.is_empty() {
             self.line.bring(further.iter().copied(), guest);

@@ -214,7 +214,6 @@ impl Images {
     }
 
     fn take_in(&self, file: &[u8], from: Option<&Path>, proof: &Proof) -> Result<Arrived, LoadError> {
-        let _turn = turn();
         let verified = match proof {
             Proof::New => self.trust.verify(file),
             Proof::Again => self.trust.verify_again(file),
@@ -254,7 +253,6 @@ impl Images {
     /// As [`Images::load`].
     #[expect(unsafe_code, reason = "who trusts an image that nobody signed says so")]
     pub unsafe fn load_unsigned(&self, image: &[u8]) -> Result<Arrived, LoadError> {
-        let _turn = turn();
         let digest = Digest::of(image);
         let coming = Coming { from: None, digest, serial: None, image };
         // SAFETY: the caller promises what is asked for here
@@ -308,12 +306,13 @@ impl Images {
     ///
     /// When there is no such image, or it is in use.
     pub fn unload(&self, id: &str) -> Result<LetGo, LoadError> {
-        let _turn = turn();
-        let found = here().iter().position(|image| image.id == id);
-        let at = found.ok_or_else(|| LoadError::NoImage { id: id.to_owned() });
-        let image = at.map(|at| Arc::clone(&here()[at]));
-        let let_go = image.and_then(Image::leave);
-        audited(&format!("let go {id}"), let_go)
+        let let_go = || {
+            let _turn = turn();
+            let image = here().iter().find(|image| image.id == id).cloned();
+            image.ok_or_else(|| LoadError::NoImage { id: id.to_owned() })?.leave()
+        };
+        // nothing is held while subscribers of `tracing` hear of it
+        audited(&format!("let go {id}"), let_go())
     }
 }
 
@@ -333,6 +332,7 @@ impl Coming<'_> {
     /// As [`super::load`].
     #[expect(unsafe_code, reason = "it loads")]
     unsafe fn come_in(self, accept: impl FnOnce() -> Result<(), LoadError>) -> Result<Arrived, LoadError> {
+        let _turn = turn();
         if let Some(image) = here().iter().find(|image| image.digest == self.digest) {
             return Err(LoadError::AlreadyHere { id: image.id.clone() });
         }
