@@ -315,7 +315,11 @@ mod tests {
     use super::*;
 
     fn flip_to(core: &Core, kind: Kind, version: u32) -> Arc<Release> {
-        let next = Next { kind, version, id: Arc::from("t"), reason: Arc::from(""), terms: Terms::default() };
+        flip_on(core, kind, version, Terms::default())
+    }
+
+    fn flip_on(core: &Core, kind: Kind, version: u32, terms: Terms) -> Arc<Release> {
+        let next = Next { kind, version, id: Arc::from("t"), reason: Arc::from(""), terms };
         let mut control = core.control();
         core.flip(&mut control, |_, _| Ok::<_, ()>(next)).expect("nothing refuses")
     }
@@ -332,6 +336,9 @@ mod tests {
                 let lowest = all.iter().filter(|(epoch, _)| *epoch > stamp).map(|(_, version)| *version).min();
                 assert_eq!(Some(release.lowest_since(stamp)), lowest, "stamp {stamp} at epoch {}", release.epoch);
             }
+            // however often it flips
+            let rises = release.low.windows(2).all(|two| two[0].1 < two[1].1);
+            assert!(rises, "{:?}", release.low);
         }
     }
 
@@ -358,6 +365,49 @@ mod tests {
         let release = Release::first(&before, "t");
         assert_eq!((release.version, release.epoch, release.phase()), (2, 5, Phase::Permanent));
         assert!(release.was_undone(4) && !release.was_undone(2));
+    }
+
+    #[test]
+    fn what_lasts_adds_up_if_nothing_in_it_is_to_come() {
+        let now = Lasting { epoch: 5, ..Lasting::new(1) };
+        assert!(now.adds_up() && Lasting { probation: Some(5), undone: vec![5], ..now.clone() }.adds_up());
+        assert!(Lasting { epoch: LATEST - 1, ..now.clone() }.adds_up());
+        for wrong in [
+            Lasting { epoch: LATEST, ..now.clone() },
+            Lasting { committed: 6, ..now.clone() },
+            Lasting { rolled_back: 6, ..now.clone() },
+            Lasting { probation: Some(6), ..now.clone() },
+            Lasting { undone: vec![2, 6], ..now.clone() },
+        ] {
+            assert!(!wrong.adds_up(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn failures_count_for_the_release_that_they_are_of() {
+        let core = Core::new("t".into(), &Lasting::new(1), Vec::new());
+        let terms = Terms { rollback_after: Some(2), ..Terms::default() };
+        let before = core.epoch();
+        let now = flip_on(&core, Kind::Upgrade, 2, terms).epoch;
+        let reached = [before, now, before, now, now].map(|epoch| core.count_failure(epoch));
+        assert_eq!(reached, [false, false, false, true, false]);
+    }
+
+    #[test]
+    fn what_was_kept_stays_kept_until_the_probation_ends() {
+        let core = Core::new("t".into(), &Lasting::new(1), Vec::new());
+        let keeping = Terms { keep_previous: true, ..Terms::default() };
+        assert!(flip_on(&core, Kind::Upgrade, 2, keeping).terms.keep_previous);
+        assert!(flip_to(&core, Kind::Upgrade, 3).terms.keep_previous);
+        assert!(!flip_to(&core, Kind::Rollback, 1).terms.keep_previous);
+        assert!(!flip_to(&core, Kind::Upgrade, 2).terms.keep_previous);
+    }
+
+    #[test]
+    fn a_run_has_one_number_and_it_is_no_small_one() {
+        assert_eq!(boot(), boot());
+        // one in 2^48 runs has
+        assert!(boot() > 1 << 16);
     }
 
     #[test]
