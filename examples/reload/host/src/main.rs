@@ -37,7 +37,7 @@ use std::{fs, thread};
 
 use clap::Parser;
 use hotswap::Encoded;
-use hotswap::load::{ImageStatus, Images, LetGo, LoadError, PublicKey, Trust, TrustError};
+use hotswap::load::{ImageStatus, Images, LetGo, LoadError, PublicKey, Trust};
 use pricing::service::{Cell, Price, Service, Switch};
 use serde_json::Value;
 
@@ -149,11 +149,10 @@ fn files(folder: &Path) -> io::Result<BTreeSet<(SystemTime, PathBuf)>> {
 }
 
 fn take_in(file: &Path, images: &Images) -> String {
+    let trust = images.trust();
     // one that was taken in before, by this run or an earlier one, may come back; any other old one may not
-    let arrived = images.load(file).or_else(|error| match error {
-        LoadError::Trust(TrustError::Replayed { .. }) => images.load_again(file),
-        error => Err(error),
-    });
+    let again = trust.read(file).is_ok_and(|bytes| trust.verify_again(&bytes).is_ok());
+    let arrived = if again { images.load_again(file) } else { images.load(file) };
     let name = file.file_name().unwrap_or_default().display();
     match arrived {
         Ok(arrived) => {
