@@ -9,6 +9,7 @@
 //! the length of the state, the state, and the version that it owes to pass, if any, in postcard.
 
 use std::any::type_name;
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::ops::Range;
@@ -16,10 +17,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::error::VersionError;
 use crate::fleet::Key;
 use crate::frame::{self, Holds, ReadError, SnapshotError, checksum, exactly, read_on, read_sum};
 use crate::line::Line;
 use crate::machine::Machine;
+use crate::roster::Find;
 use crate::snapshot::{self, Codec, Postcard};
 use crate::switch::Release;
 use crate::way::{contain, decode_on, drop_contained};
@@ -60,7 +63,8 @@ impl Mark {
 /// An instance in a file.
 pub(crate) struct Record<K, S> {
     pub(crate) key: K,
-    pub(crate) state: S,
+    /// `Err`: it is of a version that is not here.
+    pub(crate) state: Result<S, VersionError>,
     /// The version that it must pass on its way, for it carries what was undone.
     pub(crate) owed: Option<u32>,
 }
@@ -267,15 +271,19 @@ pub(crate) struct Reader<'a, M: Machine> {
     pub(crate) instances: u64,
     over: bool,
     line: &'a Line<M>,
+    find: Option<&'a Find>,
+    /// Versions that were looked for, and are nowhere.
+    missing: RefCell<Vec<u32>>,
 }
 
 impl<'a, M: Machine> Reader<'a, M> {
     /// Opens a file of this machine's instances with keys of type `K`.
-    pub(crate) fn open<K: Key>(line: &'a Line<M>, path: &Path) -> Result<Self, ReadError> {
+    pub(crate) fn open<K: Key>(line: &'a Line<M>, find: Option<&'a Find>, path: &Path) -> Result<Self, ReadError> {
         let from = BufReader::with_capacity(64 * 1024, File::open(path)?);
         let mark = Mark { shapes: Vec::new(), store: None, epoch: 0, probation: None, permanent: 0 };
+        let (block, missing) = (Vec::new(), RefCell::default());
         let mut reader =
-            Self { from, mark, sum: 0, block: Vec::new(), at: 0, left: 0, seen: 0, instances: 0, over: false, line };
+            Self { from, mark, sum: 0, block, at: 0, left: 0, seen: 0, instances: 0, over: false, line, find, missing };
         match reader.begin()? {
             Some(sample) if !sample.is_a::<K>() => {
                 Err(SnapshotError::OtherKeys { key: sample.text, expected: type_name::<K>() }.into())
@@ -284,8 +292,12 @@ impl<'a, M: Machine> Reader<'a, M> {
         }
     }
 
-    pub(crate) fn open_if_there<K: Key>(line: &'a Line<M>, path: &Path) -> Result<Option<Self>, ReadError> {
-        match Self::open::<K>(line, path) {
+    pub(crate) fn open_if_there<K: Key>(
+        line: &'a Line<M>,
+        find: Option<&'a Find>,
+        path: &Path,
+    ) -> Result<Option<Self>, ReadError> {
+        match Self::open::<K>(line, find, path) {
             Ok(reader) => Ok(Some(reader)),
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -350,16 +362,38 @@ impl<'a, M: Machine> Reader<'a, M> {
         let key = take::<K>(&mut rest).map_err(SnapshotError::Undecodable)?;
         let (state, owed) = take::<(&[u8], Option<u32>)>(&mut rest).map_err(SnapshotError::Undecodable)?;
         let version = take::<u32>(&mut &*state).map_err(SnapshotError::Undecodable)?;
-        let shape = self.mark.shapes.iter().find(|(number, _)| *number == version);
-        snapshot::check_shape(self.line, version, shape.map_or("", |(_, fingerprint)| fingerprint))?;
-        let state = decode(self.line, state).map_err(SnapshotError::Undecodable)?;
-        if owed.is_some_and(|owed| owed >= version || self.line.fingerprint(owed).is_err()) {
+        let state = match self.knows(version) {
+            Ok(()) => Ok(decode(self.line, state).map_err(SnapshotError::Undecodable)?),
+            Err(SnapshotError::Version(error @ VersionError::Unknown { .. })) => Err(error),
+            Err(error) => return Err(error.into()),
+        };
+        let passes = |owed: u32| owed < version && (state.is_err() || self.knows(owed).is_ok());
+        if owed.is_some_and(|owed| !passes(owed)) {
             return Err(SnapshotError::Undecodable("a state owes to pass a version that it cannot".to_owned()).into());
         }
         self.at = self.block.len() - rest.len();
         self.left -= 1;
         self.seen += 1;
         Ok(Some(Record { key, state, owed }))
+    }
+
+    /// Whether states of a version of the file can be read here; one that is not here is looked for.
+    fn knows(&self, version: u32) -> Result<(), SnapshotError> {
+        let shape = self.mark.shapes.iter().find(|(number, _)| *number == version);
+        let Some((_, shape)) = shape else {
+            let what = format!("a state is of version {version}, which the file says there was not");
+            return Err(SnapshotError::Undecodable(what));
+        };
+        let known = snapshot::check_shape(self.line, version, shape);
+        let unknown = matches!(known, Err(SnapshotError::Version(VersionError::Unknown { .. })));
+        let Some(find) = self.find.filter(|_| unknown && !self.missing.borrow().contains(&version)) else {
+            return known;
+        };
+        if let Err(why) = find(M::IDENTITY, version, shape) {
+            tracing::warn!(target: "hotswap", machine = M::IDENTITY.name, version, why, "a version is nowhere");
+            self.missing.borrow_mut().push(version);
+        }
+        snapshot::check_shape(self.line, version, shape)
     }
 
     fn end(&mut self) -> Result<(), ReadError> {

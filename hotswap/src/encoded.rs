@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{StepError, Why};
+use crate::frame::exactly;
 use crate::loaded::{Format, run};
 use crate::machine::Machine;
 use crate::roster::Shared;
@@ -149,7 +150,7 @@ fn write(format: Format, value: &impl Serialize) -> Result<Encoded, NotEncoded> 
 fn read<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, NotEncoded> {
     let value = contain(|| match format {
         Format::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
-        Format::Postcard => postcard::from_bytes(bytes).map_err(|error| error.to_string()),
+        Format::Postcard => exactly(bytes),
     });
     value.and_then(|value| value).map_err(NotEncoded)
 }
@@ -172,7 +173,7 @@ impl<M: Machine> Slot<M> {
             return Err(not_taken(input, Why::Poisoned));
         }
         let at = self.version();
-        if shared.line.owner(at).is_some() {
+        if self.state().and_then(M::as_loaded).is_some() {
             return self.step_in_image(shared, home, input);
         }
         let decoded = match read::<M::AnyInput>(format, &input.bytes) {
@@ -199,7 +200,7 @@ impl<M: Machine> Slot<M> {
         let see = || shared.observer.see_input(&shared.core.label, at, "Encoded", &input.to_string());
         let watch = shared.core.observed().then(see);
         let step = |state: &mut M::AnyState, input: Encoded| {
-            let ran = M::as_loaded(state).map_or(Ok(None), |state| run(state, format, &input.bytes));
+            let ran = M::as_loaded_mut(state).map_or(Ok(None), |state| run(state, format, &input.bytes));
             (input, ran)
         };
         let ran = self.guarded(shared, home, input, step);

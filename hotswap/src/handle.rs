@@ -1,5 +1,6 @@
 //! A switch as the program holds it: where cells, instances, fleets and the admin handle come from.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
@@ -16,9 +17,9 @@ use crate::fault;
 use crate::fleet::{Fleet, Key};
 use crate::ledger::Place;
 use crate::line::Line;
-use crate::machine::{Accepts, Identity, Machine, NameOf};
+use crate::machine::{Accepts, Machine, NameOf};
 use crate::registry;
-use crate::roster::Shared;
+use crate::roster::{Find, Shared};
 use crate::slot::{Aside, Home, Slot};
 use crate::snapshot::{self, SnapshotError};
 use crate::store::{OpenError, Record, Store};
@@ -58,14 +59,15 @@ pub struct SwitchBuilder<M: Machine> {
     machine: PhantomData<fn() -> M>,
 }
 
-/// Makes the images that are here more by one that has this version of a machine, in this shape; or says why not.
-pub(crate) type Find = Box<dyn Fn(Identity, u32, &str) -> Result<(), String>>;
-
 impl<M: Machine> Switch<M> {
     /// A switch at the machine's newest version, labelled with the machine's name, numbered if that is taken.
     #[must_use]
     pub fn new() -> Self {
-        Self::at(newest::<M>())
+        let fresh = |label: &str| Ok::<_, Infallible>(fresh(label, newest::<M>(), known_here(), None));
+        match registry::claim_numbered(M::IDENTITY.name, fresh) {
+            Ok(shared) => Self(shared),
+            Err(never) => match never {},
+        }
     }
 
     /// A switch whose label and first version are chosen.
@@ -119,10 +121,6 @@ impl<M: Machine> Switch<M> {
     /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder().open(path)
-    }
-
-    fn at(version: u32) -> Self {
-        Self(registry::claim_numbered(M::IDENTITY.name, |label| fresh(label, version)))
     }
 
     /// One instance that threads share.
@@ -208,8 +206,9 @@ impl<M: Machine> fmt::Debug for Switch<M> {
 }
 
 /// A switch that runs for the first time, and nowhere but in memory.
-fn fresh<M: Machine>(label: &str, version: u32) -> Shared<M> {
-    Shared::new(Core::new(label.to_owned(), &Lasting::new(version), Vec::new()), None, known_here(), alarm)
+fn fresh<M: Machine>(label: &str, version: u32, line: Line<M>, find: Option<Find>) -> Shared<M> {
+    let core = Core::new(label.to_owned(), &Lasting::new(version), Vec::new());
+    Shared::new(core, None, line, find, alarm)
 }
 
 /// The newest version that has steps.
@@ -238,21 +237,22 @@ impl<M: Machine> SwitchBuilder<M> {
     ///
     /// When the label is taken, or the version is not one to run.
     pub fn build(self) -> Result<Switch<M>, SwitchError> {
-        let version = match self.version {
-            Some(asked) => known_here::<M>().runnable(asked).map_err(SwitchError::Version)?,
-            None => newest::<M>(),
+        let fresh = |label: &str| {
+            let line = known_here::<M>();
+            let version = line.runnable(self.version.unwrap_or_else(newest::<M>)).map_err(SwitchError::Version)?;
+            Ok(fresh(label, version, line, self.find))
         };
         match self.label {
-            None => Ok(Switch::at(version)),
-            Some(label) => {
-                registry::claim(&label, || fresh(&label, version)).map(Switch).ok_or(SwitchError::LabelTaken(label))
-            }
+            None => registry::claim_numbered(M::IDENTITY.name, fresh),
+            Some(label) => registry::claim(&label, fresh).unwrap_or(Err(SwitchError::LabelTaken(label))),
         }
+        .map(Switch)
     }
 
-    /// Where [`SwitchBuilder::open`] finds a permanent version that is not compiled in: among these images, and in their
-    /// folder. Where it is not found, the switch comes up at the newest that it has, and its audit says why; the store keeps
-    /// what was committed until the next command.
+    /// Where a version is looked for that is not compiled in and not here: in the folder of these images. It is a store's
+    /// permanent version, for [`SwitchBuilder::open`]; or one that states of a file are of, for [`Fleet::restore`]. Where the
+    /// permanent version is not found, the switch comes up at the newest that it has, and its audit says why; the store
+    /// keeps what was committed until the next command.
     #[cfg(feature = "load")]
     #[must_use]
     pub fn images(mut self, images: &crate::load::Images) -> Self {
@@ -276,14 +276,18 @@ impl<M: Machine> SwitchBuilder<M> {
         let mut lost = None;
         let come_up = |permanent, shape: &str| self.come_up(permanent, shape, &mut lost);
         let (store, record) = Store::open::<M>(path.as_ref(), come_up, || Record::new(label, version))?;
-        if let Some(asked) = self.label.filter(|asked| *asked != record.label) {
-            return Err(OpenError::OtherLabel { stored: record.label, asked });
+        if let Some(asked) = self.label.as_ref().filter(|asked| **asked != record.label) {
+            return Err(OpenError::OtherLabel { stored: record.label, asked: asked.clone() });
         }
         let Record { label, release, commands, .. } = record;
-        let shared = registry::claim(&label, || {
-            Shared::new(Core::new(label.clone(), &release, commands), Some(store), known_here(), alarm)
+        let claimed = registry::claim(&label, |label| {
+            let line = known_here::<M>();
+            let not_there = |error| OpenError::Permanent { path: path.as_ref().to_owned(), error };
+            line.runnable(release.permanent).map_err(not_there)?;
+            let core = Core::new(label.to_owned(), &release, commands);
+            Ok(Shared::new(core, Some(store), line, self.find, alarm))
         });
-        let switch = Switch(shared.ok_or_else(|| OpenError::LabelTaken(label.clone()))?);
+        let switch = Switch(claimed.unwrap_or_else(|| Err(OpenError::LabelTaken(label.clone())))?);
         if let Some((what, why)) = lost {
             // the store goes on saying what was committed, until a command says otherwise: at the next start it may be found
             tracing::error!(target: "hotswap", switch = label, why, "{what}");
@@ -306,14 +310,11 @@ impl<M: Machine> SwitchBuilder<M> {
             (Err(SnapshotError::Version(unknown @ VersionError::Unknown { .. })), Some(find)) => (unknown, find),
             (runs, _) => return runs,
         };
-        match find(M::IDENTITY, permanent, shape) {
-            Ok(()) => runs(),
-            Err(why) => {
-                let newest = newest::<M>();
-                *lost = Some((format!("start at version {newest}: {unknown}"), why));
-                Ok(newest)
-            }
-        }
+        find(M::IDENTITY, permanent, shape).and_then(|()| runs().map_err(|error| error.to_string())).or_else(|why| {
+            let newest = newest::<M>();
+            *lost = Some((format!("start at version {newest}: {unknown}"), why));
+            Ok(newest)
+        })
     }
 }
 

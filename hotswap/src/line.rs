@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::VersionError;
-use crate::loaded::{Guest, GuestVersion};
+use crate::loaded::{Guest, GuestInput, GuestVersion, Loaded};
 use crate::machine::{self, Edge, How, Machine};
 use crate::sync::Current;
 
@@ -22,6 +22,12 @@ pub(crate) struct Line<M: Machine> {
 struct Brought {
     version: u32,
     by: Arc<dyn Guest>,
+}
+
+/// Where a way begins: a version, and the image that owns the state, which may have been let go of since.
+pub(crate) struct Start {
+    pub(crate) version: u32,
+    pub(crate) owner: Option<Arc<dyn Guest>>,
 }
 
 /// One hop of a way.
@@ -78,6 +84,17 @@ impl<M: Machine> Line<M> {
         let had = left.len() < before.len();
         self.brought.store(Arc::new(left));
         had
+    }
+
+    /// Every input that is known here, each with the image that brought it.
+    pub(crate) fn inputs(&self) -> Vec<(GuestInput, Option<String>)> {
+        let compiled = M::INPUTS.iter().map(|input| (GuestInput::from(input), None));
+        let brought = self.brought.load();
+        let of_image = |one: &Brought| {
+            let image = one.by.image().to_owned();
+            one.by.line().inputs.iter().map(move |input| (input.clone(), Some(image.clone()))).collect::<Vec<_>>()
+        };
+        compiled.chain(brought.iter().flat_map(of_image)).collect()
     }
 
     /// Whether an image has an input of this name, which the program itself may lack.
@@ -150,16 +167,25 @@ impl<M: Machine> Line<M> {
     }
 
     /// The way from one version to another; `Err` names the neighbours that lack a migration.
-    pub(crate) fn way(&self, from: u32, to: u32) -> Result<Vec<Hop<M>>, String> {
+    pub(crate) fn way(&self, from: impl Into<Start>, to: u32) -> Result<Vec<Hop<M>>, String> {
         let brought = self.brought.load();
-        if from == to || (owner(&brought, from).is_none() && owner(&brought, to).is_none()) {
+        let Start { version: from, owner: own } = from.into();
+        let (leaves, enters) = (own.as_ref().or_else(|| owner(&brought, from)), owner(&brought, to));
+        let stays = leaves.zip(enters).is_none_or(|(leaves, enters)| Arc::ptr_eq(leaves, enters));
+        if (from == to && stays) || (leaves.is_none() && enters.is_none()) {
             return Ok(self.edges(from, to)?.into_iter().map(Hop::Edge).collect());
         }
         let no_way = || format!("there is no version {}", from.max(to));
-        let through = owner(&brought, from.max(to)).ok_or_else(no_way)?;
+        let through = if from > to { leaves } else { enters }.ok_or_else(no_way)?;
+        let shape_of = |number| match &own {
+            Some(own) if number == from => own.line().version(number).map(|version| version.fingerprint.clone()),
+            _ => self.fingerprint(number).ok(),
+        };
         for number in [from, to] {
-            let here = self.fingerprint(number).map_err(|error| error.to_string())?;
-            if through.line().version(number).is_none_or(|version| version.fingerprint != here) {
+            // of what is not here any more, the image that it is in hand of knows
+            let here = shape_of(number);
+            let fits = |there: &GuestVersion| here.is_none_or(|here| here == there.fingerprint);
+            if !through.line().version(number).is_some_and(fits) {
                 return Err(format!("{} knows no version {number} of this shape", through.image()));
             }
         }
@@ -169,8 +195,12 @@ impl<M: Machine> Line<M> {
             to,
             loses: edges.iter().filter_map(|edge| edge.loses.clone()).collect(),
             through: Arc::clone(through),
-            owner: owner(&brought, to).cloned(),
+            owner: if self.compiled(to) { None } else { Some(Arc::clone(enters.unwrap_or(through))) },
         })])
+    }
+
+    fn compiled(&self, number: u32) -> bool {
+        self.numbers.binary_search(&number).is_ok()
     }
 
     fn edges(&self, from: u32, to: u32) -> Result<Vec<&'static Edge<M::AnyState>>, String> {
@@ -190,14 +220,15 @@ impl<M: Machine> Line<M> {
     }
 
     /// The way from `from` down to `low`, where it is lower, and on to `to`.
-    pub(crate) fn way_by(&self, from: u32, low: u32, to: u32) -> Result<Vec<Hop<M>>, String> {
-        if low < from {
-            let mut hops = self.way(from, low)?;
-            hops.extend(self.way(low, to)?);
-            Ok(hops)
-        } else {
-            self.way(from, to)
+    pub(crate) fn way_by(&self, from: impl Into<Start>, low: u32, to: u32) -> Result<Vec<Hop<M>>, String> {
+        let from = from.into();
+        if low >= from.version {
+            return self.way(from, to);
         }
+        let mut hops = self.way(from, low)?;
+        let owner = hops.last().and_then(Hop::owner).cloned();
+        hops.extend(self.way(Start { version: low, owner }, to)?);
+        Ok(hops)
     }
 
     /// What a way loses, in its authors' words.
@@ -221,7 +252,29 @@ impl<M: Machine> fmt::Debug for Line<M> {
     }
 }
 
+impl Start {
+    /// Where a state is.
+    pub(crate) fn of<M: Machine>(state: &M::AnyState) -> Self {
+        Self { version: M::version_of(state), owner: M::as_loaded(state).map(Loaded::guest) }
+    }
+}
+
+impl From<u32> for Start {
+    /// A version as it is here.
+    fn from(version: u32) -> Self {
+        Self { version, owner: None }
+    }
+}
+
 impl<M: Machine> Hop<M> {
+    /// The image that owns the state behind it.
+    fn owner(&self) -> Option<&Arc<dyn Guest>> {
+        match self {
+            Self::Edge(_) => None,
+            Self::Crossing(crossing) => crossing.owner.as_ref(),
+        }
+    }
+
     /// The version that it leads to.
     pub(crate) fn to(&self) -> u32 {
         match self {

@@ -182,6 +182,11 @@ impl Loaded {
         self.0.version()
     }
 
+    /// The machine, in the image that owns the state.
+    pub(crate) fn guest(&self) -> Arc<dyn Guest> {
+        self.0.guest()
+    }
+
     pub(crate) fn step(&mut self, format: Format, input: &[u8], output: &mut Vec<u8>) -> Ran {
         self.0.step(format, input, output)
     }

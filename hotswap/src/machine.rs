@@ -41,7 +41,10 @@ pub trait Machine: Sized + Send + Sync + 'static {
     fn loaded(state: Loaded) -> Self::AnyState;
 
     /// The state, if an image owns it.
-    fn as_loaded(state: &mut Self::AnyState) -> Option<&mut Loaded>;
+    fn as_loaded(state: &Self::AnyState) -> Option<&Loaded>;
+
+    /// The same, to step it.
+    fn as_loaded_mut(state: &mut Self::AnyState) -> Option<&mut Loaded>;
 
     /// Whether `version` takes `input`: by a step of its own, or by adapters.
     ///

@@ -54,21 +54,34 @@ fn purge(live: &mut BTreeMap<String, Weak<dyn Live>>) {
     }
 }
 
+/// Makes a switch and lists it, in one: no image is let go between what it is made of and that it is seen to use that.
+fn list<L: Live + 'static, E>(
+    live: &mut BTreeMap<String, Weak<dyn Live>>,
+    label: String,
+    make: impl FnOnce(&str) -> Result<L, E>,
+) -> Result<Arc<L>, E> {
+    let switch = Arc::new(make(&label)?);
+    let weak = Arc::downgrade(&switch);
+    live.insert(label, weak);
+    Ok(switch)
+}
+
 /// Lists a new switch under exactly this label; `None` when another live one has it.
-pub(crate) fn claim<L: Live + 'static>(label: &str, make: impl FnOnce() -> L) -> Option<Arc<L>> {
+pub(crate) fn claim<L: Live + 'static, E>(
+    label: &str,
+    make: impl FnOnce(&str) -> Result<L, E>,
+) -> Option<Result<Arc<L>, E>> {
     with_live(|live| {
         purge(live);
-        is_free(live, label).then(|| {
-            let switch = Arc::new(make());
-            let weak = Arc::downgrade(&switch);
-            live.insert(label.to_owned(), weak);
-            switch
-        })
+        is_free(live, label).then(|| list(live, label.to_owned(), make))
     })
 }
 
 /// Lists a new switch under this label, or the first of `label-2`, `label-3`, … that is free.
-pub(crate) fn claim_numbered<L: Live + 'static>(label: &str, make: impl FnOnce(&str) -> L) -> Arc<L> {
+pub(crate) fn claim_numbered<L: Live + 'static, E>(
+    label: &str,
+    make: impl FnOnce(&str) -> Result<L, E>,
+) -> Result<Arc<L>, E> {
     with_live(|live| {
         purge(live);
         let mut free = label.to_owned();
@@ -83,10 +96,7 @@ pub(crate) fn claim_numbered<L: Live + 'static>(label: &str, make: impl FnOnce(&
                 }
             }
         }
-        let switch = Arc::new(make(&free));
-        let weak = Arc::downgrade(&switch);
-        live.insert(free, weak);
-        switch
+        list(live, free, make)
     })
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use crate::line::Line;
-use crate::machine::Machine;
+use crate::machine::{Identity, Machine};
 use crate::observe::Observer;
 use crate::slot::{Home, Slot};
 use crate::store::Store;
@@ -18,6 +18,9 @@ use crate::sync::{AtomicU64, Bell, Mutex};
 /// How many cells share one entry of the roster.
 const GROUP: usize = 64;
 
+/// Brings in an image that has this version of a machine, in this shape; or says why not.
+pub(crate) type Find = Box<dyn Fn(Identity, u32, &str) -> Result<(), String> + Send + Sync>;
+
 /// What every handle of one switch shares.
 pub(crate) struct Shared<M: Machine> {
     pub(crate) core: Core,
@@ -25,13 +28,21 @@ pub(crate) struct Shared<M: Machine> {
     pub(crate) line: Line<M>,
     pub(crate) roster: Roster<M>,
     pub(crate) observer: Observer,
+    /// Where to look for versions that are not here.
+    pub(crate) find: Option<Find>,
     /// Rolls back when failures reach the operator's threshold; set by the layer that knows how.
     alarm: fn(&Shared<M>, epoch: u64),
 }
 
 impl<M: Machine> Shared<M> {
-    pub(crate) fn new(core: Core, store: Option<Store>, line: Line<M>, alarm: fn(&Self, u64)) -> Self {
-        Self { core, store, line, roster: Roster::default(), observer: Observer::default(), alarm }
+    pub(crate) fn new(
+        core: Core,
+        store: Option<Store>,
+        line: Line<M>,
+        find: Option<Find>,
+        alarm: fn(&Self, u64),
+    ) -> Self {
+        Self { core, store, line, roster: Roster::default(), observer: Observer::default(), find, alarm }
     }
 
     /// Counts a failed step; the one that reaches the threshold rolls back.

@@ -1,6 +1,6 @@
 //! All instances of a fleet to a file and back, a block at a time: memory holds one block, however many there are.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::blocks::{Mark, Reader, Record, Records, Unsavable, Writer};
-use crate::error::Loss;
+use crate::error::{Loss, VersionError};
 use crate::fault;
 use crate::file::{self, NotLasting, beside};
 use crate::fleet::{Fleet, Key};
@@ -277,7 +277,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             path,
             "save",
             |to| {
-                let header = snapshot::header_of(&shared.line, Holds::Fleet, Postcard::NAME, release.version);
+                let header = snapshot::header_of(&shared.line, Holds::Fleet, Postcard::NAME, release.version)
+                    .map_err(io::Error::other)?;
                 let mut writer = Writer::new(to, &header, mark.clone())?;
                 let saved = self.write(&mut writer, paused, tell)?;
                 if steady() { Ok(saved) } else { Err(Failed::Save(SaveError::Unsteady)) }
@@ -339,32 +340,44 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let release = shared.core.release();
         let ours = shared.store.as_ref().map(Store::id);
         let path = &file::real(path)?;
-        let mut file = Reader::open::<K>(&shared.line, path)?;
+        let find = shared.find.as_ref();
+        let mut file = Reader::open::<K>(&shared.line, find, path)?;
         let low = file.mark.low(ours, &release);
         let no_way = |version| low != u32::MAX && shared.line.way_by(version, low, release.version).is_err();
 
         // everything is read once before anything is put in: a file that is not wholly in order changes nothing
-        let mut stranded = HashSet::new();
+        let mut stranded: HashMap<K, Option<VersionError>> = HashMap::new();
         while let Some(Record { key, state, .. }) = file.next::<K>()? {
-            let version = M::version_of(&state);
-            drop_contained(state);
-            if no_way(version) {
-                stranded.insert(key);
+            match state {
+                Ok(state) if no_way(M::version_of(&state)) => {
+                    drop_contained(state);
+                    stranded.insert(key, None);
+                }
+                Ok(state) => drop_contained((key, state)),
+                // of a version that came as a file, and is nowhere now
+                Err(error) if low != u32::MAX => drop(stranded.insert(key, Some(error))),
+                Err(error) => return Err(SnapshotError::Version(error).into()),
             }
         }
-        let mut before =
-            if stranded.is_empty() { None } else { Reader::open_if_there::<K>(&shared.line, &beside(path, BEFORE))? };
+        let keeps = || Reader::open_if_there::<K>(&shared.line, find, &beside(path, BEFORE));
+        let mut before = if stranded.is_empty() { None } else { keeps()? };
         if let Some(before) = &mut before {
             while let Some(Record { key, state, .. }) = before.next::<K>()? {
-                drop_contained((key, state));
+                drop_contained(state.map_err(SnapshotError::Version)?);
+                stranded.entry(key).and_modify(|unreadable| *unreadable = None);
             }
+        }
+        if let Some(error) = stranded.values_mut().find_map(Option::take) {
+            return Err(SnapshotError::Version(error).into());
         }
 
         fault::point("restore", "checked");
         let mut restored = Restored::default();
         let of = file.instances;
         // asked of each by the release that it meets: a rollback may come between them
-        let mut put = |restored: &mut Restored, Record { key, state, owed }: Record<K, M::AnyState>, low: &Low<'_>| {
+        let mut put = |restored: &mut Restored, record: Record<K, M::AnyState>, low: &Low<'_>| {
+            let Record { key, state, owed } = record;
+            let state = state.map_err(SnapshotError::Version)?;
             let from = M::version_of(&state);
             let low = |release: &Release| low(release).min(owed.unwrap_or(u32::MAX));
             let put = self.put_in(key, state, &low).map_err(|_| io::Error::from(io::ErrorKind::Deadlock))?;
@@ -391,7 +404,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             let forgiven = before.mark.forgiven(ours, &release);
             while let Some(mut record) = before.next::<K>()? {
                 record.owed = record.owed.filter(|_| !forgiven);
-                if stranded.remove(&record.key) {
+                if stranded.remove(&record.key).is_some() {
                     put(&mut restored, record, &low)?;
                     restored.from_before += 1;
                     restored.lose(SINCE);
@@ -406,7 +419,9 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let forgiven = file.mark.forgiven(ours, &release);
         while let Some(mut record) = file.next::<K>()? {
             record.owed = record.owed.filter(|_| !forgiven);
-            if no_way(M::version_of(&record.state)) && !stranded.contains(&record.key) {
+            // those that could not come down have come from before
+            let came = record.state.as_ref().map_or(true, |state| no_way(M::version_of(state)));
+            if came && !stranded.contains_key(&record.key) {
                 drop_contained((record.key, record.state));
             } else {
                 put(&mut restored, record, &low_of_all)?;
@@ -425,17 +440,19 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             return Ok(());
         }
         let keeps = || {
-            let mut old = Reader::open::<K>(&self.shared().line, path)?;
+            let shared = self.shared();
+            let mut old = Reader::open::<K>(&shared.line, shared.find.as_ref(), path)?;
             if (old.mark.store, old.mark.probation) == (mark.store, mark.probation) {
                 return Ok(false);
             }
-            let low = old.mark.low(mark.store, &self.shared().core.release());
+            let low = old.mark.low(mark.store, &shared.core.release());
             if low == u32::MAX {
                 return Ok(true);
             }
             let mut comes_down = true;
             while let Some(Record { state, .. }) = old.next::<K>()? {
-                comes_down &= self.shared().line.way_by(M::version_of(&state), low, low).is_ok();
+                comes_down &=
+                    state.as_ref().is_ok_and(|state| shared.line.way_by(M::version_of(state), low, low).is_ok());
                 drop_contained(state);
             }
             Ok(comes_down)
@@ -455,7 +472,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
 /// store. A file that is damaged tells nothing, and may be mended by a save.
 fn replaceable<M: Machine, K: Key>(line: &Line<M>, path: &Path) -> Result<(), Failed> {
     use SnapshotError::{Holds, OtherKeys, WrongMachine};
-    match Reader::open::<K>(line, path) {
+    match Reader::open::<K>(line, None, path) {
         Err(ReadError::Snapshot(error @ (Holds { .. } | WrongMachine { .. } | OtherKeys { .. }))) => {
             Err(Failed::Save(SaveError::Occupied { path: path.to_owned(), error }))
         }

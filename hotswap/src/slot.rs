@@ -8,10 +8,11 @@ use crate::__private::OutputSerializable as _;
 use crate::control::HeldBack;
 use crate::error::{EnterError, NotEntered, StepError, Why};
 use crate::ledger::{Count, ENTERED, HELD, LOST, POISONED, Place, epoch_of, is_held};
+use crate::line::Start;
 use crate::machine::{Accepts, Machine};
 use crate::roster::Shared;
 use crate::switch::Release;
-use crate::way::{Stuck, contain, decode_on, drop_contained, encode, rehearse, travel};
+use crate::way::{Packed, Stuck, contain, drop_contained, encode, rehearse, travel};
 
 /// The stamp of an instance that is no longer counted.
 const GONE: u64 = u64::MAX;
@@ -51,8 +52,7 @@ struct Debt {
 #[derive(Debug)]
 struct Kept {
     probation: u64,
-    version: u32,
-    bytes: Box<[u8]>,
+    state: Packed,
 }
 
 /// Where a slot lives: what it is called, and where the rare things are put aside.
@@ -74,11 +74,11 @@ impl<M: Machine> Slot<M> {
         let mut state = Some(state);
         loop {
             let release = shared.core.current();
-            let from = state.as_ref().map_or(LOST, M::version_of);
+            let from = state.as_ref().map_or(Start::from(LOST), Start::of::<M>);
             let way = shared.line.way(from, release.version);
             // a flip may come before it is counted: then it starts again, as it was given
             let given = match (&way, &state) {
-                (Ok(way), Some(state)) if !way.is_empty() => encode::<M>(state).ok(),
+                (Ok(way), Some(state)) if !way.is_empty() => Packed::of::<M>(state).ok(),
                 _ => None,
             };
             let arrived = way.and_then(|way| travel::<M>(&mut state, &way).map_err(|stuck| stuck.reason));
@@ -89,7 +89,7 @@ impl<M: Machine> Slot<M> {
             if shared.core.ledger.enter(count) {
                 return Ok(Self { state, stamp: release.epoch });
             }
-            if let Some(Ok(given)) = given.map(|given| decode_on(&shared.line, &given)) {
+            if let Some(Ok(given)) = given.map(|given| given.unpack::<M>()) {
                 drop_contained(state.replace(given));
             }
         }
@@ -106,9 +106,9 @@ impl<M: Machine> Slot<M> {
         loop {
             let release = shared.core.release();
             let (from, low) = (slot.version(), low(&release));
-            let way = shared.line.way_by(from, low, release.version);
+            let way = shared.line.way_by(slot.start(), low, release.version);
             let given = slot.state.as_ref().filter(|_| way.as_ref().is_ok_and(|way| !way.is_empty()));
-            let given = given.and_then(|state| encode::<M>(state).ok());
+            let given = given.and_then(|state| Packed::of::<M>(state).ok());
             let travelled =
                 way.map_err(|reason| Stuck { reason, lost: false }).and_then(|way| travel::<M>(&mut slot.state, &way));
             let held = match &travelled {
@@ -128,7 +128,7 @@ impl<M: Machine> Slot<M> {
                 return slot;
             }
             // the switch flipped meanwhile: again, as it was given
-            if let Some(Ok(given)) = given.map(|given| decode_on(&shared.line, &given)) {
+            if let Some(Ok(given)) = given.map(|given| given.unpack::<M>()) {
                 drop_contained(slot.state.replace(given));
             }
         }
@@ -183,6 +183,11 @@ impl<M: Machine> Slot<M> {
 
     pub(crate) fn state(&self) -> Option<&M::AnyState> {
         self.state.as_ref()
+    }
+
+    /// Where its ways begin.
+    fn start(&self) -> Start {
+        self.state.as_ref().map_or(Start::from(LOST), Start::of::<M>)
     }
 
     #[inline]
@@ -348,7 +353,7 @@ impl<M: Machine> Slot<M> {
     fn move_to(&mut self, shared: &Shared<M>, home: &mut dyn Home, release: &Release) -> Result<(), Stuck> {
         let poisoned = self.poisoned();
         let low = self.lowest_owed(home, release);
-        let way = shared.line.way_by(self.version(), low, release.version);
+        let way = shared.line.way_by(self.start(), low, release.version);
         match way {
             Ok(way) if !poisoned => {
                 let kept = self.keep(home, release, !way.is_empty())?;
@@ -385,9 +390,9 @@ impl<M: Machine> Slot<M> {
         let Some(state) = self.state.as_ref().filter(|_| has.is_none_or(|kept| kept.probation != probation)) else {
             return Ok(None);
         };
-        let bytes = encode::<M>(state)
+        let state = Packed::of::<M>(state)
             .map_err(|error| Stuck { reason: format!("its state could not be kept: {error}"), lost: false })?;
-        Ok(Some(Kept { probation, version: self.version(), bytes: bytes.into() }))
+        Ok(Some(Kept { probation, state }))
     }
 
     /// Puts back the state kept since before an undone probation; `reason` is why that is the only way.
@@ -398,8 +403,8 @@ impl<M: Machine> Slot<M> {
         let Some(kept) = aside.filter(|kept| release.was_undone(kept.probation)) else {
             return Err(stuck(reason));
         };
-        let way = shared.line.way_by(kept.version, low, release.version).map_err(stuck)?;
-        let mut restored = Some(decode_on(&shared.line, &kept.bytes).map_err(stuck)?);
+        let way = shared.line.way_by(kept.state.start(), low, release.version).map_err(stuck)?;
+        let mut restored = Some(kept.state.unpack::<M>().map_err(stuck)?);
         travel::<M>(&mut restored, &way)?;
         let old = std::mem::replace(&mut self.state, restored);
         drop_contained(old);
@@ -447,8 +452,8 @@ impl<M: Machine> Slot<M> {
     /// What the state would become at `to`, without touching it.
     pub(crate) fn rehearse(&self, shared: &Shared<M>, to: u32) -> Result<M::AnyState, String> {
         let state = self.state.as_ref().ok_or("its state is lost")?;
-        match shared.line.way(M::version_of(state), to)?.as_slice() {
-            [] => decode_on(&shared.line, &encode::<M>(state)?),
+        match shared.line.way(Start::of::<M>(state), to)?.as_slice() {
+            [] => Packed::of::<M>(state)?.unpack::<M>(),
             way => rehearse::<M>(state, way),
         }
     }
@@ -465,7 +470,7 @@ impl<M: Machine> Slot<M> {
         }
         let mut new = Some(contain(|| make(self.state.as_ref()))??);
         let release = shared.core.release();
-        let from = new.as_ref().map_or(LOST, M::version_of);
+        let from = new.as_ref().map_or(Start::from(LOST), Start::of::<M>);
         travel::<M>(&mut new, &shared.line.way(from, release.version)?).map_err(|stuck| stuck.reason)?;
         // what cannot be encoded could not be saved or kept either
         new.as_ref().map(encode::<M>).transpose()?;

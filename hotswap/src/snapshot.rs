@@ -109,7 +109,7 @@ pub fn encode_by<M: Machine, C: Codec>(state: &M::AnyState) -> Result<Vec<u8>, S
         return Err(SnapshotError::Unencodable(what));
     }
     let body = contain(|| C::encode(state)).and_then(|body| body).map_err(SnapshotError::Unencodable)?;
-    frame::seal(header_of(&Line::<M>::new(), Holds::State, C::NAME, version), &body)
+    frame::seal(header_of(&Line::<M>::new(), Holds::State, C::NAME, version)?, &body)
 }
 
 /// Decodes a state of any version that is not retired, by [`Postcard`] or [`Json`], and migrates it to version `to`.
@@ -155,15 +155,20 @@ pub fn header(bytes: &[u8]) -> Result<Header, SnapshotError> {
 }
 
 /// The header for something of `version`.
-pub(crate) fn header_of<M: Machine>(line: &Line<M>, holds: Holds, codec: &str, version: u32) -> Header {
-    Header {
+pub(crate) fn header_of<M: Machine>(
+    line: &Line<M>,
+    holds: Holds,
+    codec: &str,
+    version: u32,
+) -> Result<Header, SnapshotError> {
+    Ok(Header {
         holds,
         codec: codec.to_owned(),
         machine: M::IDENTITY.name.to_owned(),
         version,
-        fingerprint: line.fingerprint(version).unwrap_or_default(),
+        fingerprint: line.fingerprint(version).map_err(SnapshotError::Version)?,
         length: 0,
-    }
+    })
 }
 
 /// Whether a header is of this machine's and holds what is expected.

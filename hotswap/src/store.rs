@@ -138,7 +138,8 @@ impl Store {
     /// Replaces what the file says; on an error it says what it said before, or what it was to say may not last.
     pub(crate) fn write<M: Machine>(&self, line: &Line<M>, record: &Record) -> io::Result<()> {
         let body = Json::encode(record).map_err(io::Error::other)?;
-        let header = snapshot::header_of(line, Holds::Switch, Json::NAME, record.release.permanent);
+        let header =
+            snapshot::header_of(line, Holds::Switch, Json::NAME, record.release.permanent).map_err(io::Error::other)?;
         let bytes = frame::seal(header, &body).map_err(io::Error::other)?;
         file::replace(&self.path, "store", |to| to.write_all(&bytes), || Ok(()))
     }

@@ -1,10 +1,11 @@
 //! The way of one state from its version to another, over declared migrations, with the old state whole until the end.
 
 use std::any::Any;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::line::{Crossing, Hop, Line};
+use crate::line::{Crossing, Hop, Line, Start};
 use crate::loaded::{Guest, Loaded};
 use crate::machine::{Edge, How, Machine};
 use crate::sync::Inside;
@@ -64,6 +65,39 @@ pub(crate) fn decode_on<M: Machine>(line: &Line<M>, bytes: &[u8]) -> Result<M::A
     match line.owner(version) {
         Some(owner) => contain(|| open::<M>(&owner, bytes, version))?,
         None => decode::<M>(bytes),
+    }
+}
+
+/// A state as bytes, and the image that reads them, if one does.
+pub(crate) struct Packed {
+    version: u32,
+    owner: Option<Arc<dyn Guest>>,
+    bytes: Box<[u8]>,
+}
+
+impl Packed {
+    pub(crate) fn of<M: Machine>(state: &M::AnyState) -> Result<Self, String> {
+        let owner = M::as_loaded(state).map(Loaded::guest);
+        Ok(Self { version: M::version_of(state), owner, bytes: encode::<M>(state)?.into() })
+    }
+
+    /// The state again; fails rather than panics.
+    pub(crate) fn unpack<M: Machine>(&self) -> Result<M::AnyState, String> {
+        match &self.owner {
+            Some(owner) => contain(|| open::<M>(owner, &self.bytes, self.version))?,
+            None => decode::<M>(&self.bytes),
+        }
+    }
+
+    /// Where its ways begin.
+    pub(crate) fn start(&self) -> Start {
+        Start { version: self.version, owner: self.owner.clone() }
+    }
+}
+
+impl fmt::Debug for Packed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packed").field("version", &self.version).finish_non_exhaustive()
     }
 }
 

@@ -1,12 +1,12 @@
 //! A version that did not exist when the program was built: it comes as a file, and works as those that are compiled in.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{TryRecvError, channel};
 use std::thread;
 
 use hotswap::load::{Images, LetGo, LoadError, TrustError, Unfit};
 use hotswap::snapshot::SnapshotError;
-use hotswap::{AdminError, Encoded, EncodedError, Event, OpenError, RollbackOptions, Standing, Why, load};
+use hotswap::{AdminError, Encoded, EncodedError, Event, OpenError, RollbackOptions, Standing, SwitchError, Why, load};
 use hotswap_image_tally::tally::{Add, AnyState, Cell, Fleet, Label, Machine, Switch, V1, Version};
 use hotswap_tests::folder::Folder;
 use hotswap_tests::images::{alone, built, changed, signed, trusted};
@@ -17,13 +17,15 @@ fn v1(label: &str) -> V1 {
 
 /// An image with a fourth version, which changes behaviour only.
 fn four() -> Vec<u8> {
-    changed("four", str::to_owned, |source| {
-        let end = source.rfind('}').expect("the module ends");
-        let fourth = "#[cfg(feature = \"three\")]
-            #[machine(version = 4, migrates_from = 3)]
-            pub fn add_much(state: &mut V3, Add(by): Add) -> i64 { state.total += by * 10_000; state.total }";
-        format!("{}{fourth}\n}}\n", &source[..end])
-    })
+    changed("four", str::to_owned, four_in)
+}
+
+fn four_in(source: &str) -> String {
+    let end = source.rfind('}').expect("the module ends");
+    let fourth = "#[cfg(feature = \"three\")]
+        #[machine(version = 4, migrates_from = 3)]
+        pub fn add_much(state: &mut V3, Add(by): Add) -> i64 { state.total += by * 10_000; state.total }";
+    format!("{}{fourth}\n}}\n", &source[..end])
 }
 
 fn accepting() -> RollbackOptions {
@@ -424,6 +426,165 @@ fn its_steps_are_counted_and_traced_like_any_other() {
     assert!(cell.step_encoded(bad).is_err());
     let statistics = cell.admin().statistics();
     assert_eq!((statistics.steps, statistics.refused, statistics.panicked), (2, 1, 0));
+    drop(cell);
+    assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn a_restart_in_its_probation_comes_down_by_it_or_from_the_file_kept_before() {
+    let _alone = alone();
+    let folder = Folder::new();
+    let (store, memory, dir) = (folder.path("store"), folder.path("trust"), folder.path("images"));
+    let (states, before) = (folder.path("fleet"), folder.path("fleet.before"));
+    std::fs::create_dir(&dir).expect("the folder can be made");
+    let (key, _) = trusted();
+    let image = dir.join("three");
+    std::fs::write(&image, signed(&built("three"), &key, 1)).expect("it can be written");
+    let images = || {
+        let trust = load::Trust::new(hotswap_tests::images::APPLICATION).key(key.public());
+        Images::new(trust.remember(&memory).expect("it is free")).folder(&dir)
+    };
+
+    let first = images();
+    let switch: Switch = Switch::builder().starting_at(2).images(&first).open(&store).expect("it is new");
+    let fleet: Fleet<String> = switch.fleet();
+    fleet.insert("a".to_owned(), v1("till")).expect("it is new");
+    assert_eq!(fleet.step("a", Add(1)).expect("version 2"), 1);
+    fleet.save(&states).expect("it can be saved");
+    let id = first.load(&image).expect("it fits").id;
+    switch.admin().upgrade(3, "").expect("it is available");
+    assert_eq!(fleet.step("a", Add(1)).expect("version 3"), 101);
+    assert_eq!(fleet.save(&states).expect("it can be saved").instances, 1);
+    assert!(before.exists());
+    drop((fleet, switch));
+    assert_eq!(first.unload(&id).expect("nobody uses it"), LetGo::Gone);
+    drop(first);
+
+    // the folder has it: what was done since comes down
+    let second = images();
+    let switch: Switch = Switch::builder().images(&second).open(&store).expect("its permanent version is compiled in");
+    assert_eq!((switch.version(), second.list()), (2, vec![]));
+    let fleet: Fleet<String> = switch.fleet();
+    let restored = fleet.restore(&states).expect("the folder has its version");
+    assert_eq!((restored.instances, restored.moved, restored.from_before, restored.held_back), (1, 1, 0, 0));
+    assert_eq!(fleet.step("a", Add(0)).expect("version 2"), 101);
+    drop((fleet, switch));
+    assert_eq!(second.unload(&second.list()[0].id).expect("nobody uses it"), LetGo::Gone);
+    drop(second);
+
+    // it has gone: what was saved before it is what there is
+    std::fs::remove_file(&image).expect("it can be removed");
+    let third = images();
+    let switch: Switch = Switch::builder().images(&third).open(&store).expect("its permanent version is compiled in");
+    let fleet: Fleet<String> = switch.fleet();
+    let restored = fleet.restore(&states).expect("it was kept");
+    assert_eq!((restored.instances, restored.from_before, restored.held_back), (1, 1, 0));
+    assert_eq!(fleet.step("a", Add(0)).expect("version 2"), 1);
+
+    // nothing is: it says which version is missing, and changes nothing
+    std::fs::remove_file(&before).expect("it can be removed");
+    let refused = fleet.restore(&states).expect_err("nobody knows version 3").to_string();
+    assert!(refused.ends_with("machine `tally` has no version 3; it has 1, 2"), "{refused}");
+    assert_eq!((fleet.len(), fleet.step("a", Add(0)).expect("version 2")), (1, 1));
+}
+
+#[test]
+fn a_state_that_was_taken_out_comes_down_by_its_own_image_wherever_it_is_put() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let switch = Switch::builder().starting_at(Version::V1).build().expect("version 1 runs");
+    let mut instance = switch.instance(v1("till")).expect("it comes up");
+    let id = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    switch.admin().upgrade(3, "").expect("it is available");
+    assert_eq!(instance.step(Add(1)).expect("version 3"), 100);
+    let state = instance.into_state().expect("it is whole");
+    switch.admin().rollback_with("", &accepting()).expect("the loss is accepted");
+    assert_eq!(images.unload(&id).expect("no switch uses it"), LetGo::Held);
+
+    let mut instance = switch.instance(state).expect("its image knows the way");
+    assert_eq!((instance.version(), instance.step(Add(1)).expect("version 1")), (1, 101));
+    let again = images.load_bytes(&signed(&built("three"), &key, 2)).expect("the first has gone").id;
+    assert_eq!(images.unload(&again).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn no_switch_is_made_of_what_has_gone() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let file = signed(&built("three"), &key, 1);
+    images.trust().accept(&images.trust().verify(&file).expect("it is new")).expect("it is new");
+    let folder = Folder::new();
+    let path = folder.path("three");
+    std::fs::write(&path, &file).expect("it can be written");
+    let make = || Switch::builder().starting_at(3).build();
+    thread::scope(|scope| {
+        let (going_on, is_going_on) = channel::<()>();
+        scope.spawn(move || {
+            while matches!(is_going_on.try_recv(), Err(TryRecvError::Empty)) {
+                let Ok(switch) = make() else { continue };
+                let cell = switch.cell(v1("till")).expect("version 3 is there");
+                assert_eq!(cell.step(Add(1)).expect("version 3"), 100);
+            }
+        });
+        for _ in 0..50 {
+            let id = images.load_again(&path).expect("it fits").id;
+            // a switch that was made of it meanwhile may still use it
+            while let Err(error) = images.unload(&id) {
+                assert!(matches!(error, LoadError::InUse { .. }), "{error}");
+            }
+        }
+        drop(going_on);
+    });
+    assert!(matches!(make(), Err(SwitchError::Version(_))));
+    let id = images.load_again(&path).expect("it fits").id;
+    assert_eq!(make().expect("it is here").version(), 3);
+    assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn an_input_that_an_image_brought_must_not_change_while_that_is_in_use() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let id = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    let further =
+        |source: &str| source.replace("Long(usize)", "Long(u32)").replace("repeat(length)", "repeat(length as usize)");
+    let image = changed("longer", str::to_owned, |source| further(&four_in(source)));
+    cell.admin().upgrade(3, "").expect("it is available");
+    let refused = images.load_bytes(&signed(&image, &key, 2)).expect_err("the input is in use");
+    assert!(
+        matches!(&refused, LoadError::Unfit(Unfit::InputChanged { input, .. }) if input == "Misbehave"),
+        "{refused}"
+    );
+
+    cell.admin().rollback_with("", &accepting()).expect("the loss is accepted");
+    let other = images.load_bytes(&signed(&image, &key, 3)).expect("nobody uses the first").id;
+    assert_eq!(images.list().iter().map(|image| image.id.as_str()).collect::<Vec<_>>(), [other.as_str()]);
+    assert_ne!(id, other);
+    drop(cell);
+    assert_eq!(images.unload(&other).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn an_encoded_input_is_taken_whole_or_not_at_all() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let id = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    let long = || Encoded::postcard("Add", &(Add(1), 7_u8)).expect("it is postcard");
+    for version in [1, 3] {
+        let undecodable = cell.step_encoded(long()).expect_err("a byte is left over");
+        assert!(
+            matches!(&undecodable, EncodedError::Undecodable { reason, .. } if reason == "1 bytes are left over"),
+            "at {version}: {undecodable}"
+        );
+        cell.admin().upgrade(3, "").expect("it is available");
+    }
+    assert_eq!(cell.step(Add(0)).expect("version 3"), 0);
     drop(cell);
     assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
 }

@@ -82,7 +82,10 @@ pub(super) fn version_of(cx: Context) -> TokenStream {
         fn loaded(state: #krate::Loaded) -> #any_state {
             #any_state::Loaded(state)
         }
-        fn as_loaded(state: &mut #any_state) -> ::core::option::Option<&mut #krate::Loaded> {
+        fn as_loaded(state: &#any_state) -> ::core::option::Option<&#krate::Loaded> {
+            if let #any_state::Loaded(state) = state { ::core::option::Option::Some(state) } else { ::core::option::Option::None }
+        }
+        fn as_loaded_mut(state: &mut #any_state) -> ::core::option::Option<&mut #krate::Loaded> {
             if let #any_state::Loaded(state) = state { ::core::option::Option::Some(state) } else { ::core::option::Option::None }
         }
     }

@@ -108,7 +108,10 @@ fn impls(cx: Context) -> TokenStream {
             fn loaded(_: #krate::Loaded) -> #any_state {
                 ::core::unreachable!()
             }
-            fn as_loaded(_: &mut #any_state) -> ::core::option::Option<&mut #krate::Loaded> {
+            fn as_loaded(_: &#any_state) -> ::core::option::Option<&#krate::Loaded> {
+                ::core::unreachable!()
+            }
+            fn as_loaded_mut(_: &mut #any_state) -> ::core::option::Option<&mut #krate::Loaded> {
                 ::core::unreachable!()
             }
             fn takes(_: u32, _: &#any_input) -> bool {

@@ -238,7 +238,14 @@ const _: () = {
         fn loaded(state: ::hotswap::Loaded) -> AnyState {
             AnyState::Loaded(state)
         }
-        fn as_loaded(
+        fn as_loaded(state: &AnyState) -> ::core::option::Option<&::hotswap::Loaded> {
+            if let AnyState::Loaded(state) = state {
+                ::core::option::Option::Some(state)
+            } else {
+                ::core::option::Option::None
+            }
+        }
+        fn as_loaded_mut(
             state: &mut AnyState,
         ) -> ::core::option::Option<&mut ::hotswap::Loaded> {
             if let AnyState::Loaded(state) = state {

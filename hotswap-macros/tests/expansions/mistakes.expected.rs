@@ -235,7 +235,10 @@ const _: () = {
         fn loaded(_: ::hotswap::Loaded) -> AnyState {
             ::core::unreachable!()
         }
-        fn as_loaded(
+        fn as_loaded(_: &AnyState) -> ::core::option::Option<&::hotswap::Loaded> {
+            ::core::unreachable!()
+        }
+        fn as_loaded_mut(
             _: &mut AnyState,
         ) -> ::core::option::Option<&mut ::hotswap::Loaded> {
             ::core::unreachable!()

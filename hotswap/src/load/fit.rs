@@ -78,7 +78,8 @@ pub(crate) struct Here {
     pub(crate) identity: Identity,
     /// Each with the image that brought it.
     pub(crate) versions: Vec<(GuestVersion, Option<String>)>,
-    pub(crate) inputs: Vec<GuestInput>,
+    /// The same for inputs.
+    pub(crate) inputs: Vec<(GuestInput, Option<String>)>,
     /// The versions that instances run, or that the switch runs or would go back to.
     pub(crate) used: Vec<u32>,
 }
@@ -89,7 +90,7 @@ impl Here {
         Self {
             identity,
             versions: versions.iter().map(|info| (GuestVersion::from(info), None)).collect(),
-            inputs: inputs.iter().map(GuestInput::from).collect(),
+            inputs: inputs.iter().map(|input| (GuestInput::from(input), None)).collect(),
             used: Vec::new(),
         }
     }
@@ -139,11 +140,12 @@ impl Here {
     }
 
     fn same_inputs(&self, line: &GuestLine) -> Result<(), Unfit> {
-        let changed = |here: &&GuestInput| {
-            line.inputs.iter().any(|found| found.name == here.name && found.fingerprint != here.fingerprint)
+        let changed = |(here, by): &&(GuestInput, Option<String>)| {
+            let replaced = by.as_deref().is_some_and(|image| !self.in_use(image));
+            !replaced && line.inputs.iter().any(|it| it.name == here.name && it.fingerprint != here.fingerprint)
         };
         match self.inputs.iter().find(changed) {
-            Some(input) => {
+            Some((input, _)) => {
                 let (machine, input) = (self.identity.name.to_owned(), input.name.clone());
                 Err(Unfit::InputChanged { machine, input })
             }
@@ -207,7 +209,7 @@ mod tests {
         Here {
             identity: IDENTITY,
             versions: vec![(version(1, "1-a"), None), (version(2, "1-b"), None)],
-            inputs: vec![GuestInput { name: "Get".to_owned(), fingerprint: "1-g".to_owned() }],
+            inputs: vec![(GuestInput { name: "Get".to_owned(), fingerprint: "1-g".to_owned() }, None)],
             used: vec![1, 2],
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::ledger::LOST;
-use crate::loaded::{Guest, GuestInput, GuestLine};
+use crate::loaded::{Guest, GuestLine};
 use crate::machine::Machine;
 use crate::roster::Shared;
 
@@ -45,8 +45,8 @@ pub trait Host: Send + Sync {
     fn fit(&self, line: &GuestLine) -> Result<Vec<u32>, Unfit>;
     /// Makes them available.
     fn bring(&self, guest: &Arc<dyn Guest>) -> Result<Vec<u32>, Unfit>;
-    /// Forgets them, unless they are in use.
-    fn take_away(&self, guest: &Arc<dyn Guest>) -> Result<(), Vec<Holder>>;
+    /// Forgets them, unless they are in use; says whether there were any.
+    fn take_away(&self, guest: &Arc<dyn Guest>) -> Result<bool, Vec<Holder>>;
     /// What of an image is in use.
     fn holders(&self, image: &str) -> Vec<Holder>;
     /// Tells the audit of something done, or refused.
@@ -58,12 +58,7 @@ impl<M: Machine> Host for Shared<M> {
         let (release, census) = self.core.look();
         let mut used: Vec<u32> = census.counts.iter().map(|(count, _)| count.version).collect();
         used.extend([release.version, release.permanent]);
-        let here = Here {
-            identity: M::IDENTITY,
-            versions: self.line.versions(),
-            inputs: M::INPUTS.iter().map(GuestInput::from).collect(),
-            used,
-        };
+        let here = Here { identity: M::IDENTITY, versions: self.line.versions(), inputs: self.line.inputs(), used };
         here.fit(line)
     }
 
@@ -85,16 +80,17 @@ impl<M: Machine> Host for Shared<M> {
         Ok(further)
     }
 
-    fn take_away(&self, guest: &Arc<dyn Guest>) -> Result<(), Vec<Holder>> {
+    fn take_away(&self, guest: &Arc<dyn Guest>) -> Result<bool, Vec<Holder>> {
         let mut control = self.core.control();
         let holders = self.holders(guest.image());
         if !holders.is_empty() {
             return Err(holders);
         }
-        if self.line.take_away(guest) {
+        let had = self.line.take_away(guest);
+        if had {
             control.changed(self.core.epoch(), format!("let go {}", guest.image()), String::new());
         }
-        Ok(())
+        Ok(had)
     }
 
     fn holders(&self, image: &str) -> Vec<Holder> {

@@ -17,6 +17,7 @@ use tracing::field::{Field, Visit};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
+use crate::frame::exactly;
 use crate::line::Hop;
 use crate::load::abi::{
     self, ABI, Buf, Code, DONE, ERROR, FAILED, Host, MAGIC, Out, PANICKED, REFUSED, Root, Sink, Slice, Table,
@@ -181,7 +182,7 @@ fn known(format: u32) -> Result<Format, String> {
 
 fn read<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, String> {
     match format {
-        Format::Postcard => postcard::from_bytes(bytes).map_err(|error| error.to_string()),
+        Format::Postcard => exactly(bytes),
         Format::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
     }
 }

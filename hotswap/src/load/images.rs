@@ -99,7 +99,8 @@ pub enum LetGo {
         /// Why not.
         reason: String,
     },
-    /// No switch uses it, and a state that was taken out of its switch still does: it goes when that is dropped.
+    /// No switch uses it, and a state still does: one that was taken out of its switch, or kept since before an upgrade, or
+    /// that a migration has in hand. It goes with the last of them.
     Held,
 }
 
@@ -167,7 +168,9 @@ impl Images {
         Self { trust: Arc::new(trust), folder: None }
     }
 
-    /// Looks in this folder for the version that a switch was permanently at before a restart.
+    /// Looks in this folder for versions that a restart needs: the one that a switch was permanently at, and those of the
+    /// states in a fleet's file. Only what was accepted before is taken from there, so the [`Trust`] must be one that
+    /// remembers ([`Trust::remember`]).
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
@@ -185,8 +188,10 @@ impl Images {
     ///
     /// # Errors
     ///
-    /// When the image is not trusted, does not fit, or has nothing new. Nothing in it has run then, unless the error is
-    /// [`LoadError::Map`]; nothing has changed, and the refusal is in the audit of every live switch.
+    /// When the image is not trusted, does not fit, or has nothing new. Nothing has changed then, and the refusal is in the
+    /// audit of every live switch. All that can be asked of the bytes is asked before anything in the image runs; what
+    /// comes after is the system's loader ([`LoadError::Map`]), keeping that it was accepted ([`TrustError::Memory`],
+    /// [`TrustError::Replayed`] by another that came between), and a switch that moved on meanwhile.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Arrived, LoadError> {
         let path = path.as_ref();
         let load = || self.take_in(&self.trust.read(path)?, Some(path), &Proof::New);
@@ -266,14 +271,10 @@ impl Images {
         images.iter().map(|image| image.status()).collect()
     }
 
-    /// Makes sure that an image is here which has this version of a machine in this shape: one that is, or one from the
-    /// folder.
+    /// Brings in, from the folder, an image that has this version of a machine in this shape.
     pub(crate) fn find(&self, machine: Identity, version: u32, shape: &str) -> Result<(), String> {
         let has =
             |line: &GuestLine| line.is_of(machine) && line.version(version).is_some_and(|it| it.fingerprint == shape);
-        if here().iter().any(|image| image.guests.iter().any(|guest| has(guest.line()))) {
-            return Ok(());
-        }
         let folder = self.folder.as_ref().ok_or("no folder of images was named to look in")?;
         let files = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut paths: Vec<_> = files.flatten().map(|file| file.path()).filter(|path| path.is_file()).collect();
@@ -296,7 +297,11 @@ impl Images {
         if !manifest.machines.iter().any(has) {
             return Ok(false);
         }
-        self.load_again(path).map(|_| true)
+        match self.load_again(path) {
+            // someone else was looking for it too
+            Ok(_) | Err(LoadError::AlreadyHere { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// Lets an image go, if no switch uses any of its versions: they are no longer available, and it leaves the process's
@@ -409,14 +414,22 @@ impl Image {
 
     fn leave(self: Arc<Self>) -> Result<LetGo, LoadError> {
         // no switch that is made from here on gets it
+        let place = here().iter().position(|image| Arc::ptr_eq(image, &self));
         here().retain(|image| !Arc::ptr_eq(image, &self));
+        let mut without = Vec::new();
         for guest in &self.guests {
             for switch in switches(guest.line()) {
-                if let Err(holders) = switch.host().take_away(guest) {
-                    here().push(Arc::clone(&self));
-                    // to those that had let it go before this one refused to
-                    let _ = self.bring();
-                    return Err(LoadError::InUse { id: self.id.clone(), holders });
+                match switch.host().take_away(guest) {
+                    Ok(true) => without.push((switch, guest)),
+                    Ok(false) => {}
+                    Err(holders) => {
+                        here().insert(place.unwrap_or(0), Arc::clone(&self));
+                        for (switch, guest) in without {
+                            // it had it a moment ago, and no other image has come since
+                            let _ = switch.host().bring(guest);
+                        }
+                        return Err(LoadError::InUse { id: self.id.clone(), holders });
+                    }
                 }
             }
         }

@@ -116,7 +116,7 @@ impl<M: Machine> Golden<M> {
         let tag = json.as_ref().ok().and_then(|json| json[0].as_str()).unwrap_or("?").to_owned();
         let bytes = contain(|| Postcard::encode(input)).and_then(|body| body).and_then(|body| {
             let header = snapshot::header_of(&Line::<M>::new(), Holds::Input, Postcard::NAME, version);
-            frame::seal(header, &body).map_err(|error| error.to_string())
+            header.and_then(|header| frame::seal(header, &body)).map_err(|error| error.to_string())
         });
         self.kept.push(Kept { name: format!("v{version}.{tag}{name}.input"), bytes, json });
         self
