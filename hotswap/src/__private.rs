@@ -191,7 +191,11 @@ pub fn step_any<M: Accepts<I>, I>(
     as_input: fn(I) -> M::AnyInput,
     as_output: fn(M::Output) -> M::AnyOutput,
 ) -> Step<M::AnyOutput, M::AnyInput> {
-    M::step(state, input).map(|stepped| stepped.map(as_output)).map_err(as_input)
+    let stepped = match M::as_loaded_mut(state) {
+        Some(state) => M::step_loaded(state, input),
+        None => M::step(state, input),
+    };
+    stepped.map(|stepped| stepped.map(as_output)).map_err(as_input)
 }
 
 /// Where an input for an image is written.

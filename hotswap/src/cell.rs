@@ -118,7 +118,7 @@ impl<M: Machine> Cell<M> {
                 let Body { slot: Some(slot), aside } = &mut *body else {
                     return Err(StepError { input, why: Why::Poisoned });
                 };
-                slot.step(&self.0.shared, &mut CellHome { name: &self.0.name, aside }, input)
+                slot.step(&self.0.shared, CellHome { name: &self.0.name, aside }, input)
             }
             Err(Busy) => Err(StepError { input, why: Why::Reentered }),
         }

@@ -238,7 +238,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.0.turn(key, input, |slot, home, input| slot.step_any(&self.0.shared, home, input))
+        self.0.turn(key, input, |slot, mut home, input| slot.step_any(&self.0.shared, &mut home, input))
     }
 
     /// Runs one step of an input that comes as bytes, and gives the output in the same format: for callers that lack the
@@ -256,8 +256,9 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let step =
-            |slot: &mut Slot<M>, home: &mut FleetHome<'_, K>, input| Ok(slot.step_encoded(&self.0.shared, home, input));
+        let step = |slot: &mut Slot<M>, mut home: FleetHome<'_, K>, input| {
+            Ok(slot.step_encoded(&self.0.shared, &mut home, input))
+        };
         self.0.turn(key, input, step).map_err(EncodedError::NotTaken)?
     }
 
@@ -323,10 +324,10 @@ impl<M: Machine, K: Key> Fleet<M, K> {
                 }
             },
         };
-        let Some((slot, mut home)) = shard.at(at) else {
+        let Some((slot, home)) = shard.at(at) else {
             return Err(StepError { input, why: Why::NoKey });
         };
-        let result = slot.step(&inner.shared, &mut home, input);
+        let result = slot.step(&inner.shared, home, input);
         let goes = !slot.poisoned() && slot.state().is_some_and(|state| !stays(state));
         let gone = if goes { inner.take(&mut shard, hash, at) } else { None };
         drop(shard);
@@ -627,7 +628,7 @@ impl<M: Machine, K: Key> Inner<M, K> {
         &self,
         key: &Q,
         input: I,
-        step: impl FnOnce(&mut Slot<M>, &mut FleetHome<'_, K>, I) -> Result<R, StepError<I>>,
+        step: impl FnOnce(&mut Slot<M>, FleetHome<'_, K>, I) -> Result<R, StepError<I>>,
     ) -> Result<R, StepError<I>>
     where
         K: Borrow<Q>,
@@ -637,10 +638,10 @@ impl<M: Machine, K: Key> Inner<M, K> {
         let Ok(mut shard) = self.shard(hash) else {
             return Err(StepError { input, why: Why::Reentered });
         };
-        let Some((slot, mut home)) = shard.find(hash, key).and_then(|at| shard.at(at)) else {
+        let Some((slot, home)) = shard.find(hash, key).and_then(|at| shard.at(at)) else {
             return Err(StepError { input, why: Why::NoKey });
         };
-        step(slot, &mut home, input)
+        step(slot, home, input)
     }
 
     #[inline]

@@ -467,7 +467,7 @@ impl<M: Machine> Instance<M> {
     where
         M: Accepts<I>,
     {
-        self.slot.step(&self.shared, &mut Owned(&mut self.aside), input)
+        self.slot.step(&self.shared, Owned(&mut self.aside), input)
     }
 
     /// Runs one step of an input that is known only as one of the machine's.

@@ -87,8 +87,15 @@ pub trait Accepts<I>: Machine {
     ///
     /// # Errors
     ///
-    /// The input itself, untouched, when the state's version does not take it.
+    /// The input itself, untouched, when the state's version does not take it, or an image owns the state.
     fn step(state: &mut Self::AnyState, input: I) -> Result<Stepped<Self::Output>, I>;
+
+    /// Runs one step of a state that an image owns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Accepts::step`].
+    fn step_loaded(state: &mut Loaded, input: I) -> Result<Stepped<Self::Output>, I>;
 }
 
 /// What a step gave back, and whether that counts as a failure: a `Result` that is `Err`.

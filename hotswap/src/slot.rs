@@ -9,7 +9,7 @@ use crate::control::HeldBack;
 use crate::error::{EnterError, NotEntered, StepError, Why};
 use crate::ledger::{Count, ENTERED, HELD, LOST, POISONED, Place, epoch_of, is_held};
 use crate::line::Start;
-use crate::machine::{Accepts, Machine};
+use crate::machine::{Accepts, Machine, Stepped};
 use crate::roster::Shared;
 use crate::switch::Release;
 use crate::way::{Packed, Stuck, contain, drop_contained, encode, rehearse, travel};
@@ -190,11 +190,12 @@ impl<M: Machine> Slot<M> {
         self.state.as_ref().map_or(Start::from(LOST), Start::of::<M>)
     }
 
+    /// One step: the short way if nothing has changed since the last.
     #[inline]
-    pub(crate) fn step<I: Serialize>(
+    pub(crate) fn step<I: Serialize, H: Home>(
         &mut self,
         shared: &Shared<M>,
-        home: &mut impl Home,
+        home: H,
         input: I,
     ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
     where
@@ -208,45 +209,41 @@ impl<M: Machine> Slot<M> {
     }
 
     #[inline]
-    fn run<I: Serialize>(
+    fn run<I: Serialize, H: Home>(
         &mut self,
         shared: &Shared<M>,
-        home: &mut impl Home,
+        home: H,
         input: I,
     ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
     where
         M: Accepts<I>,
     {
         let armed = PoisonOnPanic { slot: self, shared, home };
-        let Some(state) = &mut armed.slot.state else {
-            std::mem::forget(armed);
-            return Err(StepError { input, why: Why::Poisoned });
+        let stepped = match &mut armed.slot.state {
+            Some(state) => <M as Accepts<I>>::step(state, input),
+            None => Err(input),
         };
-        let stepped = <M as Accepts<I>>::step(state, input);
-        std::mem::forget(armed);
         match stepped {
-            Ok(stepped) => {
-                if stepped.failed {
-                    shared.failed(self.stamp);
-                }
-                Ok(stepped.output)
+            Ok(Stepped { output, failed: false }) => {
+                std::mem::forget(armed);
+                Ok(output)
             }
-            Err(input) => Err(StepError { input, why: Why::Refused { at: self.version() } }),
+            stepped => armed.otherwise(stepped),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn step_the_long_way<I: Serialize>(
+    fn step_the_long_way<I: Serialize, H: Home>(
         &mut self,
         shared: &Shared<M>,
-        home: &mut impl Home,
+        mut home: H,
         input: I,
     ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
     where
         M: Accepts<I>,
     {
-        if !self.arrive(shared, home) {
+        if !self.arrive(shared, &mut home) {
             return Err(StepError { input, why: Why::Poisoned });
         }
         if !shared.core.observed() {
@@ -303,8 +300,7 @@ impl<M: Machine> Slot<M> {
         input: I,
         step: impl FnOnce(&mut M::AnyState, I) -> R,
     ) -> Result<R, I> {
-        let mut home = home;
-        let armed = PoisonOnPanic { slot: self, shared, home: &mut home };
+        let armed = PoisonOnPanic { slot: self, shared, home };
         let stepped = match &mut armed.slot.state {
             Some(state) => Ok(step(state, input)),
             None => Err(input),
@@ -494,13 +490,45 @@ impl<M: Machine> Slot<M> {
 struct PoisonOnPanic<'a, M: Machine, H: Home> {
     slot: &'a mut Slot<M>,
     shared: &'a Shared<M>,
-    home: &'a mut H,
+    home: H,
+}
+
+impl<M: Machine, H: Home> PoisonOnPanic<'_, M, H> {
+    /// What does not end the short way: a step of an image's, one that failed, an input that is not taken, no state. Taken by
+    /// value, so that the short way keeps all it has in registers.
+    #[cold]
+    #[inline(never)]
+    fn otherwise<I>(
+        self,
+        stepped: Result<Stepped<<M as Accepts<I>>::Output>, I>,
+    ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
+    where
+        M: Accepts<I>,
+    {
+        let loaded = self.slot.state.as_mut().and_then(M::as_loaded_mut);
+        let stepped = match (stepped, loaded) {
+            (Err(input), Some(state)) => <M as Accepts<I>>::step_loaded(state, input),
+            (stepped, _) => stepped,
+        };
+        let (shared, at) = (self.shared, self.slot.count(self.home.place()));
+        std::mem::forget(self);
+        match stepped {
+            Ok(Stepped { output, failed }) => {
+                if failed {
+                    shared.failed(at.stamp);
+                }
+                Ok(output)
+            }
+            Err(input) if at.version == LOST => Err(StepError { input, why: Why::Poisoned }),
+            Err(input) => Err(StepError { input, why: Why::Refused { at: at.version } }),
+        }
+    }
 }
 
 impl<M: Machine, H: Home> Drop for PoisonOnPanic<'_, M, H> {
     #[cold]
     fn drop(&mut self) {
-        self.slot.poison(self.shared, self.home);
+        self.slot.poison(self.shared, &mut self.home);
     }
 }
 

@@ -58,7 +58,6 @@ fn accepts(cx: Context, input: &Input) -> TokenStream {
     // what is not stepped here leaves early, if there is anything else to do
     let stepped = groups.iter().any(|group| matches!(group.way, Way::Step { .. }));
     let leave = stepped.then(|| mixed!(return));
-    let mut refused = None;
     let mut arms = Vec::new();
     for group in groups {
         match group.way {
@@ -74,14 +73,13 @@ fn accepts(cx: Context, input: &Input) -> TokenStream {
                     arms.push(mixed!(#(#cfg)* #(#on)* #pattern => #body));
                 }
             }
-            Way::Refused => refused = Some(mixed!(_ => #leave ::core::result::Result::Err(input),)),
+            Way::Refused => {}
         }
     }
     let matched = mixed! {
         match state {
             #(#arms,)*
-            #any_state::Loaded(state) => #leave __hotswap::step_loaded!(state, input: #ty, #tag, #output),
-            #refused
+            _ => #leave ::core::result::Result::Err(input),
         }
     };
     let body = if stepped { mixed!(let output = #matched; __hotswap::stepped!(output)) } else { matched };
@@ -94,6 +92,9 @@ fn accepts(cx: Context, input: &Input) -> TokenStream {
             const INPUT: &'static str = #tag;
             fn step(state: &mut #any_state, input: #ty) -> __hotswap::Step<#output, #ty> {
                 #body
+            }
+            fn step_loaded(state: &mut #krate::Loaded, input: #ty) -> __hotswap::Step<#output, #ty> {
+                __hotswap::step_loaded!(state, input: #ty, #tag, #output)
             }
         }
     }

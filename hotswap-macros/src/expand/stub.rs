@@ -84,6 +84,9 @@ fn impls(cx: Context) -> TokenStream {
                 fn step(_: &mut #any_state, _: #ty) -> __hotswap::Step<#output, #ty> {
                     ::core::unreachable!()
                 }
+                fn step_loaded(_: &mut #krate::Loaded, _: #ty) -> __hotswap::Step<#output, #ty> {
+                    ::core::unreachable!()
+                }
             }
         }
     });

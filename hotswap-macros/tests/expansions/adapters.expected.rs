@@ -124,11 +124,15 @@ const _: () = {
                         ::core::result::Result::Err(_) => ::core::unreachable!(),
                     };
                 }
-                AnyState::Loaded(state) => {
-                    return __hotswap::step_loaded!(state, input : Place, "Place", u64);
-                }
+                _ => return ::core::result::Result::Err(input),
             };
             __hotswap::stepped!(output)
+        }
+        fn step_loaded(
+            state: &mut ::hotswap::Loaded,
+            input: Place,
+        ) -> __hotswap::Step<u64, Place> {
+            __hotswap::step_loaded!(state, input : Place, "Place", u64)
         }
     }
     impl ::hotswap::Accepts<Move> for Machine {
@@ -148,11 +152,15 @@ const _: () = {
                         ::core::result::Result::Err(_) => ::core::unreachable!(),
                     };
                 }
-                AnyState::Loaded(state) => {
-                    return __hotswap::step_loaded!(state, input : Move, "Move", ());
-                }
+                _ => return ::core::result::Result::Err(input),
             };
             __hotswap::stepped!(output)
+        }
+        fn step_loaded(
+            state: &mut ::hotswap::Loaded,
+            input: Move,
+        ) -> __hotswap::Step<(), Move> {
+            __hotswap::step_loaded!(state, input : Move, "Move", ())
         }
     }
     impl ::hotswap::Accepts<Place2> for Machine {
@@ -180,13 +188,17 @@ const _: () = {
                     };
                 }
                 AnyState::V2(state) => place_2(state, input),
-                AnyState::Loaded(state) => {
-                    return __hotswap::step_loaded!(
-                        state, input : Place2, "Place2", Result < Placed, String >
-                    );
-                }
+                _ => return ::core::result::Result::Err(input),
             };
             __hotswap::stepped!(output)
+        }
+        fn step_loaded(
+            state: &mut ::hotswap::Loaded,
+            input: Place2,
+        ) -> __hotswap::Step<Result<Placed, String>, Place2> {
+            __hotswap::step_loaded!(
+                state, input : Place2, "Place2", Result < Placed, String >
+            )
         }
     }
     impl ::hotswap::Accepts<Move2> for Machine {
@@ -206,11 +218,15 @@ const _: () = {
                     };
                 }
                 AnyState::V2(state) => move_2(state, input),
-                AnyState::Loaded(state) => {
-                    return __hotswap::step_loaded!(state, input : Move2, "Move2", ());
-                }
+                _ => return ::core::result::Result::Err(input),
             };
             __hotswap::stepped!(output)
+        }
+        fn step_loaded(
+            state: &mut ::hotswap::Loaded,
+            input: Move2,
+        ) -> __hotswap::Step<(), Move2> {
+            __hotswap::step_loaded!(state, input : Move2, "Move2", ())
         }
     }
     fn __derived_1_2(state: V1) -> V2 {

@@ -99,11 +99,15 @@ const _: () = {
                 AnyState::V1(state) => tick(state, input),
                 AnyState::V2(state) => tick_counted(state, input),
                 AnyState::V3(state) => tick_twice(state, input),
-                AnyState::Loaded(state) => {
-                    return __hotswap::step_loaded!(state, input : Tick, "Tick", ());
-                }
+                _ => return ::core::result::Result::Err(input),
             };
             __hotswap::stepped!(output)
+        }
+        fn step_loaded(
+            state: &mut ::hotswap::Loaded,
+            input: Tick,
+        ) -> __hotswap::Step<(), Tick> {
+            __hotswap::step_loaded!(state, input : Tick, "Tick", ())
         }
     }
     impl ::hotswap::Accepts<Get> for Machine {
@@ -113,11 +117,15 @@ const _: () = {
             let output = match state {
                 AnyState::V1(state) => get(state, input),
                 AnyState::V2(state) | AnyState::V3(state) => get_v2(state, input),
-                AnyState::Loaded(state) => {
-                    return __hotswap::step_loaded!(state, input : Get, "Get", i64);
-                }
+                _ => return ::core::result::Result::Err(input),
             };
             __hotswap::stepped!(output)
+        }
+        fn step_loaded(
+            state: &mut ::hotswap::Loaded,
+            input: Get,
+        ) -> __hotswap::Step<i64, Get> {
+            __hotswap::step_loaded!(state, input : Get, "Get", i64)
         }
     }
     impl ::hotswap::Accepts<Reset> for Machine {
@@ -126,12 +134,15 @@ const _: () = {
         fn step(state: &mut AnyState, input: Reset) -> __hotswap::Step<(), Reset> {
             let output = match state {
                 AnyState::V2(state) | AnyState::V3(state) => reset(state, input),
-                AnyState::Loaded(state) => {
-                    return __hotswap::step_loaded!(state, input : Reset, "Reset", ());
-                }
                 _ => return ::core::result::Result::Err(input),
             };
             __hotswap::stepped!(output)
+        }
+        fn step_loaded(
+            state: &mut ::hotswap::Loaded,
+            input: Reset,
+        ) -> __hotswap::Step<(), Reset> {
+            __hotswap::step_loaded!(state, input : Reset, "Reset", ())
         }
     }
     fn __derived_1_2(state: V1) -> V2 {

@@ -109,11 +109,15 @@ const _: () = {
                 AnyState::V4(state) => ask_4(state, input),
                 #[cfg(all())]
                 AnyState::V5(state) => ask_5(state, input),
-                AnyState::Loaded(state) => {
-                    return __hotswap::step_loaded!(state, input : Ask, "Ask", u64);
-                }
+                _ => return ::core::result::Result::Err(input),
             };
             __hotswap::stepped!(output)
+        }
+        fn step_loaded(
+            state: &mut ::hotswap::Loaded,
+            input: Ask,
+        ) -> __hotswap::Step<u64, Ask> {
+            __hotswap::step_loaded!(state, input : Ask, "Ask", u64)
         }
     }
     fn __derived_1_2(

@@ -186,6 +186,12 @@ const _: () = {
         fn step(_: &mut AnyState, _: Push) -> __hotswap::Step<i64, Push> {
             ::core::unreachable!()
         }
+        fn step_loaded(
+            _: &mut ::hotswap::Loaded,
+            _: Push,
+        ) -> __hotswap::Step<i64, Push> {
+            ::core::unreachable!()
+        }
     }
     impl ::core::convert::From<inner::Push> for AnyInput {
         fn from(_: inner::Push) -> Self {
@@ -196,6 +202,12 @@ const _: () = {
         type Output = ();
         const INPUT: &'static str = "";
         fn step(_: &mut AnyState, _: inner::Push) -> __hotswap::Step<(), inner::Push> {
+            ::core::unreachable!()
+        }
+        fn step_loaded(
+            _: &mut ::hotswap::Loaded,
+            _: inner::Push,
+        ) -> __hotswap::Step<(), inner::Push> {
             ::core::unreachable!()
         }
     }
@@ -209,6 +221,12 @@ const _: () = {
         const INPUT: &'static str = "";
         fn step(
             _: &mut AnyState,
+            _: crate::Outer,
+        ) -> __hotswap::Step<bool, crate::Outer> {
+            ::core::unreachable!()
+        }
+        fn step_loaded(
+            _: &mut ::hotswap::Loaded,
             _: crate::Outer,
         ) -> __hotswap::Step<bool, crate::Outer> {
             ::core::unreachable!()
