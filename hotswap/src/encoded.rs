@@ -5,8 +5,7 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{StepError, Why};
-use crate::frame::exactly;
-use crate::loaded::{Format, run};
+use crate::loaded::{self, Format, run};
 use crate::machine::Machine;
 use crate::roster::Shared;
 use crate::slot::{Home, Slot};
@@ -148,11 +147,7 @@ fn write(format: Format, value: &impl Serialize) -> Result<Encoded, NotEncoded> 
 }
 
 fn read<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, NotEncoded> {
-    let value = contain(|| match format {
-        Format::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
-        Format::Postcard => exactly(bytes),
-    });
-    value.and_then(|value| value).map_err(NotEncoded)
+    contain(|| loaded::read(format, bytes)).and_then(|value| value).map_err(NotEncoded)
 }
 
 fn known_here<M: Machine>(input: &str) -> bool {

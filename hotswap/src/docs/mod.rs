@@ -8,6 +8,7 @@
 //! | [`migrating`] | how a program that is one enum and one `match` becomes a machine, step by step |
 //! | [`patterns`] | how to shape states and inputs, and how to do what comes up again and again |
 //! | [`retiring`] | how an old version goes: its steps, its adapters, its state, its number |
+//! | `loading` (feature `load`) | how a version comes into a program that was built without it |
 //! | [`limits`] | what hotswap does not do, what cannot be checked, what it costs |
 //! | [`internals`] | what happens inside, for those who want to know before they trust it |
 
@@ -16,6 +17,10 @@ pub mod internals {}
 
 #[doc = include_str!("../../doc/limits.md")]
 pub mod limits {}
+
+#[cfg(feature = "load")]
+#[doc = include_str!("../../doc/loading.md")]
+pub mod loading {}
 
 #[doc = include_str!("../../doc/migrating.md")]
 pub mod migrating {}

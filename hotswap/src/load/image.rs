@@ -12,18 +12,16 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::OnceLock;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tracing::field::{Field, Visit};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-use crate::frame::exactly;
 use crate::line::Hop;
 use crate::load::abi::{
     self, ABI, Buf, Code, DONE, ERROR, FAILED, Host, MAGIC, Out, PANICKED, REFUSED, Root, Sink, Slice, Table,
     UNDECODABLE,
 };
-use crate::loaded::Format;
+use crate::loaded::{Format, read};
 use crate::machine::Machine;
 use crate::way;
 
@@ -178,13 +176,6 @@ fn stepped<M: Machine>(state: &mut M::AnyState, format: u32, input: &[u8], sink:
 
 fn known(format: u32) -> Result<Format, String> {
     abi::format(format).ok_or_else(|| format!("there is no format {format}"))
-}
-
-fn read<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, String> {
-    match format {
-        Format::Postcard => exactly(bytes),
-        Format::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
-    }
 }
 
 fn write<T: Serialize>(format: Format, value: &T, mut sink: &mut Sink) -> Result<(), String> {
