@@ -20,8 +20,9 @@ pub const APPLICATION: &str = "hotswap-tests";
 pub fn built(features: &str) -> Vec<u8> {
     static BUILT: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let build = || copied(&format!("with-{features}"), features, &str::to_owned, &str::to_owned);
-    built.entry(features.to_owned()).or_insert_with(build).clone()
+    let copy = format!("with-{features}");
+    let image = Image { krate: TALLY, copy: &copy, features: &format!("hotswap/image,{features}") };
+    built.entry(features.to_owned()).or_insert_with(|| image.built()).clone()
 }
 
 /// The same crate with version 3, as someone has changed it: its manifest and its source, each from the old text.
@@ -31,26 +32,70 @@ pub fn built(features: &str) -> Vec<u8> {
 /// If it cannot be built.
 #[must_use]
 pub fn changed(name: &str, manifest: impl Fn(&str) -> String, source: impl Fn(&str) -> String) -> Vec<u8> {
-    copied(name, "three", &manifest, &source)
+    let image = Image { krate: TALLY, copy: name, features: "hotswap/image,three" };
+    image.changed(manifest, source).expect("it compiles")
+}
+
+const TALLY: &str = "images/tally";
+
+/// What a copy of a crate is to be built from, as an image.
+#[derive(Debug, Clone, Copy)]
+pub struct Image<'a> {
+    /// The crate's folder, in the folder of the tests.
+    pub krate: &'a str,
+    /// What the copy is called.
+    pub copy: &'a str,
+    /// The features, hotswap's own included, as cargo is told them.
+    pub features: &'a str,
+}
+
+impl Image<'_> {
+    /// The crate as it is.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be built.
+    #[must_use]
+    pub fn built(self) -> Vec<u8> {
+        self.changed(str::to_owned, str::to_owned).expect("it compiles")
+    }
+
+    /// The crate as someone has changed it: its manifest and its source, each from the old text.
+    ///
+    /// # Errors
+    ///
+    /// What the compiler says, if it does not compile.
+    pub fn changed(
+        self,
+        manifest: impl Fn(&str) -> String,
+        source: impl Fn(&str) -> String,
+    ) -> Result<Vec<u8>, String> {
+        copied(self, &manifest, &source)
+    }
 }
 
 /// Cargo gives a library that can be loaded one name, whatever its features and whichever copy of the crate it is of: so what an
 /// older build left is cleaned away, or it would be taken for this one.
-fn copied(name: &str, features: &str, manifest: &dyn Fn(&str) -> String, source: &dyn Fn(&str) -> String) -> Vec<u8> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = target().join("images").join(name);
+fn copied(
+    image: Image<'_>,
+    manifest: &dyn Fn(&str) -> String,
+    source: &dyn Fn(&str) -> String,
+) -> Result<Vec<u8>, String> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(image.krate);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = target().join("images").join(image.copy);
     // one at a time: cargo lets go of its lock before what it has built is read
     fs::create_dir_all(target().join("images")).expect("the folder can be made");
     let lock = fs::File::create(target().join("images/lock")).expect("a lock can be made");
     lock.lock().expect("the lock can be taken");
     fs::create_dir_all(folder.join("src")).expect("the folder can be made");
-    let read = |path: &str| fs::read_to_string(here.join(path)).expect("the crate is there");
+    let read = |path: PathBuf| fs::read_to_string(path).expect("the crate is there");
     // outside of the workspace, and with what the workspace says written out
-    let inherited = read("../Cargo.toml");
+    let inherited = read(root.join("Cargo.toml"));
     let (package, dependencies) =
         (table(&inherited, "[workspace.package]"), table(&inherited, "[workspace.dependencies]"));
     let mut text = String::from("[workspace]\n");
-    for line in read("images/tally/Cargo.toml").lines() {
+    for line in read(here.join("Cargo.toml")).lines() {
         let told = line.strip_suffix(".workspace = true").map(|key| {
             let is_it = |line: &&str| line.split_once(" = ").is_some_and(|(name, _)| name == key);
             package.lines().chain(dependencies.lines()).find(is_it).expect("the workspace says it")
@@ -58,12 +103,13 @@ fn copied(name: &str, features: &str, manifest: &dyn Fn(&str) -> String, source:
         text += told.unwrap_or(line);
         text.push('\n');
     }
-    let hotswap = here.join("../hotswap").canonicalize().expect("it is there");
-    let text = text.replace(r#"path = "hotswap""#, &format!("path = {:?}", hotswap.display().to_string()));
+    let hotswap = root.join("hotswap").canonicalize().expect("it is there").display().to_string();
+    let paths = [r#"path = "hotswap""#, r#"path = "../../hotswap""#];
+    let text = paths.iter().fold(text, |text, path| text.replace(path, &format!("path = {hotswap:?}")));
     fs::write(folder.join("Cargo.toml"), manifest(&text)).expect("it can be written");
-    fs::write(folder.join("src/lib.rs"), source(&read("images/tally/src/lib.rs"))).expect("it can be written");
-    fs::copy(here.join("../Cargo.lock"), folder.join("Cargo.lock")).expect("it can be copied");
-    build(&folder.join("Cargo.toml"), features)
+    fs::write(folder.join("src/lib.rs"), source(&read(here.join("src/lib.rs")))).expect("it can be written");
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("it can be copied");
+    build(&folder.join("Cargo.toml"), image.features)
 }
 
 /// The lines of one table of a manifest.
@@ -72,20 +118,21 @@ fn table<'a>(manifest: &'a str, head: &str) -> &'a str {
     rest.split_once("\n[").map_or(rest, |(table, _)| table)
 }
 
-fn build(manifest: &Path, features: &str) -> Vec<u8> {
+fn build(manifest: &Path, features: &str) -> Result<Vec<u8>, String> {
     let folder = target().join("images");
     let text = fs::read_to_string(manifest).expect("it is there");
     let package = text.lines().find_map(|line| line.strip_prefix("name = ")).expect("it has a name").trim_matches('"');
     let cargo = |does: &[&str]| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(does).args(["--quiet", "--offline", "--manifest-path"]).arg(manifest);
-        let status = cargo.arg("--target-dir").arg(&folder).status().expect("cargo runs");
-        assert!(status.success(), "the image cannot be built");
+        let output = cargo.arg("--target-dir").arg(&folder).output().expect("cargo runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(()) } else { Err(said) }
     };
-    cargo(&["clean", "--package", package]);
-    cargo(&["rustc", "--lib", "--crate-type", "cdylib", "--features", &format!("hotswap/image,{features}")]);
+    cargo(&["clean", "--package", package])?;
+    cargo(&["rustc", "--lib", "--crate-type", "cdylib", "--features", features])?;
     let file = format!("debug/lib{}.so", package.replace('-', "_"));
-    fs::read(folder.join(file)).expect("cargo has built it")
+    Ok(fs::read(folder.join(file)).expect("cargo has built it"))
 }
 
 /// The folder of what cargo builds.
