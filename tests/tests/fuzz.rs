@@ -22,6 +22,7 @@ use hotswap::load::{self, Claims, SecretKey, Trust, TrustError};
 use hotswap::snapshot::{self, Holds, Json, SnapshotError};
 use hotswap::{OpenError, Phase, RestoreError, Restored};
 use hotswap_tests::folder::Folder;
+use hotswap_tests::images::Image;
 use serde_json::Value;
 
 use fuzzing::counting::peak_of;
@@ -826,19 +827,9 @@ fn envelope() {
 
 // ---- an image
 
-#[test]
-fn image() {
-    let whole = |rng: &mut Rng| elf::image(rng);
-    // what takes the most is an empty text in a list: 4 bytes of the file, and 24 of a list that doubles
-    let bound = Bound { fixed: 16 * 1024, for_each_byte: 32 };
-    let some = |rng: &mut Rng| {
-        let (mut bytes, other) = (whole(rng), whole(rng));
-        if !rng.once_in(20) {
-            mutate(rng, &mut bytes, &other);
-        }
-        bytes
-    };
-    run("image", &bound, some, load::inspect, |_, result| match result {
+/// What `inspect` says of an image, as the targets judge it; whether it is one.
+fn judge(result: Result<load::Manifest, load::InspectError>) -> bool {
+    match result {
         Ok(manifest) => {
             assert!(!manifest.machines.is_empty() && manifest.build.abi == 1);
             for line in &manifest.machines {
@@ -851,5 +842,52 @@ fn image() {
             assert!(text.contains("\n\nhelp: "), "{text}");
             false
         }
-    });
+    }
+}
+
+#[test]
+fn image() {
+    let whole = |rng: &mut Rng| elf::image(rng);
+    // what takes the most is an empty text in a list: 4 bytes of the file, and 24 of a list that doubles
+    let bound = Bound { fixed: 16 * 1024, for_each_byte: 32 };
+    let some = |rng: &mut Rng| {
+        let (mut bytes, other) = (whole(rng), whole(rng));
+        if !rng.once_in(20) {
+            mutate(rng, &mut bytes, &other);
+        }
+        bytes
+    };
+    run("image", &bound, some, load::inspect, |_, result| judge(result));
+}
+
+/// An image of the compiler's, damaged for the most part where something is read:.
+#[test]
+fn built() {
+    let source = Image { krate: "images/tally", copy: "fuzzed", features: "hotswap/image,three" };
+    let stripped = |manifest: &str| format!("{manifest}\n[profile.dev]\nstrip = true\n");
+    let whole = source.changed(stripped, str::to_owned).expect("it compiles");
+    let telling = elf::telling(&whole);
+    // nothing that is read of it takes memory by the length of the file
+    let bound = Bound { fixed: 16 * 1024, for_each_byte: 0 };
+    let some = |rng: &mut Rng| {
+        let mut bytes = whole.clone();
+        let (place, other) = (rng.pick(&telling).clone(), rng.pick(&telling).clone());
+        let mut piece = whole[place.clone()].to_vec();
+        match rng.below(20) {
+            0 => return bytes,
+            1 | 2 => mutate(rng, &mut bytes, &whole[other]),
+            // with what is behind it somewhere else
+            3 => {
+                mutate(rng, &mut piece, &whole[other]);
+                drop(bytes.splice(place, piece));
+            }
+            _ => {
+                mutate(rng, &mut piece, &whole[other]);
+                piece.resize(place.len(), 0);
+                bytes[place].copy_from_slice(&piece);
+            }
+        }
+        bytes
+    };
+    run("built", &bound, some, load::inspect, |_, result| judge(result));
 }

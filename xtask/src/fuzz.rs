@@ -20,8 +20,10 @@ pub(crate) enum Target {
     Resp,
     /// `Trust::verify`
     Envelope,
-    /// `inspect`
+    /// `inspect`, on images without code
     Image,
+    /// `inspect`, on one that the compiler built
+    Built,
 }
 
 impl Target {
@@ -33,6 +35,7 @@ impl Target {
             Self::Resp => "resp",
             Self::Envelope => "envelope",
             Self::Image => "image",
+            Self::Built => "built",
         }
     }
 }

@@ -34,7 +34,7 @@ enum Task {
     },
     /// The fuzz targets, or one of them, at length; `test` runs fewer inputs of each
     Fuzz {
-        /// `snapshot`, `fleet`, `store`, `resp` or `envelope`
+        /// `snapshot`, `fleet`, `store`, `resp`, `envelope`, `image` or `built`
         target: Option<fuzz::Target>,
         /// How many inputs each gets
         #[arg(long, default_value_t = 1_000_000)]

@@ -1,4 +1,7 @@
-//! An image without code: what `inspect` reads of one, written by hand, and nothing around it that damage would hit in vain.
+//! Images for `inspect`: those without code, written by hand, so that no damage hits in vain; and where in one that the compiler
+//! built the bytes are that it reads.
+
+use std::ops::Range;
 
 use super::run::Rng;
 
@@ -89,4 +92,27 @@ fn file(sections: &[(u32, u32, Vec<u8>, u32, u64)]) -> Vec<u8> {
     file.extend(0_u32.to_le_bytes());
     file.extend([64, 56, 0, 64, count, count - 1].map(u16::to_le_bytes).concat());
     [file, body, headers].concat()
+}
+
+/// Where the bytes of a whole image are that tell what it is: its head, its table of sections, and the sections that are looked into.
+pub(crate) fn telling(image: &[u8]) -> Vec<Range<usize>> {
+    let number = |at: usize, bytes: usize| {
+        let mut wide = [0; 8];
+        wide[..bytes].copy_from_slice(&image[at..at + bytes]);
+        usize::try_from(u64::from_le_bytes(wide)).expect("within the file")
+    };
+    let (table, count, names) = (number(40, 8), number(60, 2), number(62, 2));
+    let section = |index: usize| {
+        let at = table + index * 64;
+        (number(at, 4), number(at + 24, 8)..number(at + 24, 8) + number(at + 32, 8))
+    };
+    let names = section(names).1;
+    let mut telling = vec![0..64, table..table + count * 64, names.clone()];
+    for (name, range) in (0..count).map(section) {
+        let name = image[names.start + name..].split(|byte| *byte == 0).next().expect("the name ends");
+        if [&b".note.hotswap"[..], b".dynsym", b".dynstr", b".dynamic"].contains(&name) {
+            telling.push(range);
+        }
+    }
+    telling
 }
