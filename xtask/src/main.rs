@@ -28,7 +28,7 @@ enum Task {
     Check,
     /// Every test, documentation examples, crash tests and loom models included
     Test {
-        /// The long versions as well: more cases, more keys, more switches
+        /// The long versions as well: more cases, more keys, more switches; and the loader under valgrind
         #[arg(long)]
         full: bool,
     },

@@ -10,13 +10,16 @@ pub(crate) fn run(sh: &Shell, full: bool) -> bool {
     if full {
         sh.set_var("HOTSWAP_FULL", "1");
     }
-    let absent = needs::provide(sh, &mut report);
+    let absent = needs::provide(sh, full, &mut report);
     // plain cargo test: it is on every machine with a toolchain, and runs the documentation examples
     report.command("tests", cmd!(sh, "cargo test --workspace --no-fail-fast"));
     let later = cmd!(sh, "cargo test --package hotswap-tests --test hygiene --features later");
     report.command("versions under a cfg", later);
     report.command("crash tests", crash(sh));
     report.command("loom models", loom(sh));
+    if full && !absent.contains(&needs::VALGRIND) {
+        report.command("the loader under valgrind", valgrind(sh));
+    }
     for what in &absent {
         eprintln!("\nleft out for want of {what}");
     }
@@ -36,4 +39,13 @@ fn crash(sh: &Shell) -> xshell::Cmd<'_> {
     let target = crate::target(sh).join("faults");
     cmd!(sh, "cargo test --package hotswap-tests --test crash_* --target-dir {target} --no-fail-fast")
         .env("RUSTFLAGS", "--cfg hotswap_faults")
+}
+
+/// The loader's own tests map real images, and unmap them again, under valgrind: nothing is read, written or freed that is not
+/// there, or not there any more. It does not look for leaks: tracing keeps a list for as long as the program runs, and goes
+/// with each image; `two_hundred_images.rs` holds how little is left.
+fn valgrind(sh: &Shell) -> xshell::Cmd<'_> {
+    let runner = r#"target.'cfg(target_os = "linux")'.runner = ["valgrind", "--quiet", "--error-exitcode=9"]"#;
+    cmd!(sh, "cargo test --package hotswap --lib --features load --config {runner} -- load::tests::")
+        .env_remove("HOTSWAP_FULL")
 }
