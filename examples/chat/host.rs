@@ -131,7 +131,7 @@ impl Host {
         Machine: Accepts<I, Output = Vec<Delivery>>,
     {
         // a room that nobody is in is made anew when it is wanted, in version 1's state: it is brought to what runs
-        let answer = self.rooms.step_while(room, Room::default, input, |room| !room.is_empty());
+        let answer = self.rooms.step_while(room, Room::default, input, |room, _| !room.is_empty());
         for Delivery { to, line } in answer.map_err(|refused| refused.why)? {
             self.deliver(clients, &to, &line);
         }

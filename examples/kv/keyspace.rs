@@ -109,7 +109,7 @@ impl Keyspace {
         let now = now();
         let command = Command { now, name: String::from_utf8_lossy(name).into_owned(), args };
         let empty = || AnyState::empty(self.switch.version());
-        match self.keys.step_while(key, empty, command, |state| !state.gone(now)) {
+        match self.keys.step_while(key, empty, command, |state, _| !state.gone(now)) {
             Ok(reply) => reply,
             Err(refused) if matches!(refused.why, Why::Refused { .. }) => refused.input.unknown(),
             Err(refused) => Reply::error(format_args!("ERR {}", refused.why)),

@@ -283,10 +283,12 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         I: Serialize,
         M: Accepts<I>,
     {
-        self.step_while(key, make, input, |_| true)
+        self.step_while(key, make, input, |_, _| true)
     }
 
-    /// As [`Fleet::step_or_insert_with`], and afterwards the instance stays only if `stays` says so of its state.
+    /// As [`Fleet::step_or_insert_with`], and afterwards the instance stays only if `stays` says so of its state and of
+    /// what the step gave, which is none if it did not run. The state of a loaded version can be seen as such only, and so
+    /// what the step gives has to tell.
     ///
     /// All of it is one turn at the key: no other step sees an instance between its making and its end. An instance
     /// that a panic poisoned stays.
@@ -303,7 +305,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         key: K,
         make: impl FnOnce() -> S,
         input: I,
-        stays: impl FnOnce(&M::AnyState) -> bool,
+        stays: impl FnOnce(&M::AnyState, Option<&<M as Accepts<I>>::Output>) -> bool,
     ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
     where
         S: Into<M::AnyState>,
@@ -328,7 +330,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             return Err(StepError { input, why: Why::NoKey });
         };
         let result = slot.step(&inner.shared, home, input);
-        let goes = !slot.poisoned() && slot.state().is_some_and(|state| !stays(state));
+        let goes = !slot.poisoned() && slot.state().is_some_and(|state| !stays(state, result.as_ref().ok()));
         let gone = if goes { inner.take(&mut shard, hash, at) } else { None };
         drop(shard);
         drop(gone);
