@@ -1,17 +1,20 @@
 //! `HOTSWAP`: the switch's commands, on a client's connection.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use hotswap::{AdminError, CommitOptions, Outcome, RollbackOptions, Status, UpgradeOptions, Wait};
+use kv_store::{Reply, knows_expiry};
 use serde::Serialize;
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
 
+use crate::images::Incoming;
 use crate::keyspace::Keyspace;
-use crate::reply::Reply;
-use crate::store::knows_expiry;
 
 const USAGE: &str = "ERR usage: HOTSWAP STATUS | VERSIONS | PLAN n | UPGRADE n [ACCEPT-LOSS] [reason] | RETRY | \
-                     COMMIT [LEAVE-HELD-BACK] | ROLLBACK [ACCEPT-LOSS] | OUTCOME id | AUDIT";
+                     COMMIT [LEAVE-HELD-BACK] | ROLLBACK [ACCEPT-LOSS] | OUTCOME id | AUDIT | LOAD file | UNLOAD id | \
+                     IMAGES";
 
 /// The longest reason of an upgrade, in bytes: thousands of outcomes are kept, and each keeps its own.
 const MAX_REASON: usize = 1024;
@@ -70,8 +73,35 @@ pub(crate) async fn run(keyspace: &Keyspace, args: &[Bytes]) -> Reply {
             Some(outcome) => report(&outcome),
             None => Reply::error(format_args!("ERR no outcome is kept of `{id}`")),
         },
+        ("LOAD", [file]) => {
+            let file = (*file).to_owned();
+            image(keyspace, move |incoming| incoming.load(&file)).await
+        }
+        ("UNLOAD", [id]) => {
+            let id = (*id).to_owned();
+            image(keyspace, move |incoming| incoming.unload(&id)).await
+        }
+        ("IMAGES", []) => match keyspace.incoming() {
+            Some(incoming) => report(&incoming.list()),
+            None => no_images(),
+        },
         _ => Reply::error(USAGE),
     }
+}
+
+/// Does something with an image, which reads files and waits for the loader.
+async fn image<T: Serialize + Send + 'static, E: Display + Send + 'static>(
+    keyspace: &Keyspace,
+    work: impl FnOnce(&Incoming) -> Result<T, E> + Send + 'static,
+) -> Reply {
+    match keyspace.incoming().cloned() {
+        Some(incoming) => apart(move || work(&incoming)).await,
+        None => no_images(),
+    }
+}
+
+fn no_images() -> Reply {
+    Reply::error("ERR kv takes in no images: start it with --images and --key")
 }
 
 /// Ends what has expired before a version runs for which all keys are for ever. What expires between this look at all
@@ -109,7 +139,9 @@ async fn settled(keyspace: &Keyspace, outcome: Result<Outcome, Reply>) -> Reply 
 }
 
 /// Runs what visits every key on a thread that does not serve; one at a time, or a few clients would take all such threads.
-async fn apart<T: Serialize + Send + 'static>(work: impl FnOnce() -> Result<T, AdminError> + Send + 'static) -> Reply {
+async fn apart<T: Serialize + Send + 'static, E: Display + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Reply {
     static ONE: Mutex<()> = Mutex::const_new(());
     let turn = ONE.lock().await;
     let work = move || {
@@ -127,7 +159,7 @@ fn number(text: &str) -> Result<u32, Reply> {
     text.parse().map_err(|_| Reply::error(format_args!("ERR `{text}` is no version number")))
 }
 
-fn refusal(refused: &AdminError) -> Reply {
+fn refusal(refused: &impl Display) -> Reply {
     Reply::error(format_args!("REFUSED {refused}"))
 }
 
@@ -144,7 +176,21 @@ fn status(status: &Status) -> Reply {
 }
 
 fn shown(report: serde_json::Result<Json>) -> Reply {
-    report.map_or_else(|error| Reply::error(format_args!("ERR {error}")), Reply::from_json)
+    report.map_or_else(|error| Reply::error(format_args!("ERR {error}")), from_json)
+}
+
+/// What Redis clients can show of a report: objects are maps, and truth is 1.
+fn from_json(json: Json) -> Reply {
+    match json {
+        Json::Null => Reply::Null,
+        Json::Bool(truth) => Reply::Integer(truth.into()),
+        Json::Number(n) => n.as_i64().map_or_else(|| Reply::bulk(n.to_string()), Reply::Integer),
+        Json::String(text) => Reply::bulk(text),
+        Json::Array(items) => Reply::Array(items.into_iter().map(from_json).collect()),
+        Json::Object(pairs) => {
+            Reply::Map(pairs.into_iter().map(|(key, value)| (Reply::bulk(key), from_json(value))).collect())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +203,7 @@ mod tests {
 
     /// A keyspace with something to move. Nobody sweeps it, so nothing that moves it settles.
     fn unswept() -> Keyspace {
-        let keyspace = Keyspace::open(1, None).unwrap();
+        let keyspace = Keyspace::open(1, None, None).unwrap();
         keyspace.run(b"SET", vec!["k".into(), "v".into()]);
         keyspace
     }

@@ -63,8 +63,14 @@ pub(crate) fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
 /// Serves on a free port, which it tells, until who was told lets go.
 fn serve(options: &Options, tell: oneshot::Sender<(SocketAddr, oneshot::Sender<()>)>) -> io::Result<()> {
     let serve = async {
-        let server =
-            Server::bind(Options { port: 0, at: WAY[0], max_clients: MAX_CLIENTS, dir: None, ..options.clone() })?;
+        let server = Server::bind(Options {
+            port: 0,
+            at: WAY[0],
+            max_clients: MAX_CLIENTS,
+            dir: None,
+            images: None,
+            ..options.clone()
+        })?;
         let (stop, stopped) = oneshot::channel();
         if tell.send((server.address()?, stop)).is_ok() {
             tokio::select! {

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hotswap::{RestoreError, Restored, SaveError, Saved};
+use kv_store::key::{Fleet, Switch};
 
+use crate::images::Incoming;
 use crate::key::Key;
 use crate::keyspace::now;
-use crate::store::key::{Fleet, Switch};
 
 /// The folder of a server.
 #[derive(Debug)]
@@ -26,9 +27,14 @@ impl Disk {
     pub(crate) fn open(
         folder: &Path,
         version: u32,
+        incoming: Option<&Incoming>,
     ) -> Result<(Self, Switch, Fleet<Key>), Box<dyn Error + Send + Sync>> {
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let switch = Switch::builder().starting_at(version).open(folder.join("switch"))?;
+        let mut switch = Switch::builder().starting_at(version);
+        if let Some(incoming) = incoming {
+            switch = switch.images(incoming.images());
+        }
+        let switch = switch.open(folder.join("switch"))?;
         let keys = switch.fleet();
         let disk = Self { keys: folder.join("keys"), saved: AtomicU64::new(now() / 1000) };
         match keys.restore(&disk.keys) {

@@ -1,5 +1,6 @@
 //! The keyspace: a fleet by key, and what is asked of all keys at once.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,13 +8,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use hotswap::{SaveError, Swept, Why};
+use kv_store::key::{Admin, AnyState, Fleet, Switch};
+use kv_store::{Command, Reply};
 use tokio::sync::Notify;
 
-use crate::commands::Command;
 use crate::disk::Disk;
+use crate::images::Incoming;
 use crate::key::Key;
-use crate::reply::Reply;
-use crate::store::key::{Admin, AnyState, Fleet, Switch};
 
 /// How long the sweep works before it lets the clients have their turn.
 const SLICE: Duration = Duration::from_micros(15);
@@ -28,6 +29,7 @@ pub(crate) struct Keyspace {
     switch: Switch,
     keys: Fleet<Key>,
     disk: Option<Arc<Disk>>,
+    incoming: Option<Arc<Incoming>>,
     bells: Arc<Bells>,
 }
 
@@ -50,15 +52,24 @@ struct Bells {
 
 impl Keyspace {
     /// The keys in this folder; in memory only without one.
-    pub(crate) fn open(version: u32, folder: Option<&Path>) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub(crate) fn open(
+        version: u32,
+        folder: Option<&Path>,
+        incoming: Option<Incoming>,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let (disk, switch, keys) = if let Some(folder) = folder {
-            let (disk, switch, keys) = Disk::open(folder, version)?;
+            let (disk, switch, keys) = Disk::open(folder, version, incoming.as_ref())?;
             (Some(Arc::new(disk)), switch, keys)
         } else {
             let switch = Switch::builder().starting_at(version).build()?;
             (None, switch.clone(), switch.fleet())
         };
-        Ok(Self { switch, keys, disk, bells: Arc::default() })
+        Ok(Self { switch, keys, disk, incoming: incoming.map(Arc::new), bells: Arc::default() })
+    }
+
+    /// Where versions come from, if they may.
+    pub(crate) fn incoming(&self) -> Option<&Arc<Incoming>> {
+        self.incoming.as_ref()
     }
 
     /// Whether a command of the switch may wait for the disk.
@@ -106,11 +117,14 @@ impl Keyspace {
     /// Runs a command for one key. One without a key is the version's to refuse, on an empty one.
     pub(crate) fn run(&self, name: &[u8], args: Vec<Bytes>) -> Reply {
         let key = Key::copied(args.first().map_or(&[], |key| key));
-        let now = now();
-        let command = Command { now, name: String::from_utf8_lossy(name).into_owned(), args };
-        let empty = || AnyState::empty(self.switch.version());
-        match self.keys.step_while(key, empty, command, |state, _| !state.gone(now)) {
-            Ok(reply) => reply,
+        let command = Command { now: now(), name: String::from_utf8_lossy(name).into_owned(), args };
+        let made = Cell::new(false);
+        let empty = || {
+            made.set(true);
+            AnyState::empty(self.switch.version())
+        };
+        match self.keys.step_while(key, empty, command, |_, answer| answer.map_or(!made.get(), |answer| answer.holds)) {
+            Ok(answer) => answer.reply,
             Err(refused) if matches!(refused.why, Why::Refused { .. }) => refused.input.unknown(),
             Err(refused) => Reply::error(format_args!("ERR {}", refused.why)),
         }
@@ -136,14 +150,20 @@ impl Keyspace {
     ) -> Result<(Option<u64>, Vec<Reply>), Reply> {
         let (now, mut found) = (now(), Vec::new());
         let look = |key: &Key, state: &AnyState| {
-            if !state.gone(now) && wanted(key.as_bytes()) {
-                found.push(Reply::Bulk(key.as_bytes().clone()));
+            let gone = state.gone(now);
+            if gone != Some(true) && wanted(key.as_bytes()) {
+                found.push((key.as_bytes().clone(), gone.is_none()));
             }
         };
-        match self.keys.keys_from(cursor, at_most, look) {
-            Ok(next) => Ok((next, found)),
-            Err(error) => Err(Reply::error(format_args!("ERR {error}"))),
-        }
+        let next = self.keys.keys_from(cursor, at_most, look);
+        let next = next.map_err(|error| Reply::error(format_args!("ERR {error}")))?;
+        let found = found.into_iter().filter(|(key, ask)| !ask || !self.end_if_gone(key));
+        Ok((next, found.map(|(key, _)| Reply::Bulk(key)).collect()))
+    }
+
+    /// Asks a key whose version alone can tell; whether it is not there any more.
+    fn end_if_gone(&self, key: &Bytes) -> bool {
+        self.run(b"EXISTS", vec![key.clone()]) == Reply::Integer(0)
     }
 
     /// Says that there may be something to sweep, and that earlier flips may be overtaken.
@@ -202,14 +222,19 @@ impl Keyspace {
     fn end_some(&self, cursor: u64) -> Option<u64> {
         let (now, mut gone) = (now(), Vec::new());
         let look = |key: &Key, state: &AnyState| {
-            if state.gone(now) {
-                gone.push(key.clone());
+            let known = state.gone(now);
+            if known != Some(false) {
+                gone.push((key.clone(), known.is_none()));
             }
         };
         let next = self.keys.keys_from(cursor, LOOKS, look).ok().flatten();
-        for key in gone {
+        for (key, ask) in gone {
             // asked again: the key may have been written since
-            let _ = self.keys.remove_if(&key, |state| state.gone(now));
+            if ask {
+                self.end_if_gone(key.as_bytes());
+            } else {
+                let _ = self.keys.remove_if(&key, |state| state.gone(now) == Some(true));
+            }
         }
         next
     }

@@ -12,19 +12,17 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 mod admin;
-mod commands;
 mod demo;
 mod disk;
 mod glob;
+mod images;
 mod key;
 mod keyspace;
 mod line;
 mod options;
-mod reply;
 mod resp;
 mod server;
 mod session;
-mod store;
 mod wire;
 
 use options::Options;

@@ -1,10 +1,12 @@
 //! What can be said on the command line.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 
+use crate::images::Incoming;
 use crate::resp::Limits;
 
 /// How many clients may be connected at once, unless it is said.
@@ -26,6 +28,12 @@ pub(crate) struct Options {
     /// Keep the keys in this folder, and the version that was committed; SAVE writes them, and so does the end
     #[arg(long)]
     pub(crate) dir: Option<PathBuf>,
+    /// Take versions in from this folder when HOTSWAP LOAD says so, and at the start the one that was committed
+    #[arg(long, value_name = "FOLDER", requires = "key")]
+    pub(crate) images: Option<PathBuf>,
+    /// The public key that they must be signed with, as `hotswap key new` made it
+    #[arg(long, value_name = "FILE", requires = "images")]
+    pub(crate) key: Option<PathBuf>,
     /// The version to start at, where no folder says another
     #[arg(long, default_value_t = 1)]
     pub(crate) at: u32,
@@ -41,6 +49,14 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Where versions come from, if they may.
+    pub(crate) fn incoming(&self) -> Result<Option<Incoming>, Box<dyn Error + Send + Sync>> {
+        match (&self.images, &self.key) {
+            (Some(folder), Some(key)) => Incoming::new(folder, key, self.dir.as_deref()).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         let argument = (self.max_argument as usize) << 20;
         Limits { argument, command: 2 * argument }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use kv_store::Reply;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -15,7 +16,6 @@ use tokio::time::timeout;
 use crate::admin;
 use crate::keyspace::Keyspace;
 use crate::options::Options;
-use crate::reply::Reply;
 use crate::resp::Reader;
 use crate::session::{Session, Todo};
 use crate::wire::Out;
@@ -37,7 +37,9 @@ impl Server {
         let listener = listen(options.port).map_err(|error| {
             io::Error::new(error.kind(), format!("port {} cannot be served: {error}", options.port))
         })?;
-        let keyspace = Keyspace::open(options.at, options.dir.as_deref()).map_err(io::Error::other)?;
+        let keyspace =
+            options.incoming().and_then(|incoming| Keyspace::open(options.at, options.dir.as_deref(), incoming));
+        let keyspace = keyspace.map_err(io::Error::other)?;
         Ok(Self { listener, keyspace, options: Arc::new(options) })
     }
 

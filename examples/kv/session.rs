@@ -3,12 +3,12 @@
 use std::mem;
 
 use bytes::Bytes;
+use kv_store::Reply;
+use kv_store::commands::{integer, owned};
 
-use crate::commands::{integer, owned};
 use crate::glob;
 use crate::keyspace::{How, Keyspace};
-use crate::reply::Reply;
-use crate::wire::Protocol;
+use crate::wire::{self, Protocol};
 
 /// The most bytes that the commands which wait for EXEC may come to, and the values that one EXEC or MGET replies with.
 const MAX_REPLY: usize = 512 << 20;
@@ -111,7 +111,7 @@ impl Session {
                 return Reply::error("ERR not run: the replies before this one are too large");
             }
             let reply = self.run(&words[0].to_ascii_uppercase(), words);
-            size += reply.size();
+            size += wire::size(&reply);
             reply
         });
         Reply::Array(replies.collect())
@@ -170,7 +170,7 @@ impl Session {
                 let (mut size, mut replies) = (0, Vec::new());
                 for key in words {
                     let reply = self.keyspace.run(&name, vec![key]);
-                    size += reply.size();
+                    size += wire::size(&reply);
                     if size > MAX_REPLY {
                         return Reply::error("ERR the values together are too large to send");
                     }
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn work_stops_once_the_reply_is_too_large() {
-        let mut session = Session::new(Keyspace::open(1, None).unwrap(), 1);
+        let mut session = Session::new(Keyspace::open(1, None, None).unwrap(), 1);
         // zeros that nobody touches take no memory, and a reply shares the one copy that there is
         let big = Bytes::from(vec![0; MAX_REPLY / 8]);
         let mut ask = |words: &[&Bytes]| reply(&mut session, words.iter().copied().cloned().collect());

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::reply::Reply;
+use kv_store::Reply;
 
 /// Bulks from this length on are sent from where they are; shorter ones are copied, to go out in one write.
 const LONG: usize = 64 * 1024;
@@ -57,6 +57,18 @@ impl Protocol {
         for item in items {
             self.write(item, out);
         }
+    }
+}
+
+/// About how many bytes a reply takes on the wire.
+pub(crate) fn size(reply: &Reply) -> usize {
+    16 + match reply {
+        Reply::Status(text) => text.len(),
+        Reply::Error(text) => text.len(),
+        Reply::Bulk(bytes) => bytes.len(),
+        Reply::Integer(_) | Reply::Null | Reply::NullArray => 0,
+        Reply::Array(items) | Reply::Set(items) => items.iter().map(size).sum(),
+        Reply::Map(pairs) => pairs.iter().map(|(key, value)| size(key) + size(value)).sum(),
     }
 }
 

@@ -8,8 +8,6 @@ use proptest::prelude::*;
 mod released;
 
 // the examples' machines; what is imported in them is under the name that it has there
-#[path = "../../examples/kv/commands/mod.rs"]
-mod commands;
 #[path = "../../examples/counter.rs"]
 #[expect(dead_code, reason = "its `main` is not called here")]
 mod counter_example;
@@ -22,14 +20,8 @@ mod pricing_example;
 #[path = "../../examples/release.rs"]
 #[expect(dead_code, reason = "its `main` is not called here")]
 mod release_example;
-#[path = "../../examples/kv/reply.rs"]
-#[allow(dead_code, reason = "the example's server uses the rest")]
-mod reply;
 #[path = "../../examples/chat/rules.rs"]
 mod rules;
-#[path = "../../examples/kv/store.rs"]
-#[expect(dead_code, reason = "the example's keyspace uses the rest")]
-mod store;
 
 fn third() -> V3 {
     V3 { before: 300, since: vec![1, 70_000], additions: 4, mood: Mood::Willing, seen: 9 }

@@ -1,16 +1,15 @@
 //! `kv`: 2 adds what expires, 3 lists, sets and hashes.
 
 use bytes::Bytes;
+use hotswap::Machine as _;
 use hotswap::testing::{Difference, Golden, Law, Laws};
+use kv_store::commands::collections::Data;
+use kv_store::commands::expiry::expired;
+use kv_store::key::{AnyInput, AnyState, Expiring, Machine, Switch, Text, Typed};
+use kv_store::{Answer, Command, Reply};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
-
-use crate::commands::Command;
-use crate::commands::collections::Data;
-use crate::commands::expiry::expired;
-use crate::reply::Reply;
-use crate::store::key::{AnyInput, AnyState, Expiring, Machine, Text, Typed};
 
 const NOW: u64 = 1_700_000_000_000;
 
@@ -174,7 +173,9 @@ fn is_new(difference: &Difference<'_, Machine>) -> bool {
     // version 2 has more to say of SET, whose options were a mistake before
     let refused = if verb == "SET" && difference.to == 2 { Reply::syntax() } else { command.unknown() };
     let one = match (difference.law, difference.state) {
-        (Law::SameOutput, _) => json!(["Command", refused]),
+        (Law::SameOutput, state) => {
+            json!(["Command", Answer { reply: refused, holds: state.gone(NOW) == Some(false) }])
+        }
         (Law::StepThenMigrate, AnyState::V1(Text { value })) => {
             json!([2, Expiring { value: value.clone(), expires: None }])
         }
@@ -185,6 +186,26 @@ fn is_new(difference: &Difference<'_, Machine>) -> bool {
         _ => return false,
     };
     is_of(difference.to) && (verb == "SET" || !is_of(difference.from)) && difference.one == one
+}
+
+/// The server lets go of a key when it is told that nothing is held: of a loaded version it sees no more than that.
+#[test]
+fn an_answer_tells_whether_the_key_holds_anything() {
+    let switch = |version| Switch::builder().starting_at(version).build().expect("a version to run");
+    let fleets = [1, 2, 3].map(|version| switch(version).fleet::<u8>());
+    proptest!(|(state in states(), input in inputs())| {
+        let version = Machine::version_of(&state);
+        let fleet = &fleets[version as usize - 1];
+        let mut told = None;
+        let stays = |state: &AnyState, answer: Option<&Answer>| {
+            told = answer.map(|answer| (!answer.holds, state.gone(NOW)));
+            false
+        };
+        fleet.step_while(0, || state, input, stays).expect("every version takes every command");
+        let (told, seen) = told.expect("it answers");
+        prop_assert_eq!(Some(told), seen);
+        prop_assert!(fleet.is_empty(), "it does not stay");
+    });
 }
 
 #[test]

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Command, Value, integer, owned, strings, wrong_type};
-use crate::reply::Reply;
+use super::{Command, Done, Value, integer, owned, strings};
+use crate::Reply;
 
 type List = VecDeque<Bytes>;
 type Set = IndexSet<Bytes>;
@@ -56,7 +56,7 @@ macro_rules! collection {
 collection!(List Set Hash);
 
 /// Runs a command of this group or on text; `None` if it is of neither.
-pub(crate) fn run(data: &mut Option<Data>, verb: &str, command: &Command) -> Option<Answer> {
+pub(crate) fn run(data: &mut Option<Data>, verb: &str, command: &Command) -> Option<Done> {
     Some(match verb {
         "LPUSH" => push(data, command, List::push_front),
         "RPUSH" => push(data, command, List::push_back),
@@ -112,8 +112,13 @@ pub(crate) fn kind(data: Option<&Data>) -> &'static str {
     }
 }
 
+/// The error for a command on a key of another type.
+fn wrong_type() -> Reply {
+    Reply::error("WRONGTYPE Operation against a key holding the wrong kind of value")
+}
+
 /// Looks at a collection; a key that holds nothing holds an empty one.
-fn look<C: Collection>(data: Option<&Data>, look: impl FnOnce(&C) -> Reply) -> Answer {
+fn look<C: Collection>(data: Option<&Data>, look: impl FnOnce(&C) -> Reply) -> Done {
     match data {
         None => Ok(look(&C::default())),
         Some(data) => C::of(data).map(look).ok_or_else(wrong_type),
@@ -121,7 +126,7 @@ fn look<C: Collection>(data: Option<&Data>, look: impl FnOnce(&C) -> Reply) -> A
 }
 
 /// Changes a collection, and ends it if nothing is left in it.
-fn change<C: Collection>(data: &mut Option<Data>, change: impl FnOnce(&mut C) -> Reply) -> Answer {
+fn change<C: Collection>(data: &mut Option<Data>, change: impl FnOnce(&mut C) -> Reply) -> Done {
     let collection = C::of_mut(data.get_or_insert_with(|| C::default().wrap())).ok_or_else(wrong_type)?;
     let reply = change(collection);
     if collection.is_empty() {
@@ -130,7 +135,7 @@ fn change<C: Collection>(data: &mut Option<Data>, change: impl FnOnce(&mut C) ->
     Ok(reply)
 }
 
-fn push(data: &mut Option<Data>, command: &Command, push: fn(&mut List, Bytes)) -> Answer {
+fn push(data: &mut Option<Data>, command: &Command, push: fn(&mut List, Bytes)) -> Done {
     let items = command.at_least(1)?;
     change(data, |list: &mut List| {
         for item in items {
@@ -140,7 +145,7 @@ fn push(data: &mut Option<Data>, command: &Command, push: fn(&mut List, Bytes)) 
     })
 }
 
-fn pop(data: &mut Option<Data>, command: &Command, pop: fn(&mut List) -> Option<Bytes>) -> Answer {
+fn pop(data: &mut Option<Data>, command: &Command, pop: fn(&mut List) -> Option<Bytes>) -> Done {
     let count = match command.at_least(0)? {
         [] => None,
         [count] => Some(positive(count)?),
@@ -155,7 +160,7 @@ fn pop(data: &mut Option<Data>, command: &Command, pop: fn(&mut List) -> Option<
 }
 
 /// Which members go is decided by the key and the time of the command: a step draws no lots.
-fn spop(data: &mut Option<Data>, command: &Command) -> Answer {
+fn spop(data: &mut Option<Data>, command: &Command) -> Done {
     let count = match command.at_least(0)? {
         [] => None,
         [count] => Some(positive(count)?),
@@ -182,7 +187,7 @@ fn positive(count: &[u8]) -> Result<usize, Reply> {
     count.ok_or_else(|| Reply::error("ERR value is out of range, must be positive"))
 }
 
-fn range(data: Option<&Data>, command: &Command) -> Answer {
+fn range(data: Option<&Data>, command: &Command) -> Done {
     let [start, stop] = command.rest()?;
     let (start, stop) = (integer(start)?, integer(stop)?);
     look(data, |list: &List| {
@@ -195,7 +200,7 @@ fn range(data: Option<&Data>, command: &Command) -> Answer {
     })
 }
 
-fn hset(data: &mut Option<Data>, command: &Command) -> Answer {
+fn hset(data: &mut Option<Data>, command: &Command) -> Done {
     let (pairs, []) = command.at_least(2)?.as_chunks() else {
         return Err(Reply::arity(&command.name));
     };

@@ -4,14 +4,14 @@ use std::mem;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Answer, Command, Value, integer, owned};
-use crate::reply::Reply;
+use super::{Command, Done, Value, integer, owned};
+use crate::Reply;
 
 /// The longest text, as Redis' `proto-max-bulk-len` is by default: an argument is no longer either.
 const MAX_TEXT: usize = 512 << 20;
 
 /// Runs a command; `None` if it is not of this group.
-pub(crate) fn run(value: &mut impl Value, verb: &str, command: &Command) -> Option<Answer> {
+pub(crate) fn run(value: &mut impl Value, verb: &str, command: &Command) -> Option<Done> {
     Some(match verb {
         "GET" => get(value, command),
         // one key of many: a key of another type is as good as absent
@@ -46,19 +46,19 @@ pub(crate) fn run(value: &mut impl Value, verb: &str, command: &Command) -> Opti
     })
 }
 
-fn get(value: &impl Value, command: &Command) -> Answer {
+fn get(value: &impl Value, command: &Command) -> Done {
     let [] = command.rest()?;
     Ok(value.text()?.cloned().map_or(Reply::Null, Reply::Bulk))
 }
 
-fn add(value: &mut impl Value, n: i64) -> Answer {
+fn add(value: &mut impl Value, n: i64) -> Done {
     let now = value.text()?.map_or(Ok(0), |text| integer(text))?;
     let sum = now.checked_add(n).ok_or_else(|| Reply::error("ERR increment or decrement would overflow"))?;
     value.set(owned(sum.to_string().as_bytes()));
     Ok(Reply::Integer(sum))
 }
 
-fn append(value: &mut impl Value, more: &[u8]) -> Answer {
+fn append(value: &mut impl Value, more: &[u8]) -> Done {
     if value.text()?.map_or(0, Bytes::len) + more.len() > MAX_TEXT {
         return Err(Reply::error("ERR string exceeds maximum allowed size (proto-max-bulk-len)"));
     }

@@ -1,13 +1,32 @@
-//! The machine: what one key holds, in three versions.
+//! The machine: what one key holds, in three versions. All that an upgrade of `kv` changes is in this crate.
 
+pub mod commands;
+mod reply;
+
+pub use commands::Command;
+pub use key::AnyState;
+pub use reply::Reply;
+
+use commands::expiry::expired;
 use hotswap::machine;
+use serde::{Deserialize, Serialize};
+
+/// What a command gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What its client is told.
+    pub reply: Reply,
+    /// Whether the key holds anything now. Whoever runs the command cannot see that in a version that came as a file.
+    pub holds: bool,
+}
 
 /// One key. A command on an absent key runs on an empty one, which stays only if it then holds something.
 #[machine(name = "kv", derive(Debug))]
-pub(crate) mod key {
+pub mod key {
+    use crate::Answer;
+    #[cfg(feature = "three")]
     use crate::commands::collections::{self, Data};
     use crate::commands::{Command, expiry, strings};
-    use crate::reply::Reply;
     use bytes::Bytes;
     use serde::{Deserialize, Serialize};
 
@@ -20,9 +39,9 @@ pub(crate) mod key {
     }
 
     #[machine(version = 1)]
-    fn run_text(state: &mut Text, command: Command) -> Reply {
-        let answer = strings::run(&mut state.value, &command.verb(), &command);
-        answer.unwrap_or_else(|| Err(command.unknown())).unwrap_or_else(|error| error)
+    fn run_text(state: &mut Text, command: Command) -> Answer {
+        let done = strings::run(&mut state.value, &command.verb(), &command);
+        command.answer(done, &state.value)
     }
 
     /// Version 2: text that may expire.
@@ -43,12 +62,13 @@ pub(crate) mod key {
     }
 
     #[machine(version = 2)]
-    fn run_expiring(state: &mut Expiring, command: Command) -> Reply {
-        let answer = expiry::run(&mut state.value, &mut state.expires, &command, strings::run);
-        answer.unwrap_or_else(|| Err(command.unknown())).unwrap_or_else(|error| error)
+    fn run_expiring(state: &mut Expiring, command: Command) -> Answer {
+        let done = expiry::run(&mut state.value, &mut state.expires, &command, strings::run);
+        command.answer(done, &state.value)
     }
 
     /// Version 3: text, a list, a set or a hash, that may expire.
+    #[cfg(feature = "three")]
     #[machine(version = 3, migrates_from = 2)]
     #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Typed {
@@ -58,12 +78,14 @@ pub(crate) mod key {
         pub expires: Option<u64>,
     }
 
+    #[cfg(feature = "three")]
     #[machine(migrate)]
     fn typed(old: &Expiring) -> Typed {
         Typed { data: old.value.clone().map(Data::Text), expires: old.expires }
     }
 
     /// A key that holds a collection stays at version 3, and goes on serving there.
+    #[cfg(feature = "three")]
     #[machine(migrate)]
     fn untyped(old: &Typed) -> Result<Expiring, String> {
         let value = match &old.data {
@@ -74,37 +96,42 @@ pub(crate) mod key {
         Ok(Expiring { value, expires: old.expires })
     }
 
+    #[cfg(feature = "three")]
     #[machine(version = 3)]
-    fn run_typed(state: &mut Typed, command: Command) -> Reply {
-        let answer = expiry::run(&mut state.data, &mut state.expires, &command, collections::run);
-        answer.unwrap_or_else(|| Err(command.unknown())).unwrap_or_else(|error| error)
+    fn run_typed(state: &mut Typed, command: Command) -> Answer {
+        let done = expiry::run(&mut state.data, &mut state.expires, &command, collections::run);
+        command.answer(done, &state.data)
     }
 }
 
-use key::AnyState;
-
 /// Whether keys of a version may expire.
-pub(crate) fn knows_expiry(version: u32) -> bool {
+#[must_use]
+pub fn knows_expiry(version: u32) -> bool {
     version >= 2
 }
 
 impl AnyState {
-    /// An empty key of `version`, or of the newest that is known.
-    pub(crate) fn empty(version: u32) -> Self {
+    /// An empty key of `version`, or of the newest that is compiled in, from which there is a way to those that came as files.
+    #[must_use]
+    pub fn empty(version: u32) -> Self {
         match version {
             1 => key::Text::default().into(),
-            2 => key::Expiring::default().into(),
-            _ => key::Typed::default().into(),
+            #[cfg(feature = "three")]
+            3.. => key::Typed::default().into(),
+            _ => key::Expiring::default().into(),
         }
     }
 
-    /// Whether it holds nothing, or nothing any more.
-    pub(crate) fn gone(&self, now: u64) -> bool {
-        match self {
+    /// Whether it holds nothing, or nothing any more. `None`: only the file that its version came in can say; ask it with a
+    /// command, as EXISTS.
+    #[must_use]
+    pub fn gone(&self, now: u64) -> Option<bool> {
+        Some(match self {
             Self::V1(state) => state.value.is_none(),
-            Self::V2(state) => state.value.is_none() || crate::commands::expiry::expired(state.expires, now),
-            Self::V3(state) => state.data.is_none() || crate::commands::expiry::expired(state.expires, now),
-            Self::Loaded(_) => false,
-        }
+            Self::V2(state) => state.value.is_none() || expired(state.expires, now),
+            #[cfg(feature = "three")]
+            Self::V3(state) => state.data.is_none() || expired(state.expires, now),
+            Self::Loaded(_) => return None,
+        })
     }
 }

@@ -1,13 +1,14 @@
 //! The commands of one key, by group. Each version takes the groups that it knows.
 
-pub(crate) mod collections;
-pub(crate) mod expiry;
-pub(crate) mod strings;
+#[cfg(feature = "three")]
+pub mod collections;
+pub mod expiry;
+pub mod strings;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::reply::Reply;
+use crate::{Answer, Reply};
 
 /// A command for one key: the one input of every version, those to come included.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,11 +22,12 @@ pub struct Command {
 }
 
 /// A command's reply; the error is one that Redis would give.
-pub(crate) type Answer = Result<Reply, Reply>;
+pub(crate) type Done = Result<Reply, Reply>;
 
 impl Command {
     /// The name as versions match it.
-    pub(crate) fn verb(&self) -> String {
+    #[must_use]
+    pub fn verb(&self) -> String {
         self.name.to_ascii_uppercase()
     }
 
@@ -43,8 +45,15 @@ impl Command {
         self.args.get(1..).filter(|rest| rest.len() >= n).ok_or_else(|| Reply::arity(&self.name))
     }
 
+    /// What the one who runs it hears; `None` if the version does not know it.
+    pub(crate) fn answer(&self, done: Option<Done>, value: &impl Value) -> Answer {
+        let reply = done.unwrap_or_else(|| Err(self.unknown())).unwrap_or_else(|error| error);
+        Answer { reply, holds: value.exists() }
+    }
+
     /// Redis' own words for a name that the version does not know.
-    pub(crate) fn unknown(&self) -> Reply {
+    #[must_use]
+    pub fn unknown(&self) -> Reply {
         let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(128)]).into_owned();
         let mut text = format!("ERR unknown command '{}', with args beginning with: ", shown(self.name.as_bytes()));
         for arg in self.args.iter().take(20) {
@@ -58,7 +67,11 @@ impl Command {
 }
 
 /// A whole number, spelled the one way that Redis takes.
-pub(crate) fn integer(bytes: &[u8]) -> Result<i64, Reply> {
+///
+/// # Errors
+///
+/// What Redis says of one that is not.
+pub fn integer(bytes: &[u8]) -> Result<i64, Reply> {
     std::str::from_utf8(bytes)
         .ok()
         .and_then(|text| text.parse::<i64>().ok().filter(|n| n.to_string() == text))
@@ -66,13 +79,9 @@ pub(crate) fn integer(bytes: &[u8]) -> Result<i64, Reply> {
 }
 
 /// An argument as bytes of its own, to be kept: as it came it is a slice of all that the client sent with it.
-pub(crate) fn owned(argument: &[u8]) -> Bytes {
+#[must_use]
+pub fn owned(argument: &[u8]) -> Bytes {
     Bytes::copy_from_slice(argument)
-}
-
-/// The error for a command on a key of another type.
-pub(crate) fn wrong_type() -> Reply {
-    Reply::error("WRONGTYPE Operation against a key holding the wrong kind of value")
 }
 
 /// What a key may hold, as far as commands on text need to know: text, nothing, or something else.

@@ -2,19 +2,19 @@
 
 use bytes::Bytes;
 
-use super::{Answer, Command, Value, integer, owned};
-use crate::reply::Reply;
+use super::{Command, Done, Value, integer, owned};
+use crate::Reply;
 
 /// When a key ends, in milliseconds since 1970, if it does.
-pub(crate) type Expires = Option<u64>;
+pub type Expires = Option<u64>;
 
 /// Runs a command of this group, or of the `others` that the version knows; `None` if it is of neither.
 pub(crate) fn run<V: Value>(
     value: &mut V,
     expires: &mut Expires,
     command: &Command,
-    others: impl FnOnce(&mut V, &str, &Command) -> Option<Answer>,
-) -> Option<Answer> {
+    others: impl FnOnce(&mut V, &str, &Command) -> Option<Done>,
+) -> Option<Done> {
     if expired(*expires, command.now) {
         value.clear();
         *expires = None;
@@ -47,11 +47,12 @@ pub(crate) fn run<V: Value>(
 }
 
 /// Whether a key has ended by `now`.
-pub(crate) fn expired(expires: Expires, now: u64) -> bool {
+#[must_use]
+pub fn expired(expires: Expires, now: u64) -> bool {
     expires.is_some_and(|at| at <= now)
 }
 
-fn set(value: &mut impl Value, expires: &mut Expires, command: &Command) -> Answer {
+fn set(value: &mut impl Value, expires: &mut Expires, command: &Command) -> Done {
     let [text, options @ ..] = command.at_least(1)? else {
         return Err(Reply::arity(&command.name));
     };
@@ -86,7 +87,7 @@ fn time(time: Option<&Bytes>) -> Result<&Bytes, Reply> {
     time.ok_or_else(Reply::syntax)
 }
 
-fn expire(value: &mut impl Value, expires: &mut Expires, command: &Command, unit: i64) -> Answer {
+fn expire(value: &mut impl Value, expires: &mut Expires, command: &Command, unit: i64) -> Done {
     let [time, options @ ..] = command.at_least(1)? else {
         return Err(Reply::arity(&command.name));
     };
