@@ -6,8 +6,8 @@
 mod server;
 
 use std::collections::HashMap;
-use std::env;
 use std::sync::LazyLock;
+use std::{env, fs};
 
 use redis::Value;
 
@@ -16,6 +16,26 @@ pub(crate) use server::Server;
 /// Builds the example once and gives its path.
 pub(crate) fn binary() -> &'static str {
     static BINARY: LazyLock<String> = LazyLock::new(|| server::build("kv"));
+    &BINARY
+}
+
+/// The example with versions 1 and 2 only. Cargo gives both builds one name, so this one gets another.
+pub(crate) fn binary_of_two() -> &'static str {
+    static BINARY: LazyLock<String> = LazyLock::new(|| {
+        let two = ["--release", "-p", "hotswap-examples", "--example", "kv", "--no-default-features"];
+        let built = server::built(&two);
+        let link = format!("{}/kv-of-two", env!("CARGO_TARGET_TMPDIR"));
+        let _ = fs::remove_file(&link);
+        // not a copy: what is open for writing cannot be run, and any thread that starts a process has it open a while
+        fs::hard_link(built, &link).expect("one file system");
+        link
+    });
+    &BINARY
+}
+
+/// Builds the command `hotswap` once and gives its path.
+pub(crate) fn hotswap_command() -> &'static str {
+    static BINARY: LazyLock<String> = LazyLock::new(|| server::built(&["-p", "hotswap-cli"]));
     &BINARY
 }
 
@@ -48,7 +68,7 @@ pub(crate) fn status(client: &mut redis::Connection) -> HashMap<String, i64> {
     numbers(redis::cmd("HOTSWAP").arg("STATUS").query(client).expect("a status"))
 }
 
-fn numbers(report: HashMap<String, Value>) -> HashMap<String, i64> {
+pub(crate) fn numbers(report: HashMap<String, Value>) -> HashMap<String, i64> {
     let number = |(name, value)| if let Value::Int(n) = value { Some((name, n)) } else { None };
     report.into_iter().filter_map(number).collect()
 }

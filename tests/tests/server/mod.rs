@@ -2,33 +2,31 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// Builds an example and gives its path.
 pub(crate) fn build(example: &str) -> String {
+    built(&["--release", "-p", "hotswap-examples", "--example", example])
+}
+
+/// Builds what these arguments of cargo's name, and gives the path of the program that it is.
+pub(crate) fn built(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--release",
-            "--quiet",
-            "--message-format=json",
-            "-p",
-            "hotswap-examples",
-            "--example",
-            example,
-        ])
+        .args(["build", "--quiet", "--message-format=json"])
+        .args(arguments)
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "the example builds");
+    assert!(output.status.success(), "the program builds");
     String::from_utf8(output.stdout)
         .expect("JSON is text")
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .find_map(|message| message["executable"].as_str().map(str::to_owned))
-        .expect("cargo names the example's file")
+        .expect("cargo names the program's file")
 }
 
 /// A server on a free port; it ends when this is dropped.
@@ -70,6 +68,13 @@ impl Server {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the server lives");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory is known");
         line.split_ascii_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")
+    }
+
+    /// The images that are in its memory, whatever it says.
+    pub(crate) fn images(&self) -> BTreeSet<String> {
+        let maps = fs::read_to_string(format!("/proc/{}/maps", self.child.id())).expect("the server lives");
+        let names = maps.lines().filter_map(|line| line.split_once("/memfd:")?.1.split(' ').next().map(str::to_owned));
+        names.filter(|name| name.starts_with("hotswap-")).collect()
     }
 
     /// Open descriptors.
