@@ -5,13 +5,12 @@ use std::marker::PhantomData;
 use std::panic::RefUnwindSafe;
 
 pub use inventory;
-use postcard::ser_flavors::Flavor as _;
 pub use serde;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error, SeqAccess, Visitor};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::loaded::{Format, Loaded};
+use crate::loaded::{self, Format, Loaded, Room, with_room};
 pub use crate::machine::Stepped;
 use crate::machine::{Accepts, Edge, How, Identity, InputInfo, Machine, VersionInfo};
 pub use crate::{
@@ -157,10 +156,46 @@ impl Tag for u32 {
     }
 }
 
-impl Tag for String {
+impl Tag for Name {
     type Key = str;
     fn key(&self) -> &str {
-        self
+        match self {
+            // it was made of a text as it is
+            Self::Short(bytes, length) => std::str::from_utf8(&bytes[..usize::from(*length)]).unwrap_or_default(),
+            Self::Long(text) => text,
+        }
+    }
+}
+
+/// An input's name as it is read. A short one needs no memory of its own, for a step in an image takes no longer than that.
+#[derive(Debug)]
+pub enum Name {
+    /// The bytes, and how many of them count.
+    Short([u8; 30], u8),
+    /// A name that is longer.
+    Long(Box<str>),
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Name;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of an input")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Name, E> {
+                let mut bytes = [0; 30];
+                Ok(match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+                    (Some(place), Ok(length)) => {
+                        place.copy_from_slice(text.as_bytes());
+                        Name::Short(bytes, length)
+                    }
+                    _ => Name::Long(text.into()),
+                })
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -199,7 +234,28 @@ pub fn step_any<M: Accepts<I>, I>(
 }
 
 /// Where an input for an image is written.
-pub type Sink<'a> = &'a mut postcard::Serializer<postcard::ser_flavors::AllocVec>;
+pub type Sink<'a> = &'a mut postcard::Serializer<Bytes<'a>>;
+
+/// Bytes that grow.
+#[derive(Debug)]
+pub struct Bytes<'a>(&'a mut Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Bytes<'_> {
+    type Output = ();
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
 
 /// Where an output from an image is read: the elements of a pair.
 #[expect(missing_debug_implementations, reason = "postcard's reader has none")]
@@ -217,29 +273,30 @@ impl<'de> SeqAccess<'de> for Source<'de> {
 /// # Panics
 ///
 /// With the text of the step, if that panics; and if the output cannot be read.
-#[cold]
 #[inline(never)]
 pub fn pass<I, O>(
     state: &mut Loaded,
     input: I,
-    write: fn(&I, Sink<'_>) -> Result<(), postcard::Error>,
-    read: fn(&mut Source<'_>) -> Result<O, postcard::Error>,
+    write: impl FnOnce(&I, Sink<'_>) -> Result<(), postcard::Error>,
+    read: impl FnOnce(&mut Source<'_>) -> Result<O, postcard::Error>,
 ) -> Step<O, I> {
-    let mut sink = postcard::Serializer { output: postcard::ser_flavors::AllocVec::new() };
-    let sent = write(&input, &mut sink).and_then(|()| sink.output.finalize());
-    let Ok(sent) = sent else { return Err(input) };
-    let (output, failed) = match crate::loaded::run(state, Format::Postcard, &sent) {
-        Ok(Some(ran)) => ran,
-        Ok(None) => return Err(input),
-        Err(reason) => {
-            tracing::error!(target: "hotswap", reason, "an image cannot read an input that it says it knows");
+    with_room(|Room { input: sent, output }| {
+        if write(&input, &mut postcard::Serializer { output: Bytes(sent) }).is_err() {
             return Err(input);
         }
-    };
-    let mut source = Source(postcard::Deserializer::from_bytes(&output));
-    let read = next::<_, &str>(&mut source).and_then(|_| read(&mut source));
-    let output = read.unwrap_or_else(|error| crate::loaded::unreadable(error));
-    Ok(Stepped { output, failed })
+        let failed = match loaded::run(state, Format::Postcard, sent, output) {
+            Ok(Some(failed)) => failed,
+            Ok(None) => return Err(input),
+            Err(reason) => {
+                tracing::error!(target: "hotswap", reason, "an image cannot read an input that it says it knows");
+                return Err(input);
+            }
+        };
+        let mut source = Source(postcard::Deserializer::from_bytes(output));
+        let read = next::<_, &str>(&mut source).and_then(|_| read(&mut source));
+        let output = read.unwrap_or_else(|error| loaded::unreadable(error));
+        Ok(Stepped { output, failed })
+    })
 }
 
 /// What is known of a version.

@@ -195,8 +195,9 @@ impl<M: Machine> Slot<M> {
         let see = || shared.observer.see_input(&shared.core.label, at, "Encoded", &input.to_string());
         let watch = shared.core.observed().then(see);
         let step = |state: &mut M::AnyState, input: Encoded| {
-            let ran = M::as_loaded_mut(state).map_or(Ok(None), |state| run(state, format, &input.bytes));
-            (input, ran)
+            let mut output = Vec::new();
+            let ran = M::as_loaded_mut(state).map_or(Ok(None), |state| run(state, format, &input.bytes, &mut output));
+            (input, ran.map(|ran| ran.map(|failed| (output, failed))))
         };
         let ran = self.guarded(shared, home, input, step);
         if let Ok((input, Ok(Some((bytes, failed))))) = ran {

@@ -3,6 +3,7 @@
 //! Only bytes cross, in the encodings that every version has anyway: `[version, state]`, `[name, input]` and
 //! `[name, output]`. Nothing here is unsafe; `load` implements these traits over an image.
 
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{RefUnwindSafe, resume_unwind};
 use std::sync::Arc;
@@ -198,20 +199,51 @@ impl Loaded {
     }
 }
 
-/// Runs one step: what it gave, encoded, and whether that counts as a failure. `None`: the version does not take it;
-/// `Err`: the bytes are no input.
+/// Runs one step: what it gave is appended to `output`; and whether that counts as a failure. `None`: the version does not
+/// take it; `Err`: the bytes are no input.
 ///
 /// # Panics
 ///
 /// With the text of the step, if that panics, so that its caller sees what it would see of a compiled-in one.
-pub(crate) fn run(state: &mut Loaded, format: Format, input: &[u8]) -> Result<Option<(Vec<u8>, bool)>, String> {
-    let mut output = Vec::new();
-    match state.step(format, input, &mut output) {
-        Ran::Done { failed } => Ok(Some((output, failed))),
+pub(crate) fn run(
+    state: &mut Loaded,
+    format: Format,
+    input: &[u8],
+    output: &mut Vec<u8>,
+) -> Result<Option<bool>, String> {
+    match state.step(format, input, output) {
+        Ran::Done { failed } => Ok(Some(failed)),
         Ran::Refused => Ok(None),
         Ran::Undecodable(reason) => Err(reason),
         Ran::Panicked(text) => resume_unwind(Box::new(text)),
     }
+}
+
+/// The bytes of one step: what goes to an image, and what comes back.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) input: Vec<u8>,
+    pub(crate) output: Vec<u8>,
+}
+
+/// So many bytes of it a thread keeps for its next step at most.
+const ROOM_KEPT: usize = 4096;
+
+thread_local! {
+    static ROOM: Cell<Room> = const { Cell::new(Room { input: Vec::new(), output: Vec::new() }) };
+}
+
+/// Lends room for one step: a small one is over sooner than the allocator has made some.
+pub(crate) fn with_room<R>(step: impl FnOnce(&mut Room) -> R) -> R {
+    // a step inside of a step, and one of a thread that ends, finds none and makes its own
+    let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
+    let result = step(&mut room);
+    if room.input.capacity() + room.output.capacity() <= ROOM_KEPT {
+        room.input.clear();
+        room.output.clear();
+        let _ = ROOM.try_with(|kept| kept.set(room));
+    }
+    result
 }
 
 /// The output of a step that has run cannot be read: the state is ahead of what its caller knows.
