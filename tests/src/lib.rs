@@ -382,7 +382,12 @@ impl Hook {
         Self(id)
     }
 
-    fn run(self) {
+    /// Does it, if nobody has.
+    ///
+    /// # Panics
+    ///
+    /// If what it does panics.
+    pub fn run(self) {
         let run = HOOKED.lock().expect("nothing runs under it").remove(&self.0);
         if let Some(run) = run {
             run();

@@ -107,6 +107,8 @@ fn the_account_adds_up_with_instances_that_entered_held_back() {
         for outcome in switch.admin().outcomes() {
             let sum = outcome.moved + outcome.held_back + outcome.gone + outcome.not_reached;
             assert_eq!(sum, outcome.live, "{outcome:?}");
+            // who came afterwards is not in the account, and cannot leave it
+            assert!(outcome.gone <= outcome.live, "{outcome:?}");
         }
     };
     fleet.restore(&path).expect("its own file");

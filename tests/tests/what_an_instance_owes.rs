@@ -2,8 +2,47 @@
 //! other way owes nothing.
 
 use hotswap::{CommitOptions, RollbackOptions, UpgradeOptions};
+use hotswap_tests::Hook;
 use hotswap_tests::folder::Folder;
-use hotswap_tests::tally::{Add, Get, Mood, Prepare, Switch, V1, V3};
+use hotswap_tests::tally::{Add, Fleet, Get, Mood, Prepare, Switch, V1, V3};
+
+/// Its way up does something in the middle, and there is no way down.
+#[hotswap::machine(derive(Debug))]
+mod valve {
+    use hotswap_tests::Hook;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct Get;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+    pub struct V1 {
+        pub hook: Hook,
+    }
+
+    #[machine(version = 1)]
+    fn get_1(_: &V1, _: Get) -> u32 {
+        1
+    }
+
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+    pub struct V2 {
+        pub hook: Hook,
+    }
+
+    #[machine(migrate)]
+    fn up(old: &V1) -> V2 {
+        old.hook.run();
+        V2 { hook: old.hook }
+    }
+
+    #[machine(version = 2)]
+    fn get_2(_: &V2, _: Get) -> u32 {
+        2
+    }
+}
 
 fn accepting() -> UpgradeOptions {
     UpgradeOptions::default().accept_loss(true)
@@ -65,4 +104,58 @@ fn what_a_rollback_could_not_bring_down_passes_there_before_it_goes_up_or_a_comm
     admin.commit_with("", &CommitOptions::default().leave_held_back(true)).expect("it is left");
     assert_eq!(admin.status().held_back, 0);
     assert_eq!(fleet.step(&7, Get).expect("version 3"), 0);
+}
+
+#[test]
+fn what_comes_back_from_an_undone_probation_owes_only_what_it_carries() {
+    let folder = Folder::new();
+    let (store, file) = (folder.path("store"), folder.path("fleet"));
+    let open = || Switch::builder().label("owing").starting_at(2).open(&store).expect("nobody else has it");
+    let switch = open();
+    let fleet: Fleet<u8> = switch.fleet();
+    fleet.insert(1, V1 { sum: 1, mood: Mood::Unwilling }).expect("1 to 2 is derived");
+    fleet.insert(2, V1 { sum: 2, mood: Mood::Willing }).expect("1 to 2 is derived");
+    let outcome = switch.admin().upgrade(3, "").expect("there is a way");
+    assert_eq!((outcome.moved, outcome.held_back), (1, 1));
+    fleet.step(&2, Prepare(Mood::Unwilling)).expect("version 3");
+    fleet.save(&file).expect("it is whole");
+    drop((fleet, switch));
+
+    let switch = open();
+    let fleet: Fleet<u8> = switch.fleet();
+    switch.admin().upgrade(3, "").expect("there is a way");
+    let both = |fleet: &Fleet<u8>| {
+        let restored = fleet.restore(&file).expect("it can be read");
+        assert_eq!((restored.instances, restored.held_back), (2, 2));
+        let mut held = switch.admin().held_back();
+        held.sort_by(|a, b| a.who.cmp(&b.who));
+        let held: Vec<_> = held.iter().map(|held| (held.version, held.reason.as_str().to_owned())).collect();
+        // the first never left version 2; the second comes from version 3, and cannot pass version 2 on its way there
+        let carries = "it carries what going back to version 2 could not undo: unwilling";
+        assert_eq!(held, [(2, "unwilling".to_owned()), (3, carries.to_owned())]);
+    };
+    both(&fleet);
+    fleet.save(&file).expect("it is whole");
+    both(&fleet);
+}
+
+#[test]
+fn what_is_restored_while_the_switch_goes_back_is_what_was_saved() {
+    let folder = Folder::new();
+    let file = folder.path("fleet");
+    let switch = valve::Switch::builder().starting_at(1).build().expect("version 1 is one to run");
+    let fleet = switch.fleet::<u8>();
+    let admin = switch.admin();
+    let hook = Hook::new(move || {
+        let back = move || admin.rollback_with("", &RollbackOptions::default().wait(hotswap::Wait::No));
+        std::thread::spawn(back).join().expect("no panic").expect("in probation");
+    });
+    fleet.insert(7, valve::V1 { hook }).expect("it is new");
+    fleet.save(&file).expect("it is whole");
+    fleet.remove(&7).expect("outside");
+    switch.admin().upgrade(2, "").expect("there is a way");
+
+    let restored = fleet.restore(&file).expect("its own file");
+    assert_eq!((switch.version(), restored.instances, restored.held_back), (1, 1, 0));
+    assert_eq!(fleet.step(&7, valve::Get).expect("version 1"), 1);
 }
