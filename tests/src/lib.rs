@@ -7,7 +7,7 @@ pub use hotswap;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -425,6 +425,16 @@ impl Stop {
 
     /// Lets whoever is stopped there go on.
     pub fn let_go(self) {}
+}
+
+/// Tells other threads that it is over when it is dropped: by a test that fails too, which would wait for them for ever.
+#[derive(Debug)]
+pub struct Ending<'a>(pub &'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Runs with panics that are part of the test left unprinted on this thread; others print as ever.

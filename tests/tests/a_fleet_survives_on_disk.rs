@@ -8,6 +8,7 @@ use std::thread;
 
 use hotswap::snapshot::SnapshotError;
 use hotswap::{Progress, RestoreError, SaveError};
+use hotswap_tests::Ending;
 use hotswap_tests::folder::Folder;
 use hotswap_tests::marks;
 use hotswap_tests::tally::{self, Add, AnyState, Boom, Get, Mood, Prepare, Switch, V1, V2};
@@ -132,6 +133,7 @@ fn under_traffic_each_key_is_there_once_and_each_state_whole() {
         fleet.insert(key, V1::default()).expect("enters");
     }
     let over = AtomicBool::new(false);
+    let ending = Ending(&over);
     thread::scope(|scope| {
         let (traffic, over, admin) = (fleet.clone(), &over, switch.admin());
         scope.spawn(move || {
@@ -154,7 +156,7 @@ fn under_traffic_each_key_is_there_once_and_each_state_whole() {
             keys.retain(|key| *key < 100_000);
             assert_eq!(keys, (0..2000).collect::<Vec<_>>());
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
     });
 }
 
@@ -167,6 +169,7 @@ fn a_paused_save_is_of_one_moment() {
         fleet.insert(key, V1::default()).expect("enters");
     }
     let over = AtomicBool::new(false);
+    let ending = Ending(&over);
     thread::scope(|scope| {
         let (traffic, over) = (fleet.clone(), &over);
         scope.spawn(move || {
@@ -185,7 +188,7 @@ fn a_paused_save_is_of_one_moment() {
             let sums: Vec<u64> = sums(&again).into_values().collect();
             assert!(sums.is_sorted_by(|a, b| a >= b) && sums[0] - sums[999] <= 1, "{sums:?}");
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
     });
 }
 

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use hotswap::{Swept, UpgradeOptions, Wait};
+use hotswap_tests::Ending;
 use hotswap_tests::folder::Folder;
 use hotswap_tests::tally::{Add, AnyState, Get, Switch, V1, Version};
 
@@ -85,6 +86,7 @@ fn are_flipped_at_once_and_swept_under_load() {
     let before = resident();
     let admin = switch.admin();
     let over = AtomicBool::new(false);
+    let ending = Ending(&over);
     let added = thread::scope(|scope| {
         let load = scope.spawn(|| {
             let (mut random, mut added) = (7_u64, 0);
@@ -102,7 +104,7 @@ fn are_flipped_at_once_and_swept_under_load() {
         while sweeper.slice(Duration::from_micros(200)) == Swept::More {
             thread::yield_now();
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         load.join().expect("no panic")
     });
     let outcome = admin.outcomes().pop().expect("one");

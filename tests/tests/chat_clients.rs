@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use hotswap_tests::Ending;
 use server::Server;
 
 /// A bound on waiting for what must come.
@@ -78,6 +79,7 @@ fn every_line_arrives_once_and_in_one_order_through_both_upgrades_and_back() {
     }
 
     let over = AtomicBool::new(false);
+    let ending = Ending(&over);
     let says_end = |line: &&String| line.ends_with(": end");
     let all_ended = |heard: &[String]| heard.iter().filter(says_end).count() == NICKS.len();
     let (told, heard) = thread::scope(|scope| {
@@ -115,7 +117,7 @@ fn every_line_arrives_once_and_in_one_order_through_both_upgrades_and_back() {
             heard.extend(operator.until(|line| line.starts_with('#')));
             told.extend(heard.pop());
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         while !all_ended(&heard) {
             heard.push(operator.line());
         }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use hotswap_tests::Ending;
 use kv::{Server, assert_accounted, upgrade};
 use redis::{Commands, Connection, ErrorKind, RedisError, cmd};
 
@@ -194,6 +195,7 @@ fn a_server_that_cannot_start_says_why() {
 fn counts_are_exact_with_several_threads_under_switches() {
     let server = Server::start(&["--threads", "2"]);
     let over = AtomicBool::new(false);
+    let ending = Ending(&over);
     let counted: i64 = thread::scope(|scope| {
         let clients: Vec<_> = (0..4)
             .map(|_| {
@@ -212,7 +214,7 @@ fn counts_are_exact_with_several_threads_under_switches() {
         for to in [2, 3, 2, 1].repeat(10) {
             assert_accounted(&upgrade(&mut operator, to));
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         clients.into_iter().map(|client| client.join().unwrap()).sum()
     });
     assert_eq!(server.client().get::<_, i64>("n").unwrap(), counted);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use hotswap_tests::Ending;
 use kv::{Server, assert_accounted, status, upgrade};
 use redis::{Commands, Connection, cmd};
 
@@ -38,6 +39,7 @@ fn every_key_moves_and_every_count_is_exact() {
     let _: () = operator.set("n", 0).unwrap();
     let live = i64::try_from(keys + 1).unwrap();
     let over = AtomicBool::new(false);
+    let ending = Ending(&over);
     let counted: i64 = thread::scope(|scope| {
         let load: Vec<_> = (0..2)
             .map(|_| {
@@ -65,7 +67,7 @@ fn every_key_moves_and_every_count_is_exact() {
             let status = status(&mut operator);
             assert_eq!((status["version"], status["live"], status["not_reached"]), (to.into(), live, 0));
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         load.into_iter().map(|load| load.join().unwrap()).sum()
     });
     assert_eq!(operator.get::<_, i64>("n").unwrap(), counted);

@@ -6,6 +6,7 @@ use std::thread;
 
 use hotswap::Standing::{Available, Current, Old, Permanent};
 use hotswap::{AdminError, Event, Kind, Phase, Place, Population, UpgradeOptions, Wait, Why};
+use hotswap_tests::Ending;
 use hotswap_tests::quietly;
 use hotswap_tests::tally::{Add, AnyState, Boom, Cell, Get, Mood, Prepare, Seen, Switch, V1, V2, V5, Version};
 use serde_json::json;
@@ -83,6 +84,7 @@ fn scenario_33_turning_both_on_and_off_during_traffic_changes_nothing() {
     let admin = switch.admin();
     let epoch = admin.status().epoch;
     let over = AtomicBool::new(false);
+    let ending = Ending(&over);
     let counted = thread::scope(|scope| {
         let operator = scope.spawn(|| {
             let mut counted = Vec::new();
@@ -104,7 +106,7 @@ fn scenario_33_turning_both_on_and_off_during_traffic_changes_nothing() {
             })
         });
         let workers = workers.map(thread::ScopedJoinHandle::join);
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         assert!(workers.iter().all(Result::is_ok));
         operator.join().expect("no panic")
     });

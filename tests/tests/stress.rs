@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use hotswap::{RollbackOptions, UpgradeOptions, Wait};
+use hotswap_tests::Ending;
 use hotswap_tests::tally::{Add, Get, Seen, Switch, V1};
 
 const KEYS: u64 = 500;
@@ -30,6 +31,7 @@ fn scenario_38_every_input_is_counted_once_under_flips_without_end() {
     }
     let cell = switch.cell(V1::default()).expect("enters");
     let over = AtomicBool::new(false);
+    let ending = Ending(&over);
     let flips = AtomicU64::new(0);
     let workers = thread::available_parallelism().map_or(2, |cores| cores.get().max(2)) as u64;
     let (all_steps, all_flips) = amount();
@@ -94,7 +96,7 @@ fn scenario_38_every_input_is_counted_once_under_flips_without_end() {
             })
             .collect();
         let stepped: Vec<(u64, u64)> = workers.into_iter().map(|worker| worker.join().expect("no panic")).collect();
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         for operator in operators {
             operator.join().expect("no panic");
         }
