@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{StepError, Why};
-use crate::loaded::{self, Format, run};
+use crate::frame::exactly;
+use crate::loaded::{Format, run};
 use crate::machine::Machine;
 use crate::roster::Shared;
 use crate::slot::{Home, Slot};
@@ -147,7 +148,22 @@ fn write(format: Format, value: &impl Serialize) -> Result<Encoded, NotEncoded> 
 }
 
 fn read<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, NotEncoded> {
-    contain(|| loaded::read(format, bytes)).and_then(|value| value).map_err(NotEncoded)
+    contain(|| decode(format, bytes)).and_then(|value| value).map_err(NotEncoded)
+}
+
+/// Decodes all of `bytes`; panics if the type's `Deserialize` does.
+pub(crate) fn decode<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, String> {
+    match format {
+        Format::Postcard => exactly(bytes),
+        Format::Json => serde_json::from_slice(bytes).map_err(|error| said(&error)),
+    }
+}
+
+/// What is wrong with a value is said without where that is: the text around it is hotswap's own, on one line.
+fn said(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).filter(|_| error.is_data()).unwrap_or(&text).to_owned()
 }
 
 fn known_here<M: Machine>(input: &str) -> bool {

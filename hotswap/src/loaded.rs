@@ -8,11 +8,9 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use serde::ser::{Error as _, SerializeTuple as _};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::frame::exactly;
 use crate::machine::{Identity, InputInfo, VersionInfo};
 
 /// How bytes that cross are encoded.
@@ -250,21 +248,6 @@ pub(crate) fn with_room<R>(step: impl FnOnce(&mut Room) -> R) -> R {
 #[expect(clippy::panic, reason = "as a step that panicked, which poisons the instance")]
 pub(crate) fn unreadable(error: impl fmt::Display) -> ! {
     panic!("the output of a loaded version cannot be read: {error}")
-}
-
-/// Decodes all of `bytes`; fails rather than panics only if the type's `Deserialize` does.
-pub(crate) fn read<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, String> {
-    match format {
-        Format::Postcard => exactly(bytes),
-        Format::Json => serde_json::from_slice(bytes).map_err(|error| said(&error)),
-    }
-}
-
-/// What is wrong with a value is said without where that is: the text around it is hotswap's own, on one line.
-fn said(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).filter(|_| error.is_data()).unwrap_or(&text).to_owned()
 }
 
 impl fmt::Debug for Loaded {

@@ -16,12 +16,13 @@ use tracing::field::{Field, Visit};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
+use crate::encoded::decode;
 use crate::line::Hop;
 use crate::load::abi::{
     self, ABI, Buf, Code, DONE, ERROR, FAILED, Host, MAGIC, Out, PANICKED, REFUSED, Root, Sink, Slice, Table,
     UNDECODABLE,
 };
-use crate::loaded::{Format, read};
+use crate::loaded::Format;
 use crate::machine::Machine;
 use crate::way;
 
@@ -147,7 +148,7 @@ fn way_of<M: Machine>(from: u32, to: u32) -> Result<Vec<Hop<M>>, String> {
 
 /// Runs one step; `begun` says that the user's code may have touched the state.
 fn stepped<M: Machine>(state: &mut M::AnyState, format: u32, input: &[u8], sink: &mut Sink, begun: &mut bool) -> Code {
-    let read = known(format).and_then(|format| Ok((format, read::<M::AnyInput>(format, input)?)));
+    let read = known(format).and_then(|format| Ok((format, decode::<M::AnyInput>(format, input)?)));
     let (format, input) = match read {
         Ok(read) => read,
         Err(reason) => {
