@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use cargo_metadata::{CrateType, DependencyKind, Message, Metadata, MetadataCommand, Package, TargetKind};
-use hotswap::load::Digest;
+use hotswap::load::{self, Digest, InspectError};
 use serde_json::json;
 
 use crate::report::{Failure, Found};
@@ -79,6 +79,10 @@ pub(crate) enum BuildError {
     Messages(io::Error),
     #[error("cargo built no library that can be loaded, for a target that has none: name another with `--target`")]
     NoImage,
+    #[error("what was built is no image: {0}")]
+    Unfit(#[from] InspectError),
+    #[error("{0} cannot be removed, and may be of another build: {1}")]
+    Stale(PathBuf, io::Error),
 }
 
 impl BuildError {
@@ -93,6 +97,8 @@ impl BuildError {
             Self::Failed(_) => "build-failed",
             Self::Messages(_) => "messages",
             Self::NoImage => "no-image",
+            Self::Unfit(_) => "unfit",
+            Self::Stale(..) => "stale",
         }
     }
 }
@@ -108,8 +114,9 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
     let metadata = metadata(args)?;
     let package = package(args, &metadata)?;
     let dependency = check(package)?;
-    let built = cargo(args, &metadata, package, dependency)?;
+    let built = fresh(args, &metadata, package, dependency)?;
     let image = fs::read(&built).map_err(|error| Failure::io(&built, error))?;
+    load::inspect(&image).map_err(BuildError::Unfit)?;
     let out = args.out.clone().unwrap_or_else(|| default_out(&metadata, package, &built));
     write::whole(&out, &image)?;
     let (bytes, digest) = (image.len(), Digest::of(&image).to_string());
@@ -162,8 +169,33 @@ fn check(package: &Package) -> Result<&str, BuildError> {
     Ok(found.rename.as_deref().unwrap_or(&found.name))
 }
 
+/// Cargo gives a library that can be loaded one name, whatever version, features or checkout of the package it is of. One
+/// that it did not have to link may be another build's: so that is made again.
+fn fresh(args: &Args, metadata: &Metadata, package: &Package, dependency: &str) -> Result<PathBuf, BuildError> {
+    let Built { library, linked } = cargo(args, metadata, package, dependency)?;
+    if linked {
+        return Ok(library);
+    }
+    let name = library.file_name().unwrap_or_default().to_owned();
+    for old in [library.with_file_name("deps").join(name), library] {
+        fs::remove_file(&old).or_else(ignore_missing).map_err(|error| BuildError::Stale(old, error))?;
+    }
+    Ok(cargo(args, metadata, package, dependency)?.library)
+}
+
+fn ignore_missing(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+/// What cargo made.
+struct Built {
+    library: PathBuf,
+    /// It was linked now, and not found as it is.
+    linked: bool,
+}
+
 /// Builds, with what the compiler says going to standard error as it comes, and gives the library.
-fn cargo(args: &Args, metadata: &Metadata, package: &Package, dependency: &str) -> Result<PathBuf, BuildError> {
+fn cargo(args: &Args, metadata: &Metadata, package: &Package, dependency: &str) -> Result<Built, BuildError> {
     let mut cargo = command(args, metadata, package, dependency).spawn().map_err(BuildError::NoCargo)?;
     let mut image = None;
     for message in cargo.stdout.take().into_iter().flat_map(|out| Message::parse_stream(BufReader::new(out))) {
@@ -171,14 +203,15 @@ fn cargo(args: &Args, metadata: &Metadata, package: &Package, dependency: &str) 
             && built.package_id == package.id
             && built.target.crate_types.contains(&CrateType::CDyLib)
         {
-            image = built.filenames.into_iter().find(|file| is_library(file.as_std_path()));
+            let library = built.filenames.into_iter().find(|file| is_library(file.as_std_path()));
+            image = library.map(|library| Built { library: library.into(), linked: !built.fresh });
         }
     }
     let status = cargo.wait().map_err(BuildError::NoCargo)?;
     if !status.success() {
         return Err(BuildError::Failed(status));
     }
-    Ok(image.ok_or(BuildError::NoImage)?.into())
+    image.ok_or(BuildError::NoImage)
 }
 
 fn command(args: &Args, metadata: &Metadata, package: &Package, dependency: &str) -> Command {

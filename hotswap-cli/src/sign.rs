@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// The id of the application that it is for, as that program gives it to its `Trust`
     #[arg(long, value_name = "ID")]
     application: String,
-    /// Its place in the order of this application's images, above those of all before it [default: the Unix time]
+    /// Its place in the order of this application's images, above those of all before it [default: the time in microseconds]
     #[arg(long, value_name = "N")]
     serial: Option<u64>,
     /// For how long programs take it as a new one: `30d`, `12h`, `1h 30m`
@@ -39,7 +39,9 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
     let key = SecretKey::read(&args.key)?;
     let image = fs::read(&args.image).map_err(|error| Failure::io(&args.image, error))?;
     let now = SystemTime::now();
-    let serial = args.serial.unwrap_or_else(|| now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()));
+    // finer than two images of one script can follow each other
+    let since = || now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+    let serial = args.serial.unwrap_or_else(|| u64::try_from(since()).unwrap_or(u64::MAX));
     let claims = Claims::new(&args.application, serial).created_at(now).valid_for(args.expires).note(&args.note);
     let file = load::sign(&image, &key, &claims)?;
     let out = args.out.clone().unwrap_or_else(|| signed(&args.image));

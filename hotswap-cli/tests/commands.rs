@@ -88,7 +88,7 @@ fn programs_get_one_object() {
     let number = |name: &str| envelope[name].as_u64().expect("a number");
     assert_eq!(number("expires") - number("created"), 7200);
     // without a serial: the time
-    assert_eq!(number("serial"), number("created"));
+    assert_eq!(number("serial") / 1_000_000, number("created"));
     assert_eq!((&envelope["key"], number("bytes")), (&key["id"], 14));
     let (inspected, exit) = json(&folder, &["inspect", "out/second"]);
     assert_eq!((&inspected["envelope"], &inspected["signed"], exit), (envelope, &true.into(), 0));
@@ -324,6 +324,30 @@ fn a_renamed_dependency_is_found_and_the_compiler_is_heard() {
     let output = build(&folder, &[]);
     assert_eq!((code(&output), &object(&output)["reason"]), (1, &"build-failed".into()));
     assert!(stderr(&output).contains("error[E0308]: mismatched types"), "{}", stderr(&output));
+}
+
+/// Cargo keeps the library of one package under one name, whichever version it is of.
+#[test]
+fn what_is_built_is_of_the_version_that_is_there() {
+    let folder = machine_crate("bumped", "hotswap");
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
+    let crate_version = |version: &str| {
+        fs::write(folder.join("Cargo.toml"), manifest.replace("1.2.3", version)).expect("a file");
+        let built = object(&build(&folder, &[]));
+        assert_eq!(built["version"], version);
+        let (inspected, _) = json(&folder, &["inspect", built["file"].as_str().expect("a path")]);
+        inspected["manifest"]["machines"][0]["crate_version"].clone()
+    };
+    assert_eq!(["1.2.3", "1.2.4", "1.2.3", "1.2.3"].map(crate_version), ["1.2.3", "1.2.4", "1.2.3", "1.2.3"]);
+}
+
+#[test]
+fn a_library_without_a_machine_is_no_image() {
+    let folder = machine_crate("bare", "hotswap");
+    fs::write(folder.join("src/lib.rs"), "pub fn nothing() {}\n").expect("a file");
+    let output = build(&folder, &[]);
+    assert_eq!((code(&output), &object(&output)["reason"]), (1, &"unfit".into()));
+    assert!(!folder.join("bare.so").exists());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Error, SeqAccess, Visitor};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::loaded::{self, Format, Loaded, Room, with_room};
+use crate::loaded::{self, Format, Loaded, Ran, Room, with_room};
 pub use crate::machine::Stepped;
 use crate::machine::{Accepts, Edge, How, Identity, InputInfo, Machine, VersionInfo};
 pub use crate::{
@@ -281,20 +281,27 @@ pub fn pass<I, O>(
     read: impl FnOnce(&mut Source<'_>) -> Result<O, postcard::Error>,
 ) -> Step<O, I> {
     with_room(|Room { input: sent, output }| {
-        if write(&input, &mut postcard::Serializer { output: Bytes(sent) }).is_err() {
+        if let Err(error) = write(&input, &mut postcard::Serializer { output: Bytes(sent) }) {
+            tracing::error!(target: "hotswap", %error, "an input cannot be encoded, so an image cannot take it");
             return Err(input);
         }
-        let failed = match loaded::run(state, Format::Postcard, sent, output) {
-            Ok(Some(failed)) => failed,
-            Ok(None) => return Err(input),
-            Err(reason) => {
+        let failed = match state.step(Format::Postcard, sent, output) {
+            Ran::Done { failed } => failed,
+            Ran::Refused => return Err(input),
+            Ran::Undecodable(reason) => {
                 tracing::error!(target: "hotswap", reason, "an image cannot read an input that it says it knows");
                 return Err(input);
             }
+            Ran::Unencodable(reason) => loaded::unreadable(reason),
+            Ran::Panicked(text) => loaded::panicked(text),
         };
         let mut source = Source(postcard::Deserializer::from_bytes(output));
         let read = next::<_, &str>(&mut source).and_then(|_| read(&mut source));
         let output = read.unwrap_or_else(|error| loaded::unreadable(error));
+        match source.0.finalize() {
+            Ok([]) => {}
+            _ => loaded::unreadable("bytes are left over"),
+        }
         Ok(Stepped { output, failed })
     })
 }

@@ -10,10 +10,12 @@
 
 use std::any::type_name;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -21,11 +23,12 @@ use crate::error::VersionError;
 use crate::fleet::Key;
 use crate::frame::{self, Holds, ReadError, SnapshotError, checksum, exactly, read_on, read_sum};
 use crate::line::Line;
+use crate::loaded::Guest;
 use crate::machine::Machine;
 use crate::roster::Find;
 use crate::snapshot::{self, Codec, Postcard};
 use crate::switch::Release;
-use crate::way::{contain, decode_on, drop_contained};
+use crate::way::{contain, decode_by, drop_contained};
 
 /// A block is written when it has come to this many bytes.
 const BLOCK: usize = 256 * 1024;
@@ -148,7 +151,7 @@ impl Records {
             if greatness(&encoded) > greatness(&self.longest) {
                 self.longest = encoded;
             }
-            let state = take::<(&[u8], Option<u32>)>(&mut rest).and_then(|(state, _)| decode(line, state));
+            let state = take::<(&[u8], Option<u32>)>(&mut rest).and_then(|(state, _)| read_back(line, state));
             let state = state.map_err(|reason| Unsavable { who: display(&key), reason })?;
             drop_contained((key, state));
             self.checked = self.bytes.len() - rest.len();
@@ -177,13 +180,10 @@ fn append(bytes: &mut Vec<u8>, value: &impl Serialize) -> Result<(), String> {
     postcard::to_extend(value, Append(bytes)).map(drop).map_err(|error| error.to_string())
 }
 
-/// Decodes a state from all of `bytes`; fails rather than panics.
-fn decode<M: Machine>(line: &Line<M>, bytes: &[u8]) -> Result<M::AnyState, String> {
+/// Decodes a state that was encoded a moment ago.
+fn read_back<M: Machine>(line: &Line<M>, bytes: &[u8]) -> Result<M::AnyState, String> {
     let version = take::<u32>(&mut &*bytes)?;
-    match line.owner(version) {
-        Some(_) => decode_on(line, bytes),
-        None => contain(|| exactly(bytes))?,
-    }
+    decode_by::<M>(line.owner(version).as_ref(), version, bytes)
 }
 
 /// Decodes a value from the front of `bytes`; fails rather than panics.
@@ -272,8 +272,9 @@ pub(crate) struct Reader<'a, M: Machine> {
     over: bool,
     line: &'a Line<M>,
     find: Option<&'a Find>,
-    /// Versions that were looked for, and are nowhere.
-    missing: RefCell<Vec<u32>>,
+    /// The image that reads the states of a version; `None`: it is nowhere. What was read once can be read again, whichever
+    /// images go meanwhile.
+    images: RefCell<BTreeMap<u32, Option<Arc<dyn Guest>>>>,
 }
 
 impl<'a, M: Machine> Reader<'a, M> {
@@ -281,9 +282,9 @@ impl<'a, M: Machine> Reader<'a, M> {
     pub(crate) fn open<K: Key>(line: &'a Line<M>, find: Option<&'a Find>, path: &Path) -> Result<Self, ReadError> {
         let from = BufReader::with_capacity(64 * 1024, File::open(path)?);
         let mark = Mark { shapes: Vec::new(), store: None, epoch: 0, probation: None, permanent: 0 };
-        let (block, missing) = (Vec::new(), RefCell::default());
+        let (block, images) = (Vec::new(), RefCell::default());
         let mut reader =
-            Self { from, mark, sum: 0, block, at: 0, left: 0, seen: 0, instances: 0, over: false, line, find, missing };
+            Self { from, mark, sum: 0, block, at: 0, left: 0, seen: 0, instances: 0, over: false, line, find, images };
         match reader.begin()? {
             Some(sample) if !sample.is_a::<K>() => {
                 Err(SnapshotError::OtherKeys { key: sample.text, expected: type_name::<K>() }.into())
@@ -363,7 +364,7 @@ impl<'a, M: Machine> Reader<'a, M> {
         let (state, owed) = take::<(&[u8], Option<u32>)>(&mut rest).map_err(SnapshotError::Undecodable)?;
         let version = take::<u32>(&mut &*state).map_err(SnapshotError::Undecodable)?;
         let state = match self.knows(version) {
-            Ok(()) => Ok(decode(self.line, state).map_err(SnapshotError::Undecodable)?),
+            Ok(image) => Ok(decode_by::<M>(image.as_ref(), version, state).map_err(SnapshotError::Undecodable)?),
             Err(SnapshotError::Version(error @ VersionError::Unknown { .. })) => Err(error),
             Err(error) => return Err(error.into()),
         };
@@ -377,23 +378,30 @@ impl<'a, M: Machine> Reader<'a, M> {
         Ok(Some(Record { key, state, owed }))
     }
 
-    /// Whether states of a version of the file can be read here; one that is not here is looked for.
-    fn knows(&self, version: u32) -> Result<(), SnapshotError> {
+    /// The image that reads states of a version of the file, if one does; a version that is not here is looked for.
+    fn knows(&self, version: u32) -> Result<Option<Arc<dyn Guest>>, SnapshotError> {
+        if let Some(Some(image)) = self.images.borrow().get(&version) {
+            return Ok(Some(Arc::clone(image)));
+        }
         let shape = self.mark.shapes.iter().find(|(number, _)| *number == version);
         let Some((_, shape)) = shape else {
             let what = format!("a state is of version {version}, which the file says there was not");
             return Err(SnapshotError::Undecodable(what));
         };
-        let known = snapshot::check_shape(self.line, version, shape);
-        let unknown = matches!(known, Err(SnapshotError::Version(VersionError::Unknown { .. })));
-        let Some(find) = self.find.filter(|_| unknown && !self.missing.borrow().contains(&version)) else {
-            return known;
-        };
-        if let Err(why) = find(M::IDENTITY, version, shape) {
-            tracing::warn!(target: "hotswap", machine = M::IDENTITY.name, version, why, "a version is nowhere");
-            self.missing.borrow_mut().push(version);
+        let mut image = snapshot::check_shape(self.line, version, shape);
+        let unknown = matches!(image, Err(SnapshotError::Version(VersionError::Unknown { .. })));
+        if let Some(find) = self.find.filter(|_| unknown && !self.images.borrow().contains_key(&version)) {
+            if let Err(why) = find(M::IDENTITY, version, shape) {
+                tracing::warn!(target: "hotswap", machine = M::IDENTITY.name, version, why, "a version is nowhere");
+            }
+            image = snapshot::check_shape(self.line, version, shape);
         }
-        snapshot::check_shape(self.line, version, shape)
+        match &image {
+            Ok(None) => {}
+            Ok(Some(image)) => drop(self.images.borrow_mut().insert(version, Some(Arc::clone(image)))),
+            Err(_) => drop(self.images.borrow_mut().insert(version, None)),
+        }
+        image
     }
 
     fn end(&mut self) -> Result<(), ReadError> {

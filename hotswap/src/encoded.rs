@@ -6,7 +6,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{StepError, Why};
 use crate::frame::exactly;
-use crate::loaded::{Format, run};
+use crate::loaded::{Format, Ran, panicked};
 use crate::machine::Machine;
 use crate::roster::Shared;
 use crate::slot::{Home, Slot};
@@ -49,7 +49,7 @@ pub struct NotEncoded(String);
 #[non_exhaustive]
 pub enum EncodedError {
     /// As an input with a type is not taken. It is given back.
-    #[error("{0}")]
+    #[error("input `{name}` was not taken: {why}", name = .0.input.name().unwrap_or_default(), why = .0.why)]
     NotTaken(StepError<Encoded>),
     /// The bytes are no input of the machine's. Nothing ran.
     #[error("this is no input of the machine's: {reason}")]
@@ -212,25 +212,31 @@ impl<M: Machine> Slot<M> {
         let watch = shared.core.observed().then(see);
         let step = |state: &mut M::AnyState, input: Encoded| {
             let mut output = Vec::new();
-            let ran = M::as_loaded_mut(state).map_or(Ok(None), |state| run(state, format, &input.bytes, &mut output));
-            (input, ran.map(|ran| ran.map(|failed| (output, failed))))
+            let ran = match M::as_loaded_mut(state).map(|state| state.step(format, &input.bytes, &mut output)) {
+                Some(Ran::Panicked(text)) => panicked(text),
+                ran => ran.unwrap_or(Ran::Refused),
+            };
+            (input, output, ran)
         };
-        let ran = self.guarded(shared, home, input, step);
-        if let Ok((input, Ok(Some((bytes, failed))))) = ran {
-            self.count_if(failed, shared);
-            let output = Encoded { bytes, ..input };
-            if let Some(watch) = watch {
-                watch.output(&output.to_string());
+        let not_taken = |input, why| Err(EncodedError::NotTaken(StepError { input, why }));
+        let result = match self.guarded(shared, home, input, step) {
+            Ok((input, bytes, Ran::Done { failed })) => {
+                self.count_if(failed, shared);
+                Ok(Encoded { bytes, ..input })
             }
-            return Ok(output);
-        }
-        let why = if ran.is_ok() { Why::Refused { at } } else { Why::Poisoned };
+            Ok((_, _, Ran::Unencodable(reason) | Ran::Panicked(reason))) => Err(EncodedError::Unencodable { reason }),
+            Ok((input, _, Ran::Undecodable(reason))) => Err(EncodedError::Undecodable { input, reason }),
+            Ok((input, _, Ran::Refused)) => not_taken(input, Why::Refused { at }),
+            Err(input) => not_taken(input, Why::Poisoned),
+        };
         if let Some(watch) = watch {
-            watch.refused(why);
+            match &result {
+                Ok(output) => watch.output(&output.to_string()),
+                Err(EncodedError::Unencodable { reason }) => watch.output(reason),
+                Err(EncodedError::NotTaken(error)) => watch.refused(error.why),
+                Err(EncodedError::Undecodable { .. }) => watch.refused(Why::Refused { at }),
+            }
         }
-        Err(match ran {
-            Ok((input, Err(reason))) => EncodedError::Undecodable { input, reason },
-            Ok((input, Ok(_))) | Err(input) => EncodedError::NotTaken(StepError { input, why }),
-        })
+        result
     }
 }

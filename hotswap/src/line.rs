@@ -77,13 +77,19 @@ impl<M: Machine> Line<M> {
         self.brought.store(Arc::new(brought));
     }
 
-    /// Forgets the versions of an image, and says whether there were any. Only who holds the control lock may.
+    /// Forgets an image, and says whether it had brought anything. What another image has in the same shape goes on as that
+    /// one's. Only who holds the control lock may.
     pub(crate) fn take_away(&self, by: &Arc<dyn Guest>) -> bool {
         let before = self.brought.load_full();
-        let left: Vec<_> = before.iter().filter(|one| !Arc::ptr_eq(&one.by, by)).cloned().collect();
-        let had = left.len() < before.len();
+        let (gone, mut left): (Vec<_>, Vec<_>) = before.iter().cloned().partition(|one| Arc::ptr_eq(&one.by, by));
+        for version in gone.iter().map(|one| one.version) {
+            let shape = |guest: &Arc<dyn Guest>| guest.line().version(version).map(|it| it.fingerprint.clone());
+            let heir = before.iter().rev().find(|one| !Arc::ptr_eq(&one.by, by) && shape(&one.by) == shape(by));
+            left.extend(heir.map(|heir| Brought { version, by: Arc::clone(&heir.by) }));
+        }
+        left.sort_by_key(|one| one.version);
         self.brought.store(Arc::new(left));
-        had
+        !gone.is_empty()
     }
 
     /// Every input that is known here, each with the image that brought it.
@@ -139,13 +145,18 @@ impl<M: Machine> Line<M> {
 
     /// The fingerprint of a version whose code is there.
     pub(crate) fn fingerprint(&self, asked: u32) -> Result<String, VersionError> {
-        let brought = |owner: Arc<dyn Guest>| owner.line().version(asked).map(|version| version.fingerprint.clone());
-        match self.owner(asked).and_then(brought) {
-            Some(fingerprint) => Ok(fingerprint),
-            None => machine::known::<M>(asked)
-                .map(|info| info.fingerprint.to_owned())
-                .map_err(|error| self.all_known(error)),
+        self.shape(asked).map(|(fingerprint, _)| fingerprint)
+    }
+
+    /// The same, and the image that has it, if it is not compiled in.
+    pub(crate) fn shape(&self, asked: u32) -> Result<(String, Option<Arc<dyn Guest>>), VersionError> {
+        if let Some(owner) = self.owner(asked)
+            && let Some(version) = owner.line().version(asked)
+        {
+            return Ok((version.fingerprint.clone(), Some(owner)));
         }
+        let compiled = machine::known::<M>(asked).map(|info| (info.fingerprint.to_owned(), None));
+        compiled.map_err(|error| self.all_known(error))
     }
 
     /// The number, if it names a version with steps.
@@ -181,13 +192,24 @@ impl<M: Machine> Line<M> {
             Some(own) if number == from => own.line().version(number).map(|version| version.fingerprint.clone()),
             _ => self.fingerprint(number).ok(),
         };
-        for number in [from, to] {
-            // of what is not here any more, the image that it is in hand of knows
+        // of what is not here any more, the image that it is in hand of knows
+        let knows = |number| {
             let here = shape_of(number);
             let fits = |there: &GuestVersion| here.is_none_or(|here| here == there.fingerprint);
-            if !through.line().version(number).is_some_and(fits) {
-                return Err(format!("{} knows no version {number} of this shape", through.image()));
+            through.line().version(number).is_some_and(fits)
+        };
+        for number in [from, to] {
+            if knows(number) {
+                continue;
             }
+            // a version that is compiled in, and that the image has retired: the program's own migrations lead to one it has
+            let nearest = |mid: &&u32| self.compiled(number) && **mid > number && **mid < from.max(to) && knows(**mid);
+            let Some(&mid) = self.numbers.iter().find(nearest) else {
+                return Err(format!("{} knows no version {number} of this shape", through.image()));
+            };
+            let mut hops = self.way(Start { version: from, owner: own.clone() }, mid)?;
+            hops.extend(self.way(mid, to)?);
+            return Ok(hops);
         }
         let edges = through.line().edges(from, to)?;
         Ok(vec![Hop::Crossing(Crossing {

@@ -55,6 +55,8 @@ pub enum Ran {
     Refused,
     /// The bytes are no input of the machine's; the state is untouched.
     Undecodable(String),
+    /// It ran, and what it gave cannot be written in this format.
+    Unencodable(String),
     /// It panicked with this text. The state may be half changed.
     Panicked(String),
 }
@@ -197,24 +199,9 @@ impl Loaded {
     }
 }
 
-/// Runs one step: what it gave is appended to `output`; and whether that counts as a failure. `None`: the version does not
-/// take it; `Err`: the bytes are no input.
-///
-/// # Panics
-///
-/// With the text of the step, if that panics, so that its caller sees what it would see of a compiled-in one.
-pub(crate) fn run(
-    state: &mut Loaded,
-    format: Format,
-    input: &[u8],
-    output: &mut Vec<u8>,
-) -> Result<Option<bool>, String> {
-    match state.step(format, input, output) {
-        Ran::Done { failed } => Ok(Some(failed)),
-        Ran::Refused => Ok(None),
-        Ran::Undecodable(reason) => Err(reason),
-        Ran::Panicked(text) => resume_unwind(Box::new(text)),
-    }
+/// Unwinds with the text of a step that panicked, so that its caller sees what it would see of a compiled-in one.
+pub(crate) fn panicked(text: String) -> ! {
+    resume_unwind(Box::new(text))
 }
 
 /// The bytes of one step: what goes to an image, and what comes back.

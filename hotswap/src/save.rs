@@ -346,16 +346,16 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let no_way = |version| low != u32::MAX && shared.line.way_by(version, low, release.version).is_err();
 
         // everything is read once before anything is put in: a file that is not wholly in order changes nothing
-        let mut stranded: HashMap<K, Option<VersionError>> = HashMap::new();
+        let mut stranded: HashMap<K, Stranded> = HashMap::new();
         while let Some(Record { key, state, .. }) = file.next::<K>()? {
             match state {
                 Ok(state) if no_way(M::version_of(&state)) => {
                     drop_contained(state);
-                    stranded.insert(key, None);
+                    stranded.insert(key, Stranded::Held);
                 }
                 Ok(state) => drop_contained((key, state)),
                 // of a version that came as a file, and is nowhere now
-                Err(error) if low != u32::MAX => drop(stranded.insert(key, Some(error))),
+                Err(error) if low != u32::MAX => drop(stranded.insert(key, Stranded::Unreadable(error))),
                 Err(error) => return Err(SnapshotError::Version(error).into()),
             }
         }
@@ -364,11 +364,13 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         if let Some(before) = &mut before {
             while let Some(Record { key, state, .. }) = before.next::<K>()? {
                 drop_contained(state.map_err(SnapshotError::Version)?);
-                stranded.entry(key).and_modify(|unreadable| *unreadable = None);
+                stranded.entry(key).and_modify(|how| *how = Stranded::Held);
             }
         }
-        if let Some(error) = stranded.values_mut().find_map(Option::take) {
-            return Err(SnapshotError::Version(error).into());
+        for how in stranded.values() {
+            if let Stranded::Unreadable(error) = how {
+                return Err(SnapshotError::Version(error.clone()).into());
+            }
         }
 
         fault::point("restore", "checked");
@@ -404,7 +406,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             let forgiven = before.mark.forgiven(ours, &release);
             while let Some(mut record) = before.next::<K>()? {
                 record.owed = record.owed.filter(|_| !forgiven);
-                if stranded.remove(&record.key).is_some() {
+                if let Some(how) = stranded.get_mut(&record.key) {
+                    *how = Stranded::Came;
                     put(&mut restored, record, &low)?;
                     restored.from_before += 1;
                     restored.lose(SINCE);
@@ -419,9 +422,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let forgiven = file.mark.forgiven(ours, &release);
         while let Some(mut record) = file.next::<K>()? {
             record.owed = record.owed.filter(|_| !forgiven);
-            // those that could not come down have come from before
-            let came = record.state.as_ref().map_or(true, |state| no_way(M::version_of(state)));
-            if came && !stranded.contains_key(&record.key) {
+            if let Some(Stranded::Came) = stranded.get(&record.key) {
                 drop_contained((record.key, record.state));
             } else {
                 put(&mut restored, record, &low_of_all)?;
@@ -479,6 +480,16 @@ fn replaceable<M: Machine, K: Key>(line: &Line<M>, path: &Path) -> Result<(), Fa
         Err(ReadError::Io(error)) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// An instance that a restart cannot bring down from an undone probation.
+enum Stranded {
+    /// It serves on as it is, unless the file from before has it.
+    Held,
+    /// Its version is nowhere: only the file from before may have it.
+    Unreadable(VersionError),
+    /// It came from that file.
+    Came,
 }
 
 /// The lowest version that a record must pass, at a release.

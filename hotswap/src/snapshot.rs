@@ -1,5 +1,7 @@
 //! One state as bytes that outlive the program: encoded under its version, checked and migrated when they are read.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -7,6 +9,7 @@ use crate::finite;
 use crate::frame::{self, exactly};
 pub use crate::frame::{Header, Holds, SnapshotError};
 use crate::line::Line;
+use crate::loaded::Guest;
 use crate::machine::{Machine, NameOf, known};
 use crate::way::{contain, travel};
 
@@ -183,11 +186,15 @@ pub(crate) fn check<M: Machine>(header: &Header, expected: Holds) -> Result<(), 
     Ok(())
 }
 
-/// Whether states of `version` with this fingerprint can be read here.
-pub(crate) fn check_shape<M: Machine>(line: &Line<M>, version: u32, found: &str) -> Result<(), SnapshotError> {
-    let expected = line.fingerprint(version).map_err(SnapshotError::Version)?;
+/// Whether states of `version` with this fingerprint can be read here, and the image that reads them, if one does.
+pub(crate) fn check_shape<M: Machine>(
+    line: &Line<M>,
+    version: u32,
+    found: &str,
+) -> Result<Option<Arc<dyn Guest>>, SnapshotError> {
+    let (expected, image) = line.shape(version).map_err(SnapshotError::Version)?;
     if expected == found {
-        return Ok(());
+        return Ok(image);
     }
     Err(SnapshotError::ChangedShape { version, found: found.to_owned(), expected })
 }

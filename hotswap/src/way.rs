@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::line::{Crossing, Hop, Line, Start};
+use crate::line::{Crossing, Hop, Start};
 use crate::loaded::{Guest, Loaded};
 use crate::machine::{Edge, How, Machine};
 use crate::sync::Inside;
@@ -59,11 +59,14 @@ pub(crate) fn decode<M: Machine>(bytes: &[u8]) -> Result<M::AnyState, String> {
     })?
 }
 
-/// Decodes a state of any version that the line has, compiled in or brought; fails rather than panics.
-pub(crate) fn decode_on<M: Machine>(line: &Line<M>, bytes: &[u8]) -> Result<M::AnyState, String> {
-    let (version, _) = postcard::take_from_bytes::<u32>(bytes).map_err(|error| error.to_string())?;
-    match line.owner(version) {
-        Some(owner) => contain(|| open::<M>(&owner, bytes, version))?,
+/// Decodes a state of this version, by the image that owns it if one does; fails rather than panics.
+pub(crate) fn decode_by<M: Machine>(
+    owner: Option<&Arc<dyn Guest>>,
+    version: u32,
+    bytes: &[u8],
+) -> Result<M::AnyState, String> {
+    match owner {
+        Some(owner) => contain(|| open::<M>(owner, bytes, version))?,
         None => decode::<M>(bytes),
     }
 }
@@ -83,10 +86,7 @@ impl Packed {
 
     /// The state again; fails rather than panics.
     pub(crate) fn unpack<M: Machine>(&self) -> Result<M::AnyState, String> {
-        match &self.owner {
-            Some(owner) => contain(|| open::<M>(owner, &self.bytes, self.version))?,
-            None => decode::<M>(&self.bytes),
-        }
+        decode_by::<M>(self.owner.as_ref(), self.version, &self.bytes)
     }
 
     /// Where its ways begin.

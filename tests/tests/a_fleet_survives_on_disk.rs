@@ -100,8 +100,9 @@ fn the_account_adds_up_with_instances_that_entered_held_back() {
         old.insert(key, V2 { sum: key, mood, additions: 0 }).expect("enters");
     }
     old.save(&path).expect("a writable folder");
-    let switch = switch(3);
+    let switch = switch(2);
     let fleet = switch.fleet::<u64>();
+    switch.admin().upgrade(3, "").expect("not refused");
     let check = |held_back: u64| {
         let status = switch.admin().status();
         assert_eq!((status.live, status.held_back, status.not_reached), (fleet.len() as u64, held_back, 0));

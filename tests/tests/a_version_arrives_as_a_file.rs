@@ -588,3 +588,124 @@ fn an_encoded_input_is_taken_whole_or_not_at_all() {
     drop(cell);
     assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
 }
+
+#[test]
+fn a_restore_ends_whole_although_the_image_goes_in_the_middle() {
+    let _alone = alone();
+    let folder = Folder::new();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let file = folder.path("fleet");
+    let switch = Switch::builder().starting_at(2).build().expect("version 2 runs");
+    let fleet: Fleet<u32> = switch.fleet();
+    // more than are told of at once
+    for key in 0..3000 {
+        fleet.insert(key, v1("till")).expect("it is new");
+    }
+    let id = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    switch.admin().upgrade(3, "").expect("it is available");
+    fleet.save(&file).expect("it is whole");
+    switch.admin().rollback_with("", &accepting()).expect("the loss is accepted");
+    fleet.clear().expect("outside");
+
+    let mut gone = None;
+    let tell = |_| {
+        gone.get_or_insert_with(|| images.unload(&id).expect("no switch uses it"));
+    };
+    let restored = fleet.restore_telling(&file, tell).expect("what was read once can be read again");
+    assert_eq!((restored.instances, restored.moved, restored.held_back, fleet.len()), (3000, 3000, 0, 3000));
+    assert_eq!(gone, Some(LetGo::Held));
+    assert_eq!(fleet.step(&2999, Add(1)).expect("version 2"), 1);
+    let again = images.load_bytes(&signed(&built("three"), &key, 2)).expect("the first has gone").id;
+    assert_eq!(images.unload(&again).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn what_an_older_image_brought_goes_over_to_a_later_one_that_has_it_too() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let admin = cell.admin();
+    let third = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    admin.upgrade(3, "").expect("it is available");
+    let further = images.load_bytes(&signed(&four(), &key, 2)).expect("it goes on").id;
+    admin.upgrade(4, "").expect("it is available");
+    admin.commit().expect("nothing is held back");
+
+    assert_eq!(images.unload(&third).expect("nobody uses it"), LetGo::Gone);
+    let versions = admin.versions();
+    let of: Vec<_> = versions.iter().map(|version| (version.number, version.image.as_deref())).collect();
+    assert_eq!(of, [(1, None), (2, None), (3, Some(&*further)), (4, Some(&*further))]);
+    assert_eq!(admin.plan(3).expect("there is a way").failed, 0);
+    admin.upgrade(3, "").expect("the later image has it");
+    assert_eq!(cell.step(Add(1)).expect("version 3"), 100);
+    drop((cell, admin));
+    assert_eq!(images.unload(&further).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn an_image_that_retired_a_version_takes_its_states_on_from_the_next() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let folder = Folder::new();
+    let file = folder.path("fleet");
+    let old: Fleet<u8> = Switch::builder().starting_at(Version::V1).build().expect("version 1 runs").fleet();
+    old.insert(1, v1("till")).expect("it is new");
+    old.step(&1, Add(7)).expect("version 1");
+    old.save(&file).expect("it is whole");
+    drop(old);
+
+    let without_first = |source: &str| {
+        let (head, rest) = source.split_once("    #[machine(version = 1)]\n").expect("version 1 is there");
+        let (_, rest) = rest.split_once("    #[machine(version = 2, migrates_from = 1, reversible)]").expect("and 2");
+        let head = head.replace("derive(Debug, Clone)", "derive(Debug, Clone), retired(1)");
+        format!("{head}    #[machine(version = 2)]{}", rest.replace("        #[machine(added = 0)]\n", ""))
+    };
+    let image = changed("retired", str::to_owned, without_first);
+    let switch = Switch::builder().starting_at(2).build().expect("version 2 runs");
+    let id = images.load_bytes(&signed(&image, &key, 1)).expect("nobody uses version 1").id;
+    switch.admin().upgrade(3, "").expect("it is available");
+    let fleet: Fleet<u8> = switch.fleet();
+    let restored = fleet.restore(&file).expect("version 1 is compiled in");
+    assert_eq!((restored.moved, restored.held_back), (1, 0));
+    assert_eq!(fleet.step(&1, Add(1)).expect("version 3"), 107);
+    drop((fleet, switch));
+    assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn an_output_that_has_no_place_in_json_is_said_to_have_none() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let pairs = |source: &str| {
+        let end = source.rfind('}').expect("the module ends");
+        let step = "#[derive(Debug, Clone, Serialize, Deserialize)]
+            pub struct Pairs;
+            #[cfg(feature = \"three\")]
+            #[machine(version = 3)]
+            pub fn pairs(_: &V3, _: Pairs) -> std::collections::BTreeMap<(u8, u8), u8> { [((1, 2), 3)].into() }";
+        format!("{}{step}\n}}\n", &source[..end])
+    };
+    let cell = Cell::new(v1("till"));
+    let id = images.load_bytes(&signed(&changed("pairs", str::to_owned, pairs), &key, 1)).expect("it fits").id;
+    cell.admin().upgrade(3, "").expect("it is available");
+    let unencodable = cell.step_encoded(Encoded::json("Pairs", &()).expect("it is JSON")).expect_err("a key is a pair");
+    assert!(
+        matches!(&unencodable, EncodedError::Unencodable { reason } if reason == "key must be a string"),
+        "{unencodable}"
+    );
+    assert_eq!(cell.step(Add(1)).expect("it is whole"), 100);
+    let output =
+        cell.step_encoded(Encoded::postcard("Pairs", &()).expect("it is postcard")).expect("postcard has a place");
+    assert_eq!(output.value::<std::collections::BTreeMap<(u8, u8), u8>>().expect("pairs"), [((1, 2), 3)].into());
+    let refused = cell.step_encoded(Encoded::json("Pears", &()).expect("it is JSON")).expect_err("nobody knows it");
+    assert_eq!(refused.to_string(), "this is no input of the machine's: machine `tally` has no input `Pears`");
+    cell.admin().rollback_with("", &accepting()).expect("the loss is accepted");
+    let refused = cell.step_encoded(Encoded::json("Pairs", &()).expect("it is JSON")).expect_err("version 3 has it");
+    assert_eq!(refused.to_string(), "input `Pairs` was not taken: version 1 does not take this input");
+    drop(cell);
+    assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
+}

@@ -34,6 +34,8 @@ pub(crate) const UNDECODABLE: Code = 3;
 pub(crate) const PANICKED: Code = 4;
 /// It could not be done, whatever else was asked for; nothing has changed.
 pub(crate) const ERROR: Code = 5;
+/// The step ran, and what it gave cannot be written in the format that was asked for.
+pub(crate) const UNENCODABLE: Code = 6;
 
 /// A format's number.
 pub(crate) const fn number(format: Format) -> u32 {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use crate::load::abi::{Code, DONE, FAILED, Out, PANICKED, REFUSED, Slice, Table, UNDECODABLE, number};
+use crate::load::abi::{Code, DONE, FAILED, Out, PANICKED, REFUSED, Slice, Table, UNDECODABLE, UNENCODABLE, number};
 use crate::load::map::Mapped;
 use crate::loaded::{Format, Guest, GuestLine, GuestState, Ran};
 
@@ -134,6 +134,7 @@ fn ended(code: Code, said: &[u8]) -> Ran {
     match code {
         REFUSED => Ran::Refused,
         UNDECODABLE => Ran::Undecodable(text(said)),
+        UNENCODABLE => Ran::Unencodable(text(said)),
         PANICKED => Ran::Panicked(text(said)),
         other => Ran::Panicked(format!("the image answers with the unknown code {other}")),
     }

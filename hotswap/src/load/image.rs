@@ -20,7 +20,7 @@ use crate::encoded::decode;
 use crate::line::Hop;
 use crate::load::abi::{
     self, ABI, Buf, Code, DONE, ERROR, FAILED, Host, MAGIC, Out, PANICKED, REFUSED, Root, Sink, Slice, Table,
-    UNDECODABLE,
+    UNDECODABLE, UNENCODABLE,
 };
 use crate::loaded::Format;
 use crate::machine::Machine;
@@ -95,7 +95,14 @@ impl<M: Machine> Thunks<M> {
     unsafe extern "C" fn encode(handle: *const c_void, format: u32, out: *mut Out) -> Code {
         // SAFETY: as in `step`; the state is only looked at.
         let (state, out) = unsafe { (&*handle.cast::<M::AnyState>(), &mut *out) };
-        answer(out, |sink| write(known(format)?, state, sink))
+        answer(out, |sink| match known(format)? {
+            Format::Postcard => write(Format::Postcard, state, sink),
+            // the program makes a value of it in its turn, so what has no place in one is refused here
+            Format::Json => {
+                let value = serde_json::to_value(state).map_err(|error| error.to_string())?;
+                write(Format::Json, &value, sink)
+            }
+        })
     }
 
     unsafe extern "C" fn close(handle: *mut c_void) {
@@ -163,8 +170,8 @@ fn stepped<M: Machine>(state: &mut M::AnyState, format: u32, input: &[u8], sink:
             Ok(()) => DONE,
             // the state has changed, and nobody can be told to what end
             Err(reason) => {
-                sink.say(&format!("the output cannot be encoded: {reason}"));
-                PANICKED
+                sink.say(&reason);
+                UNENCODABLE
             }
         },
         Err(input) => {

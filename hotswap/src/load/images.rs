@@ -297,7 +297,7 @@ impl Images {
         if !manifest.machines.iter().any(has) {
             return Ok(false);
         }
-        match self.load_again(path) {
+        match self.take_in(&self.trust.read(path)?, Some(path), &Proof::Again) {
             // someone else was looking for it too
             Ok(_) | Err(LoadError::AlreadyHere { .. }) => Ok(true),
             Err(error) => Err(error),
@@ -317,7 +317,11 @@ impl Images {
             image.ok_or_else(|| LoadError::NoImage { id: id.to_owned() })?.leave()
         };
         // nothing is held while subscribers of `tracing` hear of it
-        audited(&format!("let go {id}"), let_go())
+        let let_go = audited(&format!("let go {id}"), let_go())?;
+        if let LetGo::Pinned { reason } = &let_go {
+            tracing::warn!(target: "hotswap", image = id, reason, "an image is pinned");
+        }
+        Ok(let_go)
     }
 }
 

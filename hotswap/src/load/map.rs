@@ -153,13 +153,16 @@ unsafe fn ready(
     if unsafe { (root.init)(&raw const services) } != DONE {
         return Err(differs("it could not be readied"));
     }
-    let mut tables: Vec<&'static Table> = Vec::new();
+    let mut tables: Vec<*const Table> = Vec::new();
     // SAFETY: `visit` gets back the vector that is lent for the call.
     unsafe { (root.machines)(visit, (&raw mut tables).cast()) };
-    let described = |table: &'static Table| {
-        if (table.size as usize) < size_of::<Table>() {
+    let described = |table: *const Table| {
+        // SAFETY: a table is a constant of the image, and begins with its size.
+        if (unsafe { (&raw const (*table).size).read() } as usize) < size_of::<Table>() {
             return Err(differs("a table of it is too small"));
         }
+        // SAFETY: it is all there, and stays as long as the library.
+        let table: &'static Table = unsafe { &*table };
         // SAFETY: the description is a constant of the image.
         let description = unsafe { table.description.get() };
         let line = note::read_machine(description).map_err(|what| differs(format!("a table of it: {what}")))?;
@@ -175,9 +178,8 @@ unsafe fn ready(
 }
 
 unsafe extern "C" fn visit(tables: *mut c_void, table: *const Table) {
-    // SAFETY: `ready` lent the vector, and tables are constants of the image.
-    let (tables, table) = unsafe { (&mut *tables.cast::<Vec<&'static Table>>(), &*table) };
-    tables.push(table);
+    // SAFETY: `ready` lent the vector.
+    unsafe { &mut *tables.cast::<Vec<*const Table>>() }.push(table);
 }
 
 impl Mapped {

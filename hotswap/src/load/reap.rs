@@ -112,7 +112,6 @@ fn unmap(held: Held) {
         Ok(false) => drop(memory),
         still => {
             let reason = reason(closed.err(), still.err());
-            tracing::warn!(target: "hotswap", image = name, reason, "an image is pinned");
             stuck().push(Stuck { pinned: Pinned { image: name, reason }, memory });
         }
     }
