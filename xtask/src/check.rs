@@ -8,6 +8,9 @@ use crate::tools::{self, Tool};
 const HACK: Tool = Tool { name: "cargo-hack", version: "0.6.46" };
 const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 
+/// A platform that images cannot be loaded on.
+const ELSEWHERE: &str = "x86_64-pc-windows-gnu";
+
 pub(crate) fn run(sh: &Shell) -> bool {
     let mut report = Report::default();
     report.command("formatting", cmd!(sh, "cargo fmt --all --check"));
@@ -17,6 +20,16 @@ pub(crate) fn run(sh: &Shell) -> bool {
         // clippy rather than check: it shares the build of the dependencies with the lints above
         let powerset = cmd!(sh, "cargo hack clippy --workspace --feature-powerset -- -D warnings");
         report.command("every set of features", powerset);
+    }
+    // loading is for Linux; elsewhere it has to compile to a refusal
+    if cmd!(sh, "rustup target add {ELSEWHERE}").quiet().ignore_stderr().run().is_ok() {
+        let lints = cmd!(
+            sh,
+            "cargo clippy --package hotswap --features load,image,testing --target {ELSEWHERE} -- -D warnings"
+        );
+        report.command("another platform", lints);
+    } else {
+        eprintln!("the standard library for {ELSEWHERE} cannot be installed: not checked there");
     }
     if report.step("cargo-deny", || tools::provide(sh, &DENY)).is_some() {
         // not advisories: their database is fetched from outside the package registry, which a build may not reach

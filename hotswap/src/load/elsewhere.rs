@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "the same signature as where it is")]
 
+use std::io;
 use std::sync::Arc;
 
 use crate::load::error::MapError;
@@ -54,4 +55,14 @@ pub(crate) fn reap() {}
 /// There are none.
 pub(crate) fn pinned() -> Vec<Pinned> {
     Vec::new()
+}
+
+/// Nothing is.
+///
+/// # Errors
+///
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "as where it is supported")]
+pub(crate) fn is_mapped(_: &str) -> io::Result<bool> {
+    Ok(false)
 }

@@ -306,6 +306,7 @@ fn private(path: &Path) -> Result<(), KeyError> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as where files have owners")]
 fn private(_: &Path) -> Result<(), KeyError> {
     Ok(())
 }

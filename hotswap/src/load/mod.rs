@@ -10,7 +10,7 @@
 //! `load`.
 
 #[cfg_attr(
-    not(all(feature = "image", feature = "load")),
+    not(all(feature = "image", feature = "load", target_os = "linux")),
     allow(dead_code, unreachable_pub, reason = "each side uses a part of it")
 )]
 mod abi;

@@ -3,7 +3,10 @@
 //! One note says how the image was built, one for each machine holds its whole line. Notes survive the linker's garbage
 //! collection and `strip`. Numbers are little-endian, lists and texts have their length in front.
 
-#![cfg_attr(feature = "image", expect(unsafe_code, reason = "a static in a section of its own"))]
+#![cfg_attr(
+    all(feature = "image", target_os = "linux"),
+    expect(unsafe_code, reason = "a static in a section of its own")
+)]
 
 use crate::load::abi::ABI;
 use crate::loaded::{GuestEdge, GuestInput, GuestLine, GuestVersion};
