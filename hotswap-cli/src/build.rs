@@ -2,7 +2,7 @@
 //! is said to cargo on the command line.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -114,8 +114,11 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
     let metadata = metadata(args)?;
     let package = package(args, &metadata)?;
     let dependency = check(package)?;
-    let built = fresh(args, &metadata, package, dependency)?;
+    let target_dir = target_dir(args, &metadata);
+    let turn = turn(&target_dir).map_err(|error| Failure::io(&target_dir, error))?;
+    let built = fresh(args, &target_dir, package, dependency)?;
     let image = fs::read(&built).map_err(|error| Failure::io(&built, error))?;
+    drop(turn);
     load::inspect(&image).map_err(BuildError::Unfit)?;
     let out = args.out.clone().unwrap_or_else(|| default_out(&metadata, package, &built));
     write::whole(&out, &image)?;
@@ -169,10 +172,29 @@ fn check(package: &Package) -> Result<&str, BuildError> {
     Ok(found.rename.as_deref().unwrap_or(&found.name))
 }
 
+fn target_dir(args: &Args, metadata: &Metadata) -> PathBuf {
+    args.target_dir.clone().unwrap_or_else(|| metadata.target_directory.join("hotswap-image").into())
+}
+
+/// Cargo lets go of its own lock before the library can be read, and the next build writes it anew: so builds into one folder
+/// take turns. The turn ends with the file that is given, also if the process is killed.
+fn turn(target_dir: &Path) -> io::Result<File> {
+    fs::create_dir_all(target_dir)?;
+    let lock = File::create(target_dir.join(".hotswap-build.lock"))?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("waiting for another `hotswap build` into {}", target_dir.display());
+            lock.lock()?;
+        }
+        tried => tried?,
+    }
+    Ok(lock)
+}
+
 /// Cargo gives a library that can be loaded one name, whatever version, features or checkout of the package it is of. One
 /// that it did not have to link may be another build's: so that is made again.
-fn fresh(args: &Args, metadata: &Metadata, package: &Package, dependency: &str) -> Result<PathBuf, BuildError> {
-    let Built { library, linked } = cargo(args, metadata, package, dependency)?;
+fn fresh(args: &Args, target_dir: &Path, package: &Package, dependency: &str) -> Result<PathBuf, BuildError> {
+    let Built { library, linked } = cargo(args, target_dir, package, dependency)?;
     if linked {
         return Ok(library);
     }
@@ -180,7 +202,7 @@ fn fresh(args: &Args, metadata: &Metadata, package: &Package, dependency: &str) 
     for old in [library.with_file_name("deps").join(name), library] {
         fs::remove_file(&old).or_else(ignore_missing).map_err(|error| BuildError::Stale(old, error))?;
     }
-    Ok(cargo(args, metadata, package, dependency)?.library)
+    Ok(cargo(args, target_dir, package, dependency)?.library)
 }
 
 fn ignore_missing(error: io::Error) -> io::Result<()> {
@@ -195,8 +217,8 @@ struct Built {
 }
 
 /// Builds, with what the compiler says going to standard error as it comes, and gives the library.
-fn cargo(args: &Args, metadata: &Metadata, package: &Package, dependency: &str) -> Result<Built, BuildError> {
-    let mut cargo = command(args, metadata, package, dependency).spawn().map_err(BuildError::NoCargo)?;
+fn cargo(args: &Args, target_dir: &Path, package: &Package, dependency: &str) -> Result<Built, BuildError> {
+    let mut cargo = command(args, target_dir, package, dependency).spawn().map_err(BuildError::NoCargo)?;
     let mut image = None;
     for message in cargo.stdout.take().into_iter().flat_map(|out| Message::parse_stream(BufReader::new(out))) {
         if let Message::CompilerArtifact(built) = message.map_err(BuildError::Messages)?
@@ -214,8 +236,7 @@ fn cargo(args: &Args, metadata: &Metadata, package: &Package, dependency: &str) 
     image.ok_or(BuildError::NoImage)
 }
 
-fn command(args: &Args, metadata: &Metadata, package: &Package, dependency: &str) -> Command {
-    let target_dir = args.target_dir.clone().unwrap_or_else(|| metadata.target_directory.join("hotswap-image").into());
+fn command(args: &Args, target_dir: &Path, package: &Package, dependency: &str) -> Command {
     let profile = &args.profile;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     cargo.arg("rustc").arg("--manifest-path").arg(&package.manifest_path).arg("--package").arg(&*package.name);

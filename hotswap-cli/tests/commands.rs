@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
 
 use hotswap::load::{PublicKey, Trust, TrustError};
 use serde_json::Value;
@@ -339,6 +340,30 @@ fn what_is_built_is_of_the_version_that_is_there() {
         inspected["manifest"]["machines"][0]["crate_version"].clone()
     };
     assert_eq!(["1.2.3", "1.2.4", "1.2.3", "1.2.3"].map(crate_version), ["1.2.3", "1.2.4", "1.2.3", "1.2.3"]);
+}
+
+/// What cargo made may be another build's by the time that it is read, unless builds into one folder take turns.
+#[test]
+fn builds_into_one_folder_at_once_each_give_their_own() {
+    let crates = [("first", "1.2.3"), ("second", "1.2.4")].map(|(name, version)| {
+        let folder = machine_crate(name, "hotswap");
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
+        let manifest = manifest.replace(name, "at-once").replace("1.2.3", version);
+        fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
+        (folder, version)
+    });
+    thread::scope(|scope| {
+        for (folder, version) in &crates {
+            scope.spawn(move || {
+                for _ in 0..4 {
+                    let output = build(folder, &["--out", "image.so"]);
+                    assert_eq!(code(&output), 0, "{version}: {}", stderr(&output));
+                    let (inspected, _) = json(folder, &["inspect", "image.so"]);
+                    assert_eq!(inspected["manifest"]["machines"][0]["crate_version"], *version);
+                }
+            });
+        }
+    });
 }
 
 #[test]

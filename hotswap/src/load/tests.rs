@@ -161,7 +161,7 @@ fn a_migration_that_fails_says_why() {
     assert!(carried(&[], 3).len() > 5 && carried(&first(1, ""), 9).contains('9'));
     let mut json = at_three(&arrived, "whole").encode(Format::Json).expect("encodes");
     json.retain(|byte| *byte != b' ');
-    assert_eq!(String::from_utf8_lossy(&json), r#"[3,{"total":7,"label":"whole","steps":0,"log":[]}]"#);
+    assert_eq!(String::from_utf8_lossy(&json), r#"[3,{"label":"whole","log":[],"steps":0,"total":7}]"#);
 }
 
 #[test]
