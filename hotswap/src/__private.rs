@@ -1,5 +1,6 @@
 //! What generated code calls. Not part of the public API: it changes without notice.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::RefUnwindSafe;
@@ -50,12 +51,12 @@ where
 /// A tagged enum that is read from the pair `[tag, value]`.
 pub trait Tagged: Sized {
     /// What stands before the value: a version's number, or an input's name.
-    type Tag: Tag + DeserializeOwned;
+    type Tag: Tag + ?Sized;
     /// What is expected, for messages: "a state of machine `counter`".
     const EXPECTED: &'static str;
 
     /// Reads the value that belongs to the tag with [`next`], or says [`unknown`].
-    fn read<'de, A: SeqAccess<'de>>(tag: Self::Tag, seq: &mut A) -> Result<Self, A::Error>;
+    fn read<'de, A: SeqAccess<'de>>(tag: &Self::Tag, seq: &mut A) -> Result<Self, A::Error>;
 }
 
 /// Reads a tagged enum.
@@ -67,8 +68,7 @@ pub fn read_tagged<'de, D: Deserializer<'de>, T: Tagged>(deserializer: D) -> Res
             f.write_str(T::EXPECTED)
         }
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
-            let tag = next(&mut seq)?;
-            T::read(tag, &mut seq)
+            T::Tag::before(&mut seq, T::read)
         }
     }
     deserializer.deserialize_tuple(2, Pair(PhantomData))
@@ -143,56 +143,48 @@ impl<T, E> ReadNot<E> for &Variant<T, E> {}
 
 /// What stands before the value in a tagged pair.
 pub trait Tag {
-    /// What literals are compared with.
-    type Key: ?Sized;
-    /// The tag, to be matched.
-    fn key(&self) -> &Self::Key;
+    /// Reads the tag, and then what follows it.
+    fn before<'de, A: SeqAccess<'de>, R>(
+        seq: &mut A,
+        value: impl FnOnce(&Self, &mut A) -> Result<R, A::Error>,
+    ) -> Result<R, A::Error>;
 }
 
 impl Tag for u32 {
-    type Key = u32;
-    fn key(&self) -> &u32 {
-        self
+    fn before<'de, A: SeqAccess<'de>, R>(
+        seq: &mut A,
+        value: impl FnOnce(&Self, &mut A) -> Result<R, A::Error>,
+    ) -> Result<R, A::Error> {
+        value(&next(seq)?, seq)
     }
 }
 
-impl Tag for Name {
-    type Key = str;
-    fn key(&self) -> &str {
-        match self {
-            // it was made of a text as it is
-            Self::Short(bytes, length) => std::str::from_utf8(&bytes[..usize::from(*length)]).unwrap_or_default(),
-            Self::Long(text) => text,
-        }
+impl Tag for str {
+    fn before<'de, A: SeqAccess<'de>, R>(
+        seq: &mut A,
+        value: impl FnOnce(&Self, &mut A) -> Result<R, A::Error>,
+    ) -> Result<R, A::Error> {
+        let Name(name) = next(seq)?;
+        value(&name, seq)
     }
 }
 
-/// An input's name as it is read. A short one needs no memory of its own, for a step in an image takes no longer than that.
-#[derive(Debug)]
-pub enum Name {
-    /// The bytes, and how many of them count.
-    Short([u8; 30], u8),
-    /// A name that is longer.
-    Long(Box<str>),
-}
+/// A name where it stands, if it stands there as it is: a step in an image takes no longer than it takes to copy one.
+struct Name<'de>(Cow<'de, str>);
 
-impl<'de> Deserialize<'de> for Name {
+impl<'de> Deserialize<'de> for Name<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Name;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("the name of an input")
             }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Name, E> {
-                let mut bytes = [0; 30];
-                Ok(match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
-                    (Some(place), Ok(length)) => {
-                        place.copy_from_slice(text.as_bytes());
-                        Name::Short(bytes, length)
-                    }
-                    _ => Name::Long(text.into()),
-                })
+            fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+            fn visit_str<E: Error>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
             }
         }
         deserializer.deserialize_str(Text)
@@ -296,7 +288,7 @@ pub fn pass<I, O>(
             Ran::Panicked(text) => loaded::panicked(text),
         };
         let mut source = Source(postcard::Deserializer::from_bytes(output));
-        let read = next::<_, &str>(&mut source).and_then(|_| read(&mut source));
+        let read = next::<_, &[u8]>(&mut source).and_then(|_| read(&mut source));
         let output = read.unwrap_or_else(|error| loaded::unreadable(error));
         match source.0.finalize() {
             Ok([]) => {}
@@ -605,11 +597,11 @@ macro_rules! __encoding {
             type Tag = $tag;
             const EXPECTED: &'static str = $expected;
             fn read<'de, A: $crate::__private::serde::de::SeqAccess<'de>>(
-                tag: $tag,
+                tag: &$tag,
                 seq: &mut A,
             ) -> ::core::result::Result<Self, A::Error> {
                 use $crate::__private::{Read as _, ReadNot as _};
-                match $crate::__private::Tag::key(&tag) {
+                match tag {
                     $($(#[$cfg])* $name => (&$crate::__private::Variant($any::$variant)).__hotswap_read(seq),)*
                     $($(tag @ $retired => $crate::__private::retired($machine, tag),)*)?
                     tag => $crate::__private::unknown($machine, $what, tag),

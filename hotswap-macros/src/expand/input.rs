@@ -81,7 +81,7 @@ fn encoding(cx: Context, any: &Ident, a: &str, what: &str) -> TokenStream {
     });
     mixed! {
         __hotswap::encoding! {
-            #any of #machine, #expected, #what, __hotswap::Name { #(#variants,)* }
+            #any of #machine, #expected, #what, str { #(#variants,)* }
         }
     }
 }

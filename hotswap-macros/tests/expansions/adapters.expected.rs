@@ -81,13 +81,12 @@ const _: () = {
     }
     impl ::core::panic::RefUnwindSafe for AnyState {}
     __hotswap::encoding! {
-        AnyInput of "shop", "an input of machine `shop`", "input", __hotswap::Name {
-        "Place" => Place, "Move" => Move, "Place2" => Place2, "Move2" => Move2, }
+        AnyInput of "shop", "an input of machine `shop`", "input", str { "Place" =>
+        Place, "Move" => Move, "Place2" => Place2, "Move2" => Move2, }
     }
     __hotswap::encoding! {
-        AnyOutput of "shop", "an output of machine `shop`", "output for input",
-        __hotswap::Name { "Place" => Place, "Move" => Move, "Place2" => Place2, "Move2"
-        => Move2, }
+        AnyOutput of "shop", "an output of machine `shop`", "output for input", str {
+        "Place" => Place, "Move" => Move, "Place2" => Place2, "Move2" => Move2, }
     }
     __hotswap::from_inputs! {
         AnyInput { Place => Place, Move => Move, Place2 => Place2, Move2 => Move2, }

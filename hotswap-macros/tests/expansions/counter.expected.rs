@@ -81,12 +81,12 @@ const _: () = {
     }
     impl ::core::panic::RefUnwindSafe for AnyState {}
     __hotswap::encoding! {
-        AnyInput of "counter", "an input of machine `counter`", "input", __hotswap::Name
-        { "Tick" => Tick, "Get" => Get, "Reset" => Reset, }
+        AnyInput of "counter", "an input of machine `counter`", "input", str { "Tick" =>
+        Tick, "Get" => Get, "Reset" => Reset, }
     }
     __hotswap::encoding! {
-        AnyOutput of "counter", "an output of machine `counter`", "output for input",
-        __hotswap::Name { "Tick" => Tick, "Get" => Get, "Reset" => Reset, }
+        AnyOutput of "counter", "an output of machine `counter`", "output for input", str
+        { "Tick" => Tick, "Get" => Get, "Reset" => Reset, }
     }
     __hotswap::from_inputs! {
         AnyInput { Tick => Tick, Get => Get, Reset => Reset, }

@@ -88,12 +88,12 @@ const _: () = {
     }
     impl ::core::panic::RefUnwindSafe for AnyState {}
     __hotswap::encoding! {
-        AnyInput of "order", "an input of machine `order`", "input", __hotswap::Name {
-        "Ask" => Ask, }
+        AnyInput of "order", "an input of machine `order`", "input", str { "Ask" => Ask,
+        }
     }
     __hotswap::encoding! {
-        AnyOutput of "order", "an output of machine `order`", "output for input",
-        __hotswap::Name { "Ask" => Ask, }
+        AnyOutput of "order", "an output of machine `order`", "output for input", str {
+        "Ask" => Ask, }
     }
     __hotswap::from_inputs! {
         AnyInput { Ask => Ask, }
