@@ -25,7 +25,7 @@ use crate::frame::{self, Holds, ReadError, SnapshotError, checksum, exactly, rea
 use crate::line::Line;
 use crate::loaded::Guest;
 use crate::machine::Machine;
-use crate::roster::Find;
+use crate::roster::{Find, Sought};
 use crate::snapshot::{self, Codec, Postcard};
 use crate::switch::Release;
 use crate::way::{contain, decode_by, drop_contained};
@@ -391,7 +391,8 @@ impl<'a, M: Machine> Reader<'a, M> {
         let mut image = snapshot::check_shape(self.line, version, shape);
         let unknown = matches!(image, Err(SnapshotError::Version(VersionError::Unknown { .. })));
         if let Some(find) = self.find.filter(|_| unknown && !self.images.borrow().contains_key(&version)) {
-            if let Err(why) = find(M::IDENTITY, version, shape) {
+            let sought = Sought { machine: M::IDENTITY, version, shape, build: None };
+            if let Err(why) = find(&sought) {
                 tracing::warn!(target: "hotswap", machine = M::IDENTITY.name, version, why, "a version is nowhere");
             }
             image = snapshot::check_shape(self.line, version, shape);

@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use crate::options::{Expect, Wait};
 use crate::roster::Shared;
 use crate::store::Store;
-use crate::switch::{Next, Release, Terms};
+use crate::switch::{Lasting, Next, Release, Terms};
 use crate::{fault, sweep, sync};
 
 /// Why a flip did not happen: refused, or nothing to do.
@@ -265,7 +265,7 @@ fn store_ahead<M: Machine>(shared: &Shared<M>, last: &Release, next: &Next, aske
         before.outcome.superseded_by = Some(outcome.id.clone());
     }
     commands.push(control::Command { outcome, asked: asked.clone() });
-    store.write(&shared.line, &store.record(&shared.core.label, release.lasting(), commands))
+    write(shared, store, release.lasting(), commands)
 }
 
 /// Writes what is so now.
@@ -273,7 +273,17 @@ pub(crate) fn store_now<M: Machine>(shared: &Shared<M>) -> io::Result<()> {
     let Some(store) = &shared.store else { return Ok(()) };
     let (release, census) = shared.core.look();
     let commands = shared.core.control().commands(&census);
-    store.write(&shared.line, &store.record(&shared.core.label, release.lasting(), commands))
+    write(shared, store, release.lasting(), commands)
+}
+
+fn write<M: Machine>(
+    shared: &Shared<M>,
+    store: &Store,
+    release: Lasting,
+    commands: Vec<control::Command>,
+) -> io::Result<()> {
+    let image = shared.line.owner(release.permanent).map(|owner| owner.build().to_owned());
+    store.write(&shared.line, &store.record(&shared.core.label, release, image, commands))
 }
 
 /// Tells of what is done, and could not be stored: in the audit and to `tracing`, whose subscribers may command the switch.

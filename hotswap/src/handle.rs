@@ -19,7 +19,7 @@ use crate::ledger::Place;
 use crate::line::Line;
 use crate::machine::{Accepts, Machine, NameOf};
 use crate::registry;
-use crate::roster::{Find, Shared};
+use crate::roster::{Find, Shared, Sought};
 use crate::slot::{Aside, Home, Slot};
 use crate::snapshot::{self, SnapshotError};
 use crate::store::{OpenError, Record, Store};
@@ -257,7 +257,7 @@ impl<M: Machine> SwitchBuilder<M> {
     #[must_use]
     pub fn images(mut self, images: &crate::load::Images) -> Self {
         let images = images.clone();
-        self.find = Some(Box::new(move |machine, version, shape| images.find(machine, version, shape)));
+        self.find = Some(Box::new(move |sought| images.find(sought)));
         self
     }
 
@@ -274,12 +274,15 @@ impl<M: Machine> SwitchBuilder<M> {
         };
         let label = self.label.clone().unwrap_or_else(|| M::IDENTITY.name.to_owned());
         let mut lost = None;
-        let come_up = |permanent, shape: &str| self.come_up(permanent, shape, &mut lost);
+        let come_up = |permanent, shape: &str, image: Option<&str>| {
+            let sought = Sought { machine: M::IDENTITY, version: permanent, shape, build: image };
+            self.come_up(&sought, &mut lost)
+        };
         let (store, record) = Store::open::<M>(path.as_ref(), come_up, || Record::new(label, version))?;
         if let Some(asked) = self.label.as_ref().filter(|asked| **asked != record.label) {
             return Err(OpenError::OtherLabel { stored: record.label, asked: asked.clone() });
         }
-        let Record { label, release, commands, .. } = record;
+        let Record { label, release, image, commands, .. } = record;
         let claimed = registry::claim(&label, |label| {
             let line = known_here::<M>();
             let not_there = |error| OpenError::Permanent { path: path.as_ref().to_owned(), error };
@@ -288,6 +291,7 @@ impl<M: Machine> SwitchBuilder<M> {
             Ok(Shared::new(core, Some(store), line, self.find, alarm))
         });
         let switch = Switch(claimed.unwrap_or_else(|| Err(OpenError::LabelTaken(label.clone())))?);
+        let lost = lost.or_else(|| another_build(&switch.0.line, release.permanent, image.as_deref()));
         if let Some((what, why)) = lost {
             // the store goes on saying what was committed, until a command says otherwise: at the next start it may be found
             tracing::error!(target: "hotswap", switch = label, why, "{what}");
@@ -299,23 +303,32 @@ impl<M: Machine> SwitchBuilder<M> {
         Ok(switch)
     }
 
-    /// The version to come up at, where `permanent` was committed; `lost` says why it is another.
-    fn come_up(&self, permanent: u32, shape: &str, lost: &mut Option<(String, String)>) -> Result<u32, SnapshotError> {
+    /// The version to come up at, where the one that is sought was committed; `lost` says why it is another.
+    fn come_up(&self, sought: &Sought<'_>, lost: &mut Option<(String, String)>) -> Result<u32, SnapshotError> {
         let runs = || {
             let line = known_here::<M>();
-            snapshot::check_shape(&line, permanent, shape)?;
-            line.runnable(permanent).map_err(SnapshotError::Version)
+            snapshot::check_shape(&line, sought.version, sought.shape)?;
+            line.runnable(sought.version).map_err(SnapshotError::Version)
         };
         let (unknown, find) = match (runs(), &self.find) {
             (Err(SnapshotError::Version(unknown @ VersionError::Unknown { .. })), Some(find)) => (unknown, find),
             (runs, _) => return runs,
         };
-        find(M::IDENTITY, permanent, shape).and_then(|()| runs().map_err(|error| error.to_string())).or_else(|why| {
+        let gave_way = |error| format!("{error}: an image that is here has it, and another one has taken its place");
+        find(sought).and_then(|()| runs().map_err(gave_way)).or_else(|why| {
             let newest = newest::<M>();
             *lost = Some((format!("start at version {newest}: {unknown}"), why));
             Ok(newest)
         })
     }
+}
+
+/// Whether the version comes from another image than the one that was committed: what it was to do, and why it does not.
+fn another_build<M: Machine>(line: &Line<M>, version: u32, committed: Option<&str>) -> Option<(String, String)> {
+    let (owner, committed) = (line.owner(version)?, committed?);
+    let what = format!("start at version {version} as it was committed");
+    let why = format!("that was in image {committed}, which was not found; {} is {}", owner.image(), owner.build());
+    (owner.build() != committed).then_some((what, why))
 }
 
 /// What is compiled in, and what images have brought.

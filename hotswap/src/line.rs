@@ -24,6 +24,9 @@ struct Brought {
     by: Arc<dyn Guest>,
 }
 
+/// What images had brought before one was taken away.
+pub(crate) struct BroughtBefore(Arc<Vec<Brought>>);
+
 /// Where a way begins: a version, and the image that owns the state, which may have been let go of since.
 pub(crate) struct Start {
     pub(crate) version: u32,
@@ -77,9 +80,9 @@ impl<M: Machine> Line<M> {
         self.brought.store(Arc::new(brought));
     }
 
-    /// Forgets an image, and says whether it had brought anything. What another image has in the same shape goes on as that
-    /// one's. Only who holds the control lock may.
-    pub(crate) fn take_away(&self, by: &Arc<dyn Guest>) -> bool {
+    /// Forgets an image, and gives what had been brought before, if anything of that was its. What another image has in the
+    /// same shape goes on as that one's. Only who holds the control lock may.
+    pub(crate) fn take_away(&self, by: &Arc<dyn Guest>) -> Option<BroughtBefore> {
         let before = self.brought.load_full();
         let (gone, mut left): (Vec<_>, Vec<_>) = before.iter().cloned().partition(|one| Arc::ptr_eq(&one.by, by));
         for version in gone.iter().map(|one| one.version) {
@@ -89,7 +92,12 @@ impl<M: Machine> Line<M> {
         }
         left.sort_by_key(|one| one.version);
         self.brought.store(Arc::new(left));
-        !gone.is_empty()
+        (!gone.is_empty()).then_some(BroughtBefore(before))
+    }
+
+    /// Knows again what it knew before an image was taken away, which nothing has followed. Only who holds the control lock may.
+    pub(crate) fn put_back(&self, before: BroughtBefore) {
+        self.brought.store(before.0);
     }
 
     /// Every input that is known here, each with the image that brought it.

@@ -28,6 +28,8 @@ pub trait Guest: Send + Sync {
     fn line(&self) -> &GuestLine;
     /// The image, as it is listed.
     fn image(&self) -> &str;
+    /// The SHA-256 of the image, in hexadecimal: two builds of a version may do different things.
+    fn build(&self) -> &str;
     /// Makes a live state of an encoded one of any version of the line, brought to version `to`.
     fn open(self: Arc<Self>, encoded: &[u8], to: u32) -> Result<Box<dyn GuestState>, String>;
     /// Brings an encoded state of any version of the line to version `to`, encoded again.

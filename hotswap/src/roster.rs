@@ -18,8 +18,18 @@ use crate::sync::{AtomicU64, Bell, Mutex};
 /// How many cells share one entry of the roster.
 const GROUP: usize = 64;
 
-/// Brings in an image that has this version of a machine, in this shape; or says why not.
-pub(crate) type Find = Box<dyn Fn(Identity, u32, &str) -> Result<(), String> + Send + Sync>;
+/// Brings in an image that has a version which is not here; or says why not.
+pub(crate) type Find = Box<dyn Fn(&Sought<'_>) -> Result<(), String> + Send + Sync>;
+
+/// A version that is not here.
+#[cfg_attr(not(feature = "load"), allow(dead_code, reason = "only images are looked for"))]
+pub(crate) struct Sought<'a> {
+    pub(crate) machine: Identity,
+    pub(crate) version: u32,
+    pub(crate) shape: &'a str,
+    /// The image that it was of, if that is known: another one may do different things.
+    pub(crate) build: Option<&'a str>,
+}
 
 /// What every handle of one switch shares.
 pub(crate) struct Shared<M: Machine> {

@@ -90,16 +90,19 @@ pub(crate) struct Record {
     store: u64,
     pub(crate) label: String,
     pub(crate) release: Lasting,
+    /// The SHA-256 of the image that the permanent version is of; `None` where that is compiled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) image: Option<String>,
     pub(crate) commands: Vec<Command>,
 }
 
 impl Store {
     /// Takes the file and gives what it says, or what a new one is to say: it is made by the first writing.
     ///
-    /// `come_up` is asked which version to come up at where this one, of this shape, is permanent.
+    /// `come_up` is asked which version to come up at where this one, of this shape and image, is permanent.
     pub(crate) fn open<M: Machine>(
         path: &Path,
-        come_up: impl FnOnce(u32, &str) -> Result<u32, SnapshotError>,
+        come_up: impl FnOnce(u32, &str, Option<&str>) -> Result<u32, SnapshotError>,
         fresh: impl FnOnce() -> Record,
     ) -> Result<(Self, Record), OpenError> {
         let failed = |source| OpenError::Io { path: path.to_owned(), source };
@@ -126,13 +129,19 @@ impl Store {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn record(&self, label: &str, release: Lasting, mut commands: Vec<Command>) -> Record {
+    pub(crate) fn record(
+        &self,
+        label: &str,
+        release: Lasting,
+        image: Option<String>,
+        mut commands: Vec<Command>,
+    ) -> Record {
         let older = commands.len().saturating_sub(1);
         for command in &mut commands[..older] {
             // who they were is for the audit of the day; how many they were stays
             command.outcome.held.truncate(HELD_KEPT);
         }
-        Record { store: self.id, label: label.to_owned(), release, commands }
+        Record { store: self.id, label: label.to_owned(), release, image, commands }
     }
 
     /// Replaces what the file says; on an error it says what it said before, or what it was to say may not last.
@@ -150,7 +159,7 @@ impl Record {
     pub(crate) fn new(label: String, version: u32) -> Self {
         let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
         let store = RandomState::new().hash_one((now, std::process::id()));
-        Self { store, label, release: Lasting::new(version), commands: Vec::new() }
+        Self { store, label, release: Lasting::new(version), image: None, commands: Vec::new() }
     }
 
     /// Whether a switch can have come to these epochs: with others it would count wrong, or find no next one.
@@ -162,7 +171,7 @@ impl Record {
 fn read<M: Machine>(
     path: &Path,
     bytes: &[u8],
-    come_up: impl FnOnce(u32, &str) -> Result<u32, SnapshotError>,
+    come_up: impl FnOnce(u32, &str, Option<&str>) -> Result<u32, SnapshotError>,
 ) -> Result<Record, OpenError> {
     let read = || -> Result<Record, SnapshotError> {
         // what it is comes before whether it is whole
@@ -172,7 +181,6 @@ fn read<M: Machine>(
             let known = format!("`{}`", Json::NAME);
             return Err(SnapshotError::Codec { found: header.codec, known });
         }
-        let permanent = come_up(header.version, &header.fingerprint)?;
         let mut record: Record = Json::decode(body).map_err(SnapshotError::Undecodable)?;
         if record.release.permanent != header.version {
             let (head, body) = (header.version, record.release.permanent);
@@ -182,7 +190,7 @@ fn read<M: Machine>(
         if !record.adds_up() {
             return Err(SnapshotError::Undecodable("its epochs are in no order that a switch makes".to_owned()));
         }
-        record.release.permanent = permanent;
+        record.release.permanent = come_up(header.version, &header.fingerprint, record.image.as_deref())?;
         Ok(record)
     };
     read().map_err(|error| match error {

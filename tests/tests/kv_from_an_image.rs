@@ -317,7 +317,8 @@ fn text(text: &str) -> Value {
 /// What a client is told of an image that has come in.
 fn arrived(id: &str) -> Value {
     let brought = Value::Array(vec![text("kv"), Value::Array(vec![Value::Int(3)])]);
-    Value::Map(vec![(text("brought"), Value::Array(vec![brought])), (text("id"), text(id))])
+    let none = Value::Array(Vec::new());
+    Value::Map(vec![(text("brought"), Value::Array(vec![brought])), (text("id"), text(id)), (text("let_go"), none)])
 }
 
 /// Keys come in any order.

@@ -5,7 +5,8 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::load::error::MapError;
+use crate::load::envelope::Digest;
+use crate::load::error::{MapError, Pinned};
 use crate::load::inspect::Manifest;
 use crate::loaded::Guest;
 
@@ -29,6 +30,15 @@ impl Mapped {
     }
 }
 
+/// Refuses, before anything is asked of an image that another platform's program would take.
+///
+/// # Errors
+///
+/// [`MapError::NotSupported`].
+pub(crate) fn supported() -> Result<(), MapError> {
+    Err(MapError::NotSupported)
+}
+
 /// Refuses.
 ///
 /// # Errors
@@ -38,15 +48,8 @@ impl Mapped {
 /// # Safety
 ///
 /// Nothing is asked for here.
-pub(crate) unsafe fn load(_: &[u8]) -> Result<Arrived, MapError> {
+pub(crate) unsafe fn load(_: &[u8], _: &Digest) -> Result<Arrived, MapError> {
     Err(MapError::NotSupported)
-}
-
-/// An image that was closed and is still mapped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pinned {
-    pub(crate) image: String,
-    pub(crate) reason: String,
 }
 
 /// There is nothing to wait for.

@@ -1,6 +1,8 @@
-//! Why an image was not loaded.
+//! Why an image was not loaded, or has not left.
 
 use std::io;
+
+use serde::Serialize;
 
 use crate::load::inspect::InspectError;
 
@@ -39,4 +41,13 @@ pub enum MapError {
         /// What is not.
         what: String,
     },
+}
+
+/// An image that was let go of and is still in the process's memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pinned {
+    /// Its name, as it stands in the process's list of mappings.
+    pub image: String,
+    /// Why, as far as can be told.
+    pub reason: String,
 }

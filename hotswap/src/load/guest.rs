@@ -74,6 +74,10 @@ impl Guest for Member {
         self.image.name()
     }
 
+    fn build(&self) -> &str {
+        self.image.digest()
+    }
+
     fn open(self: Arc<Self>, encoded: &[u8], to: u32) -> Result<Box<dyn GuestState>, String> {
         let mut handle: *mut c_void = ptr::null_mut();
         let place = &raw mut handle;

@@ -39,14 +39,17 @@ impl std::fmt::Display for Holder {
     }
 }
 
+/// Gives a switch again what was taken away from it.
+pub(super) type PutBack<'a> = Box<dyn FnOnce() + 'a>;
+
 /// A live switch, as loading sees it.
 pub trait Host: Send + Sync {
     /// The versions that an image's line would bring.
     fn fit(&self, line: &GuestLine) -> Result<Vec<u32>, Unfit>;
     /// Makes them available.
     fn bring(&self, guest: &Arc<dyn Guest>) -> Result<Vec<u32>, Unfit>;
-    /// Forgets them, unless they are in use; says whether there were any.
-    fn take_away(&self, guest: &Arc<dyn Guest>) -> Result<bool, Vec<Holder>>;
+    /// Forgets them, unless they are in use; if there were any, it gives the way to have again what it had before.
+    fn take_away<'a>(&'a self, guest: &'a Arc<dyn Guest>) -> Result<Option<PutBack<'a>>, Vec<Holder>>;
     /// What of an image is in use.
     fn holders(&self, image: &str) -> Vec<Holder>;
     /// Tells the audit of something done, or refused.
@@ -80,17 +83,20 @@ impl<M: Machine> Host for Shared<M> {
         Ok(further)
     }
 
-    fn take_away(&self, guest: &Arc<dyn Guest>) -> Result<bool, Vec<Holder>> {
+    fn take_away<'a>(&'a self, guest: &'a Arc<dyn Guest>) -> Result<Option<PutBack<'a>>, Vec<Holder>> {
         let mut control = self.core.control();
         let holders = self.holders(guest.image());
         if !holders.is_empty() {
             return Err(holders);
         }
-        let had = self.line.take_away(guest);
-        if had {
-            control.changed(self.core.epoch(), format!("let go {}", guest.image()), String::new());
-        }
-        Ok(had)
+        let Some(before) = self.line.take_away(guest) else { return Ok(None) };
+        control.changed(self.core.epoch(), format!("let go {}", guest.image()), String::new());
+        Ok(Some(Box::new(move || {
+            let mut control = self.core.control();
+            self.line.put_back(before);
+            let what = format!("keep {}: another switch uses it", guest.image());
+            control.changed(self.core.epoch(), what, String::new());
+        })))
     }
 
     fn holders(&self, image: &str) -> Vec<Holder> {

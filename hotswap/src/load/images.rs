@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use super::envelope::Digest;
-use super::error::MapError;
+use super::error::{MapError, Pinned};
 use super::fit::{Here, Unfit};
 use super::holder::Holder;
 use super::inspect::{InspectError, Manifest, inspect};
@@ -17,8 +17,9 @@ use super::trust::{Trust, TrustError};
 use crate::__private::{self, Compiled};
 use crate::line::Line;
 use crate::loaded::{Guest, GuestLine};
-use crate::machine::{Identity, Machine};
+use crate::machine::Machine;
 use crate::registry::{self, Live};
+use crate::roster::Sought;
 
 /// The images that are here. One list for the process, as the loader of the system has one.
 static HERE: Mutex<Vec<Arc<Image>>> = Mutex::new(Vec::new());
@@ -70,6 +71,9 @@ pub struct Arrived {
     pub id: String,
     /// The versions that became available, by the label of the switch.
     pub brought: Vec<(String, Vec<u32>)>,
+    /// The images that nobody used and that have nothing which this one does not have: they were let go, with what became of
+    /// each.
+    pub let_go: Vec<(String, LetGo)>,
 }
 
 /// One image that is here.
@@ -169,7 +173,8 @@ impl Images {
     }
 
     /// Looks in this folder for versions that a restart needs: the one that a switch was permanently at, and those of the
-    /// states in a fleet's file. Only what was accepted before is taken from there, so the [`Trust`] must be one that
+    /// states in a fleet's file. Of several builds it takes the very one that was committed, or else the one that was signed
+    /// last, of which the audit then says that it is another. Only what was accepted before is taken from there, so the [`Trust`] must be one that
     /// remembers ([`Trust::remember`]).
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -219,6 +224,7 @@ impl Images {
     }
 
     fn take_in(&self, file: &[u8], from: Option<&Path>, proof: &Proof) -> Result<Arrived, LoadError> {
+        super::supported()?;
         let verified = match proof {
             Proof::New => self.trust.verify(file),
             Proof::Again => self.trust.verify_again(file),
@@ -229,9 +235,9 @@ impl Images {
         // SAFETY: the image is whole and as signed by someone whose key the program was told to trust: that they made it,
         // of code that may run here, is what the key stands for
         #[expect(unsafe_code, reason = "the one place where an image that was verified is loaded")]
-        unsafe {
-            coming.come_in(|| Ok(self.trust.accept(&verified)?))
-        }
+        let arrived = unsafe { coming.come_in(|| Ok(self.trust.accept(&verified)?)) }?;
+        arrived.let_go.iter().for_each(|(id, let_go)| tell_pinned(id, let_go));
+        Ok(arrived)
     }
 
     /// A file that is here already is refused for that, and not because its serial was used up. That it says so of itself
@@ -261,47 +267,68 @@ impl Images {
         let digest = Digest::of(image);
         let coming = Coming { from: None, digest, serial: None, image };
         // SAFETY: the caller promises what is asked for here
-        audited("load an unsigned image", unsafe { coming.come_in(|| Ok(())) })
+        let arrived = audited("load an unsigned image", unsafe { coming.come_in(|| Ok(())) })?;
+        arrived.let_go.iter().for_each(|(id, let_go)| tell_pinned(id, let_go));
+        Ok(arrived)
     }
 
     /// The images that are here, in the order in which they came.
     #[must_use]
     pub fn list(&self) -> Vec<ImageStatus> {
+        // who looks at an image holds it, and one that is let go meanwhile would seem to be in use
+        let _turn = turn();
         let images: Vec<_> = here().clone();
         images.iter().map(|image| image.status()).collect()
     }
 
-    /// Brings in, from the folder, an image that has this version of a machine in this shape.
-    pub(crate) fn find(&self, machine: Identity, version: u32, shape: &str) -> Result<(), String> {
-        let has =
-            |line: &GuestLine| line.is_of(machine) && line.version(version).is_some_and(|it| it.fingerprint == shape);
+    /// The images that were let go of and are still in memory, with the reason. One whose reason has gone leaves as this is
+    /// asked.
+    #[must_use]
+    pub fn pinned(&self) -> Vec<Pinned> {
+        super::reap();
+        super::pinned()
+    }
+
+    /// Brings in, from the folder, an image that has this version of a machine in this shape: the very one that is sought, if
+    /// it is there, or else the one that was signed last.
+    pub(crate) fn find(&self, sought: &Sought<'_>) -> Result<(), String> {
         let folder = self.folder.as_ref().ok_or("no folder of images was named to look in")?;
         let files = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut paths: Vec<_> = files.flatten().map(|file| file.path()).filter(|path| path.is_file()).collect();
         paths.sort();
-        let mut tried = Vec::new();
+        let (mut candidates, mut tried) = (Vec::new(), Vec::new());
         for path in paths {
-            match self.has_and_loads(&path, &has) {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
+            match self.candidate(&path, sought) {
+                Ok(rank) => candidates.extend(rank.map(|rank| (rank, path))),
                 Err(error) => tried.push(format!("{}: {error}", path.display())),
             }
         }
+        candidates.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+        for (_, path) in candidates {
+            let file = self.trust.read(&path).map_err(LoadError::from);
+            match file.and_then(|file| self.take_in(&file, Some(&path), &Proof::Again)) {
+                // someone else may have been looking for it too
+                Ok(_) | Err(LoadError::AlreadyHere { .. }) => return Ok(()),
+                Err(error) => tried.push(format!("{}: {error}", path.display())),
+            }
+        }
+        let Sought { version, shape, .. } = sought;
         tried.insert(0, format!("no image in {} has version {version} in the shape {shape}", folder.display()));
         Err(tried.join("; "))
     }
 
-    fn has_and_loads(&self, path: &Path, has: &dyn Fn(&GuestLine) -> bool) -> Result<bool, LoadError> {
-        let verified = self.trust.verify_again(&self.trust.read(path)?)?;
-        let manifest = inspect(verified.image())?;
-        if !manifest.machines.iter().any(has) {
-            return Ok(false);
-        }
-        match self.take_in(&self.trust.read(path)?, Some(path), &Proof::Again) {
-            // someone else was looking for it too
-            Ok(_) | Err(LoadError::AlreadyHere { .. }) => Ok(true),
-            Err(error) => Err(error),
-        }
+    /// Whether an image has it: then, whether it is the very one, and its serial.
+    fn candidate(&self, path: &Path, sought: &Sought<'_>) -> Result<Option<(bool, u64)>, LoadError> {
+        let file = self.trust.read(path)?;
+        let verified = self.trust.verify_again(&file)?;
+        let has = |line: &GuestLine| {
+            line.is_of(sought.machine)
+                && line.version(sought.version).is_some_and(|version| version.fingerprint == sought.shape)
+        };
+        let head = verified.head();
+        let is_it = sought.build.is_some_and(|build| head.digest.to_string() == build);
+        let rank = (is_it, head.claims.serial);
+        Ok(inspect(verified.image())?.machines.iter().any(has).then_some(rank))
     }
 
     /// Lets an image go, if no switch uses any of its versions: they are no longer available, and it leaves the process's
@@ -318,10 +345,14 @@ impl Images {
         };
         // nothing is held while subscribers of `tracing` hear of it
         let let_go = audited(&format!("let go {id}"), let_go())?;
-        if let LetGo::Pinned { reason } = &let_go {
-            tracing::warn!(target: "hotswap", image = id, reason, "an image is pinned");
-        }
+        tell_pinned(id, &let_go);
         Ok(let_go)
+    }
+}
+
+fn tell_pinned(id: &str, let_go: &LetGo) {
+    if let LetGo::Pinned { reason } = let_go {
+        tracing::warn!(target: "hotswap", image = id, reason, "an image is pinned");
     }
 }
 
@@ -341,6 +372,7 @@ impl Coming<'_> {
     /// As [`super::load`].
     #[expect(unsafe_code, reason = "it loads")]
     unsafe fn come_in(self, accept: impl FnOnce() -> Result<(), LoadError>) -> Result<Arrived, LoadError> {
+        super::supported()?;
         let _turn = turn();
         if let Some(image) = here().iter().find(|image| image.digest == self.digest) {
             return Err(LoadError::AlreadyHere { id: image.id.clone() });
@@ -349,7 +381,7 @@ impl Coming<'_> {
         manifest.check()?;
         fits(&manifest)?;
         // SAFETY: promised by the caller
-        let arrived = unsafe { super::load(self.image) }?;
+        let arrived = unsafe { super::load(self.image, &self.digest) }?;
         accept()?;
         let image = Arc::new(Image {
             id: arrived.image.name().to_owned(),
@@ -360,11 +392,17 @@ impl Coming<'_> {
         });
         // first for the switches that are made from here on, then for those that are there
         here().push(Arc::clone(&image));
-        let arrived = image.bring().inspect_err(|_| drop(Arc::clone(&image).leave()))?;
-        let idle: Vec<_> = here().iter().filter(|other| image.stands_in_for(other)).cloned().collect();
-        for other in idle.into_iter().filter(|other| other.status().holders.is_empty()) {
-            // if a command has come between, and uses it, it stays
-            let _ = other.leave();
+        let mut arrived = image.bring().inspect_err(|_| drop(Arc::clone(&image).leave()))?;
+        let older: Vec<_> = here().iter().filter(|other| image.stands_in_for(other)).cloned().collect();
+        for other in older {
+            let (id, switches) = (other.id.clone(), other.switches());
+            // one that is in use stays
+            if let Ok(fate) = other.leave() {
+                for switch in switches {
+                    switch.host().note(format!("let go {id}: {} has all that it had", image.id), None);
+                }
+                arrived.let_go.push((id, fate));
+            }
         }
         Ok(arrived)
     }
@@ -413,33 +451,48 @@ impl Image {
                 }
             }
         }
-        Ok(Arrived { id: self.id.clone(), brought })
+        Ok(Arrived { id: self.id.clone(), brought, let_go: Vec::new() })
+    }
+
+    /// The live switches of its machines.
+    fn switches(&self) -> Vec<Arc<dyn Live>> {
+        self.guests.iter().flat_map(|guest| switches(guest.line())).collect()
     }
 
     fn leave(self: Arc<Self>) -> Result<LetGo, LoadError> {
+        let holders = self.status().holders;
+        if !holders.is_empty() {
+            return Err(LoadError::InUse { id: self.id.clone(), holders });
+        }
         // no switch that is made from here on gets it
         let place = here().iter().position(|image| Arc::ptr_eq(image, &self));
         here().retain(|image| !Arc::ptr_eq(image, &self));
-        let mut without = Vec::new();
-        for guest in &self.guests {
-            for switch in switches(guest.line()) {
-                match switch.host().take_away(guest) {
-                    Ok(true) => without.push((switch, guest)),
-                    Ok(false) => {}
-                    Err(holders) => {
-                        here().insert(place.unwrap_or(0), Arc::clone(&self));
-                        for (switch, guest) in without {
-                            // it had it a moment ago, and no other image has come since
-                            let _ = switch.host().bring(guest);
-                        }
-                        return Err(LoadError::InUse { id: self.id.clone(), holders });
-                    }
-                }
-            }
+        if let Err(holders) = self.take_away() {
+            here().insert(place.unwrap_or(0), Arc::clone(&self));
+            return Err(LoadError::InUse { id: self.id.clone(), holders });
         }
         let id = self.id.clone();
         drop(self);
         Ok(super::fate(&id))
+    }
+
+    /// Takes its versions from every switch; or from none, if a command came between and uses one.
+    fn take_away(&self) -> Result<(), Vec<Holder>> {
+        let users = self.guests.iter().flat_map(|guest| switches(guest.line()).into_iter().map(move |it| (it, guest)));
+        let users: Vec<_> = users.collect();
+        let mut without = Vec::new();
+        for (switch, guest) in &users {
+            match switch.host().take_away(guest) {
+                Ok(put_back) => without.extend(put_back),
+                Err(holders) => {
+                    for put_back in without {
+                        put_back();
+                    }
+                    return Err(holders);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether another image has nothing that this one does not have.

@@ -19,6 +19,7 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use crate::load::abi::{ABI, Code, DONE, MAGIC, ROOT, Root, Table};
+use crate::load::envelope::Digest;
 use crate::load::error::MapError;
 use crate::load::guest::Member;
 use crate::load::inspect::{Manifest, inspect};
@@ -36,6 +37,8 @@ pub(crate) struct Arrived {
 #[derive(Debug)]
 pub(crate) struct Mapped {
     name: String,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    digest: String,
     /// Always there but while it is dropped.
     held: Option<Held>,
 }
@@ -53,7 +56,17 @@ pub(crate) struct Held {
 
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
-/// Maps an image and readies it.
+/// Whether this platform can load images.
+///
+/// # Errors
+///
+/// Where it can, none.
+#[expect(clippy::unnecessary_wraps, reason = "as where it cannot")]
+pub(crate) fn supported() -> Result<(), MapError> {
+    Ok(())
+}
+
+/// Maps an image of this digest and readies it.
 ///
 /// # Errors
 ///
@@ -64,7 +77,7 @@ static SERIAL: AtomicU64 = AtomicU64::new(1);
 /// The image's constructors run, and later its steps and migrations, with all the rights of the program, and nothing
 /// that is checked here tells whether they are sound: the notes and tables prove that an image fits, not that it is
 /// honest. Its bytes must be those of someone who is trusted as the program's own authors are.
-pub(crate) unsafe fn load(image: &[u8]) -> Result<Arrived, MapError> {
+pub(crate) unsafe fn load(image: &[u8], digest: &Digest) -> Result<Arrived, MapError> {
     let manifest = inspect(image)?;
     manifest.check()?;
     reap::start().map_err(MapError::Reaper)?;
@@ -75,7 +88,7 @@ pub(crate) unsafe fn load(image: &[u8]) -> Result<Arrived, MapError> {
     let (held, root) = unsafe { open(name, memory) }?;
     // SAFETY: the library is held, and what it is has been found out.
     match unsafe { ready(root, serial, &manifest) } {
-        Ok(tables) => Ok(arrive(held, tables)),
+        Ok(tables) => Ok(arrive(held, digest, tables)),
         Err(error) => {
             reap::queue(held);
             Err(error)
@@ -83,8 +96,8 @@ pub(crate) unsafe fn load(image: &[u8]) -> Result<Arrived, MapError> {
     }
 }
 
-fn arrive(held: Held, tables: Vec<(GuestLine, &'static Table)>) -> Arrived {
-    let image = Arc::new(Mapped { name: held.name.clone(), held: Some(held) });
+fn arrive(held: Held, digest: &Digest, tables: Vec<(GuestLine, &'static Table)>) -> Arrived {
+    let image = Arc::new(Mapped { name: held.name.clone(), digest: digest.to_string(), held: Some(held) });
     let guest = |(line, table)| Arc::new(Member::new(Arc::clone(&image), table, line)) as Arc<dyn Guest>;
     Arrived { guests: tables.into_iter().map(guest).collect(), image: Arc::clone(&image) }
 }
@@ -186,6 +199,11 @@ impl Mapped {
     /// Its name, as it stands in the process's list of mappings.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
     }
 }
 

@@ -56,11 +56,11 @@ mod trust;
 #[cfg(feature = "image")]
 pub use self::abi::Table;
 #[cfg(all(feature = "load", not(target_os = "linux")))]
-pub(crate) use self::elsewhere::{is_mapped, load, pinned, reap};
+pub(crate) use self::elsewhere::{is_mapped, load, pinned, reap, supported};
 #[cfg(feature = "load")]
 pub use self::envelope::{Claims, Digest, Head, SignError, head, sign};
 #[cfg(feature = "load")]
-pub use self::error::MapError;
+pub use self::error::{MapError, Pinned};
 #[cfg(feature = "load")]
 pub use self::fit::Unfit;
 #[cfg(feature = "load")]
@@ -78,7 +78,7 @@ pub use self::inspect::{Build, InspectError, Manifest, inspect};
 #[cfg(feature = "load")]
 pub use self::key::{KeyError, KeyId, ParseKeyError, PublicKey, SecretKey};
 #[cfg(all(feature = "load", target_os = "linux"))]
-pub(crate) use self::map::{is_mapped, load};
+pub(crate) use self::map::{is_mapped, load, supported};
 #[cfg(feature = "load")]
 pub use self::memory::MemoryError;
 #[cfg(feature = "image")]

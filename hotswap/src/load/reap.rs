@@ -13,19 +13,11 @@ use std::thread;
 
 use libloading::os::unix::{Library, RTLD_LAZY};
 
+use crate::load::error::Pinned;
 use crate::load::map::{Held, is_mapped, path};
 
 /// Says that only a library that is there already is opened (`RTLD_NOLOAD` of Linux).
 const RTLD_NOLOAD: i32 = 4;
-
-/// An image that was closed and is still mapped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pinned {
-    /// Its name, as it stands in the process's list of mappings.
-    pub(crate) image: String,
-    /// Why, as far as can be told.
-    pub(crate) reason: String,
-}
 
 struct Stuck {
     pinned: Pinned,
@@ -122,8 +114,8 @@ fn reason(closed: Option<libloading::Error>, looked: Option<io::Error>) -> Strin
         (Some(error), _) => format!("it cannot be closed: {error}"),
         (None, Some(error)) => format!("the list of mappings cannot be read: {error}"),
         (None, None) => {
-            "a thread that ran a step of it has a value with a destructor in a thread-local of the image's; \
-                         it goes when that thread has ended"
+            "the system's loader keeps it; most often a thread that ran a step of it has a value with a destructor in a \
+             thread-local of the image's, and it goes when that thread has ended"
                 .to_owned()
         }
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::map::Arrived;
 use super::map::is_mapped;
-use super::{InspectError, MapError, inspect, load, pinned, reap};
+use super::{Digest, InspectError, MapError, inspect, load, pinned, reap};
 use crate::loaded::{Format, Guest, GuestState, Ran};
 
 /// The folder of what cargo builds.
@@ -58,12 +58,12 @@ fn alone() -> MutexGuard<'static, ()> {
 
 fn map(image: &[u8]) -> Arrived {
     // SAFETY: it was built from this repository a moment ago.
-    unsafe { load(image) }.expect("a whole image")
+    unsafe { load(image, &Digest::of(image)) }.expect("a whole image")
 }
 
 fn refused(image: &[u8]) -> MapError {
     // SAFETY: as above, or nothing of it runs.
-    unsafe { load(image) }.map(|_| ()).expect_err("it is no whole image")
+    unsafe { load(image, &Digest::of(image)) }.map(|_| ()).expect_err("it is no whole image")
 }
 
 fn tally(arrived: &Arrived) -> Arc<dyn Guest> {
