@@ -357,6 +357,21 @@ mod tests {
     }
 
     #[test]
+    fn a_release_knows_the_last_commit_and_the_last_rollback() {
+        let core = Core::new("t".into(), &Lasting::new(1), Vec::new());
+        let epochs = |kind, version| {
+            let release = flip_to(&core, kind, version);
+            (release.epoch, release.committed, release.rolled_back)
+        };
+        let (none, never) = (core.release().committed, core.release().rolled_back);
+        assert_eq!(epochs(Kind::Upgrade, 2), (2, none, never));
+        assert_eq!(epochs(Kind::Rollback, 1), (3, none, 3));
+        assert_eq!(epochs(Kind::Upgrade, 2), (4, none, 3));
+        assert_eq!(epochs(Kind::Commit, 2), (5, 5, 3));
+        assert_eq!(epochs(Kind::Upgrade, 3), (6, 5, 3));
+    }
+
+    #[test]
     fn a_restart_is_at_the_permanent_version_and_remembers_what_it_undid() {
         let core = Core::new("t".into(), &Lasting::new(1), Vec::new());
         flip_to(&core, Kind::Upgrade, 2);

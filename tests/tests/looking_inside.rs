@@ -1,5 +1,6 @@
 //! What an operator sees and does to a running program: states, statistics, traces, plans, events, versions.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -8,7 +9,9 @@ use hotswap::Standing::{Available, Current, Old, Permanent};
 use hotswap::{AdminError, Event, Kind, Phase, Place, Population, UpgradeOptions, Wait, Why};
 use hotswap_tests::Ending;
 use hotswap_tests::quietly;
-use hotswap_tests::tally::{Add, AnyState, Boom, Cell, Get, Mood, Prepare, Seen, Switch, V1, V2, V5, Version};
+use hotswap_tests::tally::{
+    Add, AnyInput, AnyState, Boom, Cell, Get, Mood, Prepare, Seen, Switch, V1, V2, V5, Version,
+};
 use serde_json::json;
 
 fn switch(at: Version) -> Switch {
@@ -300,4 +303,47 @@ fn an_owner_learns_why_its_instance_is_held_back() {
     let outcome = switch.admin().retry().expect("not refused");
     assert_eq!((outcome.kind, outcome.reason.as_str()), (Kind::Upgrade, "sums"));
     assert_eq!((owned.held_back(), owned.version()), (None, 3));
+}
+
+#[test]
+fn what_was_replaced_is_no_longer_named_as_held_back() {
+    quietly(|| {
+        let switch = switch(Version::V2);
+        let fleet = switch.fleet::<String>();
+        for (key, mood) in [("unwilling", Mood::Unwilling), ("poisoned", Mood::Willing), ("by any name", Mood::Willing)]
+        {
+            fleet.insert(key.to_owned(), V2 { mood, ..V2::default() }).expect("enters");
+        }
+        let admin = switch.admin();
+        let named = || {
+            let mut named: Vec<_> = admin.held_back().into_iter().map(|held| (held.who, held.poisoned)).collect();
+            named.sort();
+            named
+        };
+        assert_eq!(admin.upgrade(3, "").expect("there is a way").held_back, 1);
+        for (key, input) in [("poisoned", None), ("by any name", Some(AnyInput::Boom(Boom)))] {
+            let step = || match input {
+                None => drop(fleet.step(key, Boom)),
+                Some(input) => drop(fleet.step_any(key, input)),
+            };
+            assert!(catch_unwind(AssertUnwindSafe(step)).is_err());
+        }
+        let [boom, other, held] = ["by any name", "poisoned", "unwilling"].map(str::to_owned);
+        assert_eq!(named(), [(boom, true), (other.clone(), true), (held, false)]);
+        for key in ["unwilling", "by any name"] {
+            admin.replace_state(key, |_| Ok::<_, String>(V2::default())).expect("replaced");
+        }
+        assert_eq!(named(), [(other, true)]);
+        assert_eq!(fleet.step("unwilling", Get).expect("version 3"), 0);
+    });
+}
+
+#[test]
+fn an_owner_gets_its_state_back_and_is_counted_no_more() {
+    let switch = Switch::builder().label("owner").starting_at(2).build().expect("one to run");
+    let owned = switch.instance(V2 { sum: 7, ..V2::default() }).expect("enters");
+    assert_eq!(format!("{owned:?}"), r#"Instance { switch: "owner", version: 2, .. }"#);
+    assert_eq!(switch.admin().status().live, 1);
+    assert_eq!(owned.into_state(), Some(V2 { sum: 7, ..V2::default() }.into()));
+    assert_eq!(switch.admin().status().live, 0);
 }

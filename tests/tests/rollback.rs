@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use hotswap::{AdminError, CommitOptions, Kind, Loss, Phase, RollbackOptions, UpgradeOptions, Wait};
+use hotswap::{AdminError, CommitOptions, Encoded, Kind, Loss, Phase, RollbackOptions, UpgradeOptions, Wait};
 use hotswap_tests::marks::{self, Mark, Marks};
 use hotswap_tests::tally::{self, Add, Boom, Fail, Get, Seen, V1, Version};
 use hotswap_tests::{Stop, paused, quietly};
@@ -151,6 +151,25 @@ fn scenario_29_it_goes_back_by_itself_at_the_threshold_of_errors_and_panics() {
         assert_eq!((last.what.as_str(), last.why.as_str()), ("rollback 2 -> 1", "failures in probation: 3"));
         assert_eq!(cell.step(Get).expect("taken"), 0);
     });
+}
+
+#[test]
+fn scenario_29_a_failure_counts_whichever_way_its_input_came() {
+    let at = |to: Version, step: &dyn Fn(&tally::Cell)| {
+        let switch = tally(Version::V1);
+        let cell = switch.cell(V1::default()).expect("enters");
+        let admin = switch.admin();
+        admin.upgrade_with(to, "", &UpgradeOptions::default().rollback_after(1)).expect("not refused");
+        step(&cell);
+        admin.status().version
+    };
+    let any = |cell: &tally::Cell| drop(cell.step_any(tally::AnyInput::Fail(Fail)).expect("taken"));
+    let encoded = |cell: &tally::Cell| {
+        let input = Encoded::json("Fail", &Fail).expect("it is JSON");
+        drop(cell.step_encoded(input).expect("taken"));
+    };
+    let good = |cell: &tally::Cell| drop(cell.step_any(tally::AnyInput::Add(Add(1))).expect("taken"));
+    assert_eq!((at(Version::V2, &any), at(Version::V2, &encoded), at(Version::V2, &good)), (1, 1, 2));
 }
 
 #[test]

@@ -107,6 +107,26 @@ fn what_a_rollback_could_not_bring_down_passes_there_before_it_goes_up_or_a_comm
 }
 
 #[test]
+fn what_has_passed_there_owes_it_no_more() {
+    let switch = Switch::builder().starting_at(2).build().expect("version 2 is one to run");
+    let fleet = switch.fleet::<u8>();
+    fleet.insert(7, V1::default()).expect("1 to 2 is derived");
+    let admin = switch.admin();
+    admin.upgrade(3, "").expect("there is a way");
+    fleet.step(&7, Prepare(Mood::Unwilling)).expect("version 3");
+    let back = admin.rollback_with("", &RollbackOptions::default().accept_loss(true)).expect("the loss is accepted");
+    assert_eq!(back.held_back, 1);
+    fleet.step(&7, Prepare(Mood::Willing)).expect("version 3 runs on");
+    assert_eq!(admin.retry().expect("one is held back").moved, 1);
+
+    // by way of version 2 it would fail again
+    assert_eq!(admin.upgrade(3, "").expect("there is a way").moved, 1);
+    fleet.step(&7, Prepare(Mood::Unwilling)).expect("version 3");
+    let up = admin.upgrade(4, "").expect("there is a way");
+    assert_eq!((up.moved, up.held_back), (1, 0));
+}
+
+#[test]
 fn what_comes_back_from_an_undone_probation_owes_only_what_it_carries() {
     let folder = Folder::new();
     let (store, file) = (folder.path("store"), folder.path("fleet"));
