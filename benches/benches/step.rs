@@ -1,15 +1,145 @@
-//! How long a step takes in each way of keeping its state: 128 instances in turn, time a step.
+//! What the check of a step costs an instance that one owner has, over the same step on the bare state.
 
-use divan::Bencher;
-use divan::counter::ItemsCount;
-use hotswap_benches::{Bare, BareMutex, BareTable, ByKey, Cells, INSTANCES, Kept, Owned, round};
+use std::hint::black_box;
+
+use hotswap_benches::report::Row;
+use hotswap_benches::turns::{nanoseconds, take_turns};
+use hotswap_benches::work::worker;
+use hotswap_benches::{Bare, INSTANCES, Kept, Owned, V2, counter, report, round};
+
+const TURNS: usize = 301;
+/// How often each instance is stepped in a turn.
+const ROUNDS: u32 = 200;
+/// How many a batch has: they fit in the second cache.
+const BATCH: usize = 4096;
 
 fn main() {
-    divan::main();
+    let mut report = report!();
+    let [instance, direct] = small::<OwnedCalled, BareCalled>();
+    report.add(
+        Row::ratio("step of an Instance against a direct call, 128 instances", "ns", &instance, &direct)
+            .at_most(1.25)
+            .beside("both call a function that is not inlined: for the direct one that of the step, for the other one around `Instance::step`"),
+    );
+    let [instance, direct] = small::<Owned, Bare>();
+    report.add(
+        Row::ratio("the same where both are inlined: against an addition in place", "ns", &instance, &direct)
+            .beside("less than two cycles each, all in flight at once: any work in the step hides the check"),
+    );
+    let [instance, direct] = work();
+    report.add(Row::ratio("the same, on a step of about 7 ns", "ns", &instance, &direct).at_most(1.05));
+    let [instance, direct] = batch();
+    report.add(
+        Row::ratio(
+            "a step each of a Vec of 4096 instances of one version, against a Vec of the state",
+            "ns",
+            &instance,
+            &direct,
+        )
+        .at_most(1.02)
+        .beside("hotswap has no call that steps a batch: this is a loop of `Instance::step`"),
+    );
+    report.close();
 }
 
-#[divan::bench(types = [Bare, Owned, BareMutex, Cells, BareTable, ByKey])]
-fn step<K: Kept>(bencher: Bencher<'_, '_>) {
-    let mut kept = K::new();
-    bencher.counter(ItemsCount::new(INSTANCES)).bench_local(|| round(&mut kept));
+fn small<With: Kept, Without: Kept>() -> [Vec<f64>; 2] {
+    let (mut instance, mut direct) = (With::new(INSTANCES), Without::new(INSTANCES));
+    take_turns(TURNS, [&mut || turn(&mut instance), &mut || turn(&mut direct)])
+}
+
+/// As [`Bare`], by a call.
+struct BareCalled(Bare);
+
+impl Kept for BareCalled {
+    const NAME: &'static str = "direct call";
+
+    fn new(instances: u32) -> Self {
+        Self(Bare::new(instances))
+    }
+
+    #[inline(never)]
+    fn add(&mut self, which: u32, by: u64) -> u64 {
+        self.0.add(which, by)
+    }
+}
+
+/// As [`Owned`], by a call.
+struct OwnedCalled(Owned);
+
+impl Kept for OwnedCalled {
+    const NAME: &'static str = "call of Instance::step";
+
+    fn new(instances: u32) -> Self {
+        Self(Owned::new(instances))
+    }
+
+    #[inline(never)]
+    fn add(&mut self, which: u32, by: u64) -> u64 {
+        self.0.add(which, by)
+    }
+}
+
+/// Nanoseconds a step.
+fn turn<K: Kept>(kept: &mut K) -> f64 {
+    nanoseconds(u64::from(ROUNDS) * u64::from(INSTANCES), || (0..ROUNDS).for_each(|_| round(kept, 0..INSTANCES)))
+}
+
+fn work() -> [Vec<f64>; 2] {
+    let switch = worker::Switch::new();
+    let mut states = vec![worker::V2::default(); INSTANCES as usize];
+    let mut instances: Vec<_> = (0..INSTANCES)
+        .map(|_| switch.instance(worker::V2::default()).expect("it is at the version that runs"))
+        .collect();
+    // a step waits for its own state and not for the others': what is in flight at once would hide what each takes
+    let mut instance = || {
+        let mut last = 0;
+        nanoseconds(u64::from(ROUNDS) * u64::from(INSTANCES), || {
+            for _ in 0..ROUNDS {
+                for instance in black_box(&mut instances) {
+                    last = instance.step(worker::Mix(last)).expect("version 2 mixes");
+                }
+            }
+            black_box(last);
+        })
+    };
+    let mut direct = || {
+        let mut last = 0;
+        nanoseconds(u64::from(ROUNDS) * u64::from(INSTANCES), || {
+            for _ in 0..ROUNDS {
+                for state in black_box(&mut states) {
+                    last = worker::mix_counted(state, worker::Mix(last));
+                }
+            }
+            black_box(last);
+        })
+    };
+    take_turns(TURNS, [&mut instance, &mut direct])
+}
+
+fn batch() -> [Vec<f64>; 2] {
+    const ROUNDS: u64 = 10;
+    let switch = counter::Switch::new();
+    let mut states = vec![V2::default(); BATCH];
+    let mut instances: Vec<_> =
+        (0..BATCH).map(|_| switch.instance(V2::default()).expect("it is at the version that runs")).collect();
+    let times = ROUNDS * u64::try_from(BATCH).expect("a small number");
+    let mut instance = || {
+        nanoseconds(times, || {
+            for _ in 0..ROUNDS {
+                for instance in black_box(&mut instances) {
+                    black_box(instance.step(counter::Add(1)).expect("version 2 adds"));
+                }
+            }
+        })
+    };
+    let mut direct = || {
+        nanoseconds(times, || {
+            for _ in 0..ROUNDS {
+                for state in black_box(&mut states) {
+                    black_box(counter::add_counted(state, counter::Add(1)));
+                }
+            }
+        })
+    };
+    take_turns(TURNS, [&mut instance, &mut direct])
 }

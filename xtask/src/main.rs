@@ -46,9 +46,9 @@ enum Task {
         #[arg(long, default_value_t = 0)]
         first: u64,
     },
-    /// The benches, or one of them
+    /// The benches, or one of them; then the table of what was found, benches/RESULTS.md
     Bench {
-        /// The name of a file in benches/benches, without `.rs`
+        /// `count`, or the name of a file in benches/benches, without `.rs`
         name: Option<String>,
         /// What is handed on to the bench
         #[arg(last = true)]

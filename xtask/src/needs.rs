@@ -1,4 +1,4 @@
-//! What the tests need from outside: for `kv` Redis' own tools and the Python client, for the loader valgrind.
+//! What the tests need from outside: for `kv` Redis' own tools and the Python client, for the counts and the loader valgrind.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,18 +7,16 @@ use xshell::{Shell, cmd};
 
 use crate::report::Report;
 
-/// It runs the loader's tests.
+/// It counts the instructions of a step, and runs the loader's tests.
 pub(crate) const VALGRIND: &str = "valgrind";
 
 /// Installs what is missing where it may, and tells the tests by environment where it is.
 ///
 /// Gives the names of what is not there. In CI that is a failed step, and the tests fail too; elsewhere they leave out
 /// what needs it and say so.
-pub(crate) fn provide(sh: &Shell, full: bool, report: &mut Report) -> Vec<&'static str> {
+pub(crate) fn provide(sh: &Shell, report: &mut Report) -> Vec<&'static str> {
     let mut absent = Vec::new();
-    if full {
-        need(report, &mut absent, VALGRIND, || valgrind(sh));
-    }
+    need(report, &mut absent, VALGRIND, || valgrind(sh));
     need(report, &mut absent, "redis-tools", || redis_tools(sh));
     if let Some(python) = need(report, &mut absent, "redis-py", || redis_py(sh)) {
         sh.set_var("HOTSWAP_PYTHON", python);
@@ -47,8 +45,8 @@ fn in_ci() -> bool {
     env::var_os("CI").is_some_and(|ci| ci == "true")
 }
 
-/// `valgrind`, which the long version of the tests needs only.
-fn valgrind(sh: &Shell) -> xshell::Result<()> {
+/// `valgrind`.
+pub(crate) fn valgrind(sh: &Shell) -> xshell::Result<()> {
     let there = cmd!(sh, "valgrind --version").quiet().ignore_stderr().read().is_ok();
     if there { Ok(()) } else { apt_get(sh, "valgrind") }
 }

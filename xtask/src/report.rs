@@ -11,7 +11,7 @@ pub(crate) struct Report {
 }
 
 struct Step {
-    name: &'static str,
+    name: String,
     took: Duration,
     /// Why it failed.
     failure: Option<String>,
@@ -19,12 +19,13 @@ struct Step {
 
 impl Report {
     /// Runs `command` as the step `name`.
-    pub(crate) fn command(&mut self, name: &'static str, command: Cmd<'_>) {
+    pub(crate) fn command(&mut self, name: impl Into<String>, command: Cmd<'_>) {
         self.step(name, || command.quiet().run());
     }
 
     /// Runs `work` as the step `name`, and hands on what it gave.
-    pub(crate) fn step<T>(&mut self, name: &'static str, work: impl FnOnce() -> xshell::Result<T>) -> Option<T> {
+    pub(crate) fn step<T>(&mut self, name: impl Into<String>, work: impl FnOnce() -> xshell::Result<T>) -> Option<T> {
+        let name = name.into();
         eprintln!("\n=== {name}");
         let start = Instant::now();
         let (value, failure) = match work() {

@@ -1,0 +1,197 @@
+//! What a step costs of instances that threads share, one by one or by key, and what they take in memory.
+
+use std::alloc::System;
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::thread;
+
+use dashmap::DashMap;
+use hashbrown::DefaultHashBuilder;
+use hotswap_benches::counter::{self, Add};
+use hotswap_benches::report::{Report, Row};
+use hotswap_benches::turns::{exact, in_nanoseconds, nanoseconds, shuffled, take_turns};
+use hotswap_benches::wide::line;
+use hotswap_benches::{BareMutex, BareTable, ByKey, Cells, INSTANCES, Kept, V2, report, round};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+/// Counts what is allocated; a step allocates nothing.
+#[global_allocator]
+static ALLOCATED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const MANY: u32 = 100_000;
+
+fn main() {
+    let mut report = report!();
+    cells(&mut report);
+    fleets(&mut report);
+    memory(&mut report);
+    report.close();
+}
+
+// ---- cells
+
+fn cells(report: &mut Report) {
+    const LOCK: &str = "the mutex knows of no versions; an `Arc` around each, as a handle has that threads share";
+    let [cell, mutex] = compare::<Cells, BareMutex>(INSTANCES, &(0..INSTANCES).collect::<Vec<_>>(), 200);
+    let row = Row::ratio("Cell::step, uncontended, against a mutex around the state, 128 cells", "ns", &cell, &mutex);
+    report.add(row.at_most(1.1).beside(LOCK));
+    let [cell, mutex] = compare::<Cells, BareMutex>(MANY, &(0..MANY).collect::<Vec<_>>(), 1);
+    let row = Row::ratio("the same, 100,000 cells in turn", "ns", &cell, &mutex);
+    report.add(row.at_most(1.15).beside(LOCK));
+    let [cell, mutex] = compare::<Cells, BareMutex>(MANY, &shuffled(MANY), 1);
+    let row = Row::ratio("the same, 100,000 cells at random", "ns", &cell, &mutex);
+    report.add(row.beside("each is a cache miss or two: a cell has a name, a switch and a stamp besides its state"));
+}
+
+fn compare<With: Kept, Without: Kept>(instances: u32, order: &[u32], rounds: u32) -> [Vec<f64>; 2] {
+    fn turn<K: Kept>(kept: &mut K, order: &[u32], rounds: u32) -> f64 {
+        let steps = u64::from(rounds) * u64::try_from(order.len()).expect("it fits");
+        nanoseconds(steps, || (0..rounds).for_each(|_| round(kept, order.iter().copied())))
+    }
+    let (mut with, mut without) = (With::new(instances), Without::new(instances));
+    take_turns(301, [&mut || turn(&mut with, order, rounds), &mut || turn(&mut without, order, rounds)])
+}
+
+// ---- fleets
+
+/// A state of either version as a program without hotswap would write it: the machine's own `AnyState` is not for two threads
+/// to look at, for an image may own what is in it.
+#[derive(Debug)]
+enum Any {
+    V1(counter::V1),
+    V2(V2),
+}
+
+impl Any {
+    fn step(&mut self, input: Add) -> u64 {
+        match self {
+            Self::V1(state) => counter::add(state, input),
+            Self::V2(state) => counter::add_counted(state, input),
+        }
+    }
+
+    /// Of the version that it is told, as in a program that learns it from outside.
+    fn new(version: u32) -> Self {
+        if version == 1 { Self::V1(counter::V1::default()) } else { Self::V2(V2::default()) }
+    }
+}
+
+fn fleets(report: &mut Report) {
+    let [fleet, table] = compare::<ByKey, BareTable>(INSTANCES, &(0..INSTANCES).collect::<Vec<_>>(), 200);
+    report.add(
+        Row::ratio("Fleet::step against a table of the bare state behind 64 mutexes, 128 keys", "ns", &fleet, &table)
+            .beside("the table is hashbrown's, hashed once for the mutex and the key; it knows of no versions"),
+    );
+    let fleet = counter::Switch::new().fleet::<u32>();
+    let map: DashMap<u32, Any, DefaultHashBuilder> = DashMap::with_hasher(DefaultHashBuilder::default());
+    let sip: DashMap<u32, Any> = DashMap::new();
+    for key in 0..MANY {
+        fleet.insert(key, V2::default()).expect("it is at the version that runs");
+        map.insert(key, Any::new(black_box(2)));
+        sip.insert(key, Any::new(black_box(2)));
+    }
+    let order = shuffled(MANY);
+    let step_fleet = |keys: &[u32]| {
+        for key in keys {
+            black_box(fleet.step(key, Add(1)).expect("version 2 adds"));
+        }
+    };
+    let step_map = |keys: &[u32]| {
+        for key in keys {
+            black_box(map.get_mut(key).expect("every key is there").step(Add(1)));
+        }
+    };
+    let step_sip = |keys: &[u32]| {
+        for key in keys {
+            black_box(sip.get_mut(key).expect("every key is there").step(Add(1)));
+        }
+    };
+    let steps = u64::from(MANY);
+    let [one, other, third] = take_turns(
+        101,
+        [
+            &mut || nanoseconds(steps, || step_fleet(&order)),
+            &mut || nanoseconds(steps, || step_map(&order)),
+            &mut || nanoseconds(steps, || step_sip(&order)),
+        ],
+    );
+    let what = "Fleet::step, 100,000 keys at random, against dashmap holding AnyState, one thread";
+    let row = Row::ratio_of_minima(what, "ns", &one, &other).at_most(1.2);
+    report.add(row.beside("both hash by hashbrown's default; dashmap's entry is an enum of both versions, matched by hand, that never moves up"));
+    let row = Row::ratio_of_minima("the same against dashmap with its own default hasher", "ns", &one, &third);
+    report.add(row.beside("SipHash, which withstands chosen keys better"));
+    let [one, other] =
+        take_turns(101, [&mut || on_two_threads(&order, &step_fleet), &mut || on_two_threads(&order, &step_map)]);
+    let what = "Fleet::step, 100,000 keys at random, against dashmap holding AnyState, two threads";
+    report.add(Row::ratio(what, "ns", &one, &other).at_most(0.7));
+}
+
+/// Nanoseconds a step when two threads go over the keys, each in an order of its own.
+fn on_two_threads(order: &[u32], step: &(impl Fn(&[u32]) + Sync)) -> f64 {
+    let barrier = Barrier::new(3);
+    let (first, second) = order.split_at(order.len() / 2);
+    thread::scope(|scope| {
+        let threads = [[first, second], [second, first]].map(|parts| {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                barrier.wait();
+                parts.into_iter().for_each(step);
+            })
+        });
+        barrier.wait();
+        let start = std::time::Instant::now();
+        for thread in threads {
+            thread.join().expect("no step panics");
+        }
+        in_nanoseconds(start.elapsed()) / exact(2 * order.len() as u64)
+    })
+}
+
+// ---- memory
+
+/// Bytes for each of `many` that what `make` makes holds.
+fn bytes<T>(many: u64, make: impl FnOnce() -> T) -> f64 {
+    let region = Region::new(ALLOCATED);
+    let holds = black_box(make());
+    let change = region.change();
+    drop(holds);
+    exact((change.bytes_allocated - change.bytes_deallocated) as u64) / exact(many)
+}
+
+fn memory(report: &mut Report) {
+    const MILLION: u64 = 1_000_000;
+    // as full as the standard library's map gets before it doubles
+    const FULL: u64 = 917_504;
+    let switch = line::Switch::new();
+    let fleet = |many: u64| {
+        bytes(many, || {
+            let fleet = switch.fleet::<u64>();
+            for key in 0..many {
+                fleet.insert(key, line::V2::default()).expect("it is at the version that runs");
+            }
+            fleet
+        })
+    };
+    let map = |many: u64| {
+        bytes(many, || {
+            let mut map: HashMap<u64, line::AnyState> = HashMap::new();
+            map.extend((0..many).map(|key| (key, line::V2::default().into())));
+            map
+        })
+    };
+    let what = "memory of a Fleet<u64> of 1,000,000 states of 64 bytes against a HashMap<u64, AnyState>";
+    report.add(Row::ratio(what, "bytes each", &[fleet(MILLION)], &[map(MILLION)]).at_most(1.25).beside(GROWN));
+    let what = "the same with 917,504, where the HashMap is as full as it gets";
+    report.add(Row::ratio(what, "bytes each", &[fleet(FULL)], &[map(FULL)]).at_most(1.25).beside(GROWN));
+    let instances = bytes(MILLION, || -> Vec<line::Instance> {
+        (0..MILLION).map(|_| switch.instance(line::V2::default()).expect("it is at the version that runs")).collect()
+    });
+    let states =
+        bytes(MILLION, || -> Vec<line::AnyState> { (0..MILLION).map(|_| line::V2::default().into()).collect() });
+    let what = "memory of a Vec of 1,000,000 instances of 64 bytes against a Vec of AnyState";
+    let row = Row::ratio(what, "bytes each", &[instances], &[states]).at_most(1.15);
+    report.add(row.beside("an instance also has its stamp, its switch and a place for what few have"));
+}
+
+const GROWN: &str = "both grew one by one; bytes asked of the allocator and not given back. A table that doubles is half empty at worst";

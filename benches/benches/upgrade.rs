@@ -1,0 +1,346 @@
+//! What an upgrade costs: the flip, the sweep, the migrations, and what the steps feel of it.
+
+#[path = "upgrade/open_loop.rs"]
+mod open_loop;
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hotswap::{Kind, Machine as _, Outcome, Swept, UpgradeOptions, Wait};
+use hotswap_benches::by_hand::{Runs, lines_of_a_second_version};
+use hotswap_benches::five::{self, heap, plain};
+use hotswap_benches::plot::{self, Labels, Series, Style};
+use hotswap_benches::report::{Report, Row, spread};
+use hotswap_benches::turns::{exact, in_nanoseconds, nanoseconds, take_turns};
+use hotswap_benches::wide::line::{self, Add, V1};
+use hotswap_benches::{INSTANCES, counter, report};
+
+const MILLION: u32 = 1_000_000;
+
+fn main() {
+    let mut report = report!();
+    flip(&mut report);
+    sweep(&mut report);
+    open_loop::latency(&mut report);
+    by_hand(&mut report);
+    fused(&mut report);
+    costs(&report);
+    report.close();
+}
+
+/// A switch at version 1 with a fleet of so many.
+fn populated(instances: u32) -> (line::Switch, line::Fleet<u32>) {
+    let switch = line::Switch::builder().starting_at(line::Version::V1).build().expect("version 1 can run");
+    let fleet = switch.fleet();
+    for key in 0..instances {
+        fleet.insert(key, V1::default()).expect("it is at the version that runs");
+    }
+    (switch, fleet)
+}
+
+/// Flips to version 2 and moves nobody.
+fn flip_only(admin: &line::Admin) -> Outcome {
+    let outcome = admin.upgrade_with(2, "bench", &UpgradeOptions::default().wait(Wait::No)).expect("it can go up");
+    assert!(outcome.done && outcome.kind == Kind::Upgrade);
+    outcome
+}
+
+fn back(admin: &line::Admin) {
+    assert!(admin.rollback("bench").expect("it can go back").settled);
+}
+
+// ---- flip
+
+fn flip(report: &mut Report) {
+    // an owned instance is moved by its owner only, so that going back costs no sweep
+    let owners = |instances: u32| {
+        let switch = line::Switch::builder().starting_at(line::Version::V1).build().expect("version 1 can run");
+        let instances: Vec<_> =
+            (0..instances).map(|_| switch.instance(V1::default()).expect("it is at the version that runs")).collect();
+        (switch.admin(), instances)
+    };
+    let (one, many) = (owners(1), owners(MILLION));
+    let flips = |admin: &line::Admin| {
+        let took = nanoseconds(1, || {
+            flip_only(admin);
+        });
+        admin.rollback("bench").expect("it can go back");
+        took
+    };
+    let [with_one, with_many] = take_turns(1001, [&mut || flips(&one.0), &mut || flips(&many.0)]);
+    drop((one, many));
+    let row = Row::ratio("flip with 1,000,000 instances against one with 1", "ns", &with_many, &with_one);
+    report.add(row.at_most(1.1).beside("the whole command without moving anybody: `upgrade_with`, `Wait::No`"));
+    let microseconds: Vec<f64> = with_many.iter().map(|took| took / 1e3).collect();
+    let row = Row::of("the command with 1,000,000 instances", "µs", &microseconds).at_most(1.0);
+    report.add(
+        row.beside("it also counts who is live, and writes its outcome and the audit, which the steps do not wait for"),
+    );
+    let seen: Vec<f64> = seen_after().iter().map(|took| took / 1e3).collect();
+    let row = Row::of("from the command's beginning to the first step of the new version on another core", "µs", &seen);
+    report.add(row.beside("the other core steps one instance after the other and looks at the clock each time"));
+}
+
+/// Nanoseconds until another thread has stepped at the new version.
+fn seen_after() -> Vec<f64> {
+    let switch = line::Switch::builder().starting_at(line::Version::V1).build().expect("version 1 can run");
+    let mut instance = switch.instance(V1::default()).expect("it is at the version that runs");
+    let (admin, over, at) = (switch.admin(), AtomicBool::new(false), AtomicU32::new(1));
+    let begin = Instant::now();
+    let (flipped, seen) = thread::scope(|scope| {
+        let spinning = scope.spawn(|| {
+            let (mut seen, mut before) = (Vec::new(), 1);
+            while !over.load(Ordering::Relaxed) {
+                black_box(instance.step(Add(1)).expect("both versions add"));
+                let now = begin.elapsed();
+                let version = instance.version();
+                if version != before {
+                    before = version;
+                    at.store(version, Ordering::Release);
+                    if version == 2 {
+                        seen.push(now);
+                    }
+                }
+            }
+            seen
+        });
+        let mut flipped = Vec::new();
+        for _ in 0..501 {
+            flipped.push(begin.elapsed());
+            flip_only(&admin);
+            while at.load(Ordering::Acquire) != 2 {
+                thread::yield_now();
+            }
+            admin.rollback("bench").expect("it can go back");
+            while at.load(Ordering::Acquire) != 1 {
+                thread::yield_now();
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        (flipped, spinning.join().expect("no step panics"))
+    });
+    assert_eq!(flipped.len(), seen.len());
+    seen.iter().zip(&flipped).map(|(seen, flipped)| in_nanoseconds(seen.saturating_sub(*flipped))).collect()
+}
+
+// ---- sweep
+
+/// Nanoseconds an instance for so many threads to sweep them.
+fn swept_by(threads: usize, switch: &line::Switch, instances: u32) -> f64 {
+    let admin = switch.admin();
+    let outcome = flip_only(&admin);
+    let took = nanoseconds(u64::from(instances), || {
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|| sweep_to_the_end(switch));
+            }
+            sweep_to_the_end(switch);
+        });
+    });
+    let outcome = admin.outcome(&outcome.id).expect("it is among the last");
+    assert_eq!((outcome.settled, outcome.moved), (true, u64::from(instances)));
+    back(&admin);
+    took
+}
+
+fn sweep_to_the_end(switch: &line::Switch) {
+    let sweeper = switch.sweeper();
+    while sweeper.slice(Duration::from_micros(100)) == Swept::More {}
+}
+
+/// Reads and writes each word of each state.
+fn pass(states: &mut [V1]) -> f64 {
+    nanoseconds(states.len() as u64, || {
+        for state in black_box(&mut *states) {
+            state.count += 1;
+            state.legacy += 1;
+            state.words.iter_mut().for_each(|word| *word += 1);
+        }
+    })
+}
+
+fn sweep(report: &mut Report) {
+    let (switch, fleet) = populated(MILLION);
+    let mut states = vec![V1::default(); MILLION as usize];
+    let [one, two, pass] = take_turns(
+        21,
+        [&mut || swept_by(1, &switch, MILLION), &mut || swept_by(2, &switch, MILLION), &mut || pass(&mut states)],
+    );
+    drop(fleet);
+    let what = "sweep of 1,000,000 states of 64 bytes on one thread against one pass that reads and writes them";
+    let row = Row::ratio(what, "ns each", &one, &pass).at_most(1.5);
+    report.add(row.beside("the pass goes over a bare Vec of the states"));
+    report.add(Row::ratio("the same sweep, two threads against one", "ns each", &two, &one).at_most(0.6));
+}
+
+// ---- by hand
+
+const BY_HAND: &str = "benches/src/by_hand.rs: it checks nothing, counts nobody, and holds nobody back";
+
+fn by_hand(report: &mut Report) {
+    let switch = counter::Switch::builder().starting_at(counter::Version::V1).build().expect("version 1 can run");
+    let admin = switch.admin();
+    let runs = Runs::new();
+    let cells: Vec<_> =
+        (0..INSTANCES).map(|_| switch.cell(counter::V1::default()).expect("it is at the version that runs")).collect();
+    let shared: Vec<_> = (0..INSTANCES).map(|_| runs.shared()).collect();
+    let steps = u64::from(INSTANCES) * 100;
+    let [cell, hand] = take_turns(
+        301,
+        [
+            &mut || {
+                nanoseconds(steps, || {
+                    for cell in (0..100).flat_map(|_| black_box(&cells)) {
+                        black_box(cell.step(black_box(counter::Add(1))).expect("both versions add"));
+                    }
+                })
+            },
+            &mut || {
+                nanoseconds(steps, || {
+                    for shared in (0..100).flat_map(|_| black_box(&shared)) {
+                        black_box(shared.add(black_box(1)));
+                    }
+                })
+            },
+        ],
+    );
+    let what = "Cell::step against an enum by hand in a mutex behind ArcSwap, 128 of each";
+    report.add(Row::ratio(what, "ns", &cell, &hand).at_most(1.0).beside(BY_HAND));
+    let options = UpgradeOptions::default().wait(Wait::No);
+    let [flip, hand] = take_turns(
+        1001,
+        [
+            &mut || {
+                let took = nanoseconds(1, || {
+                    black_box(admin.upgrade_with(2, "bench", &options).expect("it can go up"));
+                });
+                admin.rollback("bench").expect("it can go back");
+                took
+            },
+            &mut || {
+                let took = nanoseconds(1, || runs.flip(2));
+                runs.flip(1);
+                took
+            },
+        ],
+    );
+    let what = "the command that flips, against the store by hand";
+    let row = Row::ratio(what, "ns", &flip, &hand).at_most(1.0);
+    report.add(row.beside("the store by hand tells nobody what runs, who moved, or who ordered it"));
+    let [by_hand, hotswap] = lines_of_a_second_version().map(|lines| exact(lines as u64));
+    let row = Row::ratio("lines a user writes for a second version", "lines", &[hotswap], &[by_hand]);
+    report.add(row.at_most(0.99).beside("comments and empty lines not counted; the way down included in both"));
+}
+
+// ---- migrations
+
+fn fused(report: &mut Report) {
+    let states = plain::V1 { a: 1, rest: [2, 3, 4] };
+    let [fused, hand, edges] = migrations(
+        || plain::AnyState::V1(states.clone()),
+        || five::Plain::V1(states.clone()),
+        |slot| plain::Machine::fused(slot).expect("nothing in it fails"),
+        five::Plain::up,
+        edges_up::<plain::Machine>,
+    );
+    fused_rows(report, "a state without heap", 20.0, &fused, &hand, &edges);
+    let states = heap::V1 { a: 1, name: "a name that is on the heap".to_owned(), list: vec![1, 2, 3] };
+    let [fused, hand, edges] = migrations(
+        || heap::AnyState::V1(states.clone()),
+        || five::Heap::V1(states.clone()),
+        |slot| heap::Machine::fused(slot).expect("nothing in it fails"),
+        five::Heap::up,
+        edges_up::<heap::Machine>,
+    );
+    fused_rows(report, "a state with heap", 3.0, &fused, &hand, &edges);
+}
+
+fn fused_rows(report: &mut Report, state: &str, target: f64, fused: &[f64], hand: &[f64], edges: &[f64]) {
+    let what = format!("migration 1 -> 5 one by one, each time as a whole AnyState, against the fused one, {state}");
+    report.add(
+        Row::ratio(&what, "ns each", edges, fused)
+            .at_least(target)
+            .beside("the machine's own edges; 512 states, in cache"),
+    );
+    let what = format!("an enum by hand that goes up in a loop against the fused one, {state}");
+    report.add(
+        Row::ratio(&what, "ns each", hand, fused).beside("benches/src/five.rs; the compiler makes one piece of it"),
+    );
+}
+
+/// Goes up one by one by the machine's declared edges.
+fn edges_up<M: hotswap::Machine>(slot: &mut Option<M::AnyState>) {
+    while let Some(at) = slot.as_ref().map(M::version_of).filter(|at| *at < M::FUSED_TO) {
+        let up = M::EDGES.iter().find(|edge| edge.from == at && edge.to > at).expect("it goes up");
+        match up.how {
+            hotswap::How::Derived { run, .. } => run(slot),
+            _ => unreachable!("all of its migrations are derived"),
+        }
+    }
+}
+
+/// Nanoseconds for a state to go from version 1 to 5: fused, by hand, and by the edges in turn.
+fn migrations<S, H>(
+    state: impl Fn() -> S,
+    by_hand: impl Fn() -> H,
+    fused: impl Fn(&mut Option<S>),
+    up: impl Fn(H) -> H,
+    edges: impl Fn(&mut Option<S>),
+) -> [Vec<f64>; 3] {
+    const STATES: u64 = 512;
+    let slots = || -> Vec<Option<S>> { (0..STATES).map(|_| Some(state())).collect() };
+    take_turns(
+        501,
+        [
+            &mut || {
+                let mut slots = slots();
+                nanoseconds(STATES, || black_box(&mut slots).iter_mut().for_each(&fused))
+            },
+            &mut || {
+                let mut states: Vec<Option<H>> = (0..STATES).map(|_| Some(by_hand())).collect();
+                nanoseconds(STATES, || {
+                    for slot in black_box(&mut states) {
+                        *slot = slot.take().map(&up);
+                    }
+                })
+            },
+            &mut || {
+                let mut slots = slots();
+                nanoseconds(STATES, || black_box(&mut slots).iter_mut().for_each(&edges))
+            },
+        ],
+    )
+}
+
+// ---- how costs grow
+
+/// Plots of what a flip and a sweep cost by number of instances.
+fn costs(report: &Report) {
+    let (mut flips, mut sweeps) = (Vec::new(), Vec::new());
+    for instances in [1, 10, 100, 1000, 10_000, 100_000, MILLION] {
+        let (switch, fleet) = populated(instances);
+        let admin = switch.admin();
+        let [flip, sweep] = take_turns(
+            11,
+            [
+                &mut || {
+                    let took = nanoseconds(1, || {
+                        flip_only(&admin);
+                    });
+                    back(&admin);
+                    took
+                },
+                &mut || swept_by(1, &switch, instances) * f64::from(instances),
+            ],
+        );
+        drop(fleet);
+        flips.push((f64::from(instances), spread(&flip)[1] / 1e3));
+        sweeps.push((f64::from(instances), spread(&sweep)[1] / 1e3));
+    }
+    let labels = Labels { title: "An upgrade by number of instances of 64 bytes", x: "instances", y: "µs" };
+    let series = [("flip", flips), ("sweep on one thread", sweeps)];
+    let series = series.map(|(name, points)| Series { name: name.to_owned(), points });
+    plot::draw(&report.plot("instances"), labels, Style::Lines, &series);
+}

@@ -1,0 +1,136 @@
+//! What the steps feel of an upgrade, when they come in at their own pace: a step that has to wait makes those after it wait
+//! too, and all of that counts.
+//!
+//! One thread serves a million instances. A step is due every 5 µs, whether the one before is done or not; how long it takes
+//! is counted from when it was due. Between steps the thread sweeps.
+
+use std::time::{Duration, Instant};
+
+use hotswap_benches::plot::{self, Labels, Series, Style};
+use hotswap_benches::report::{Report, Row};
+use hotswap_benches::turns::in_nanoseconds;
+use hotswap_benches::wide::line::{Add, Fleet, Switch};
+
+use super::{MILLION, back, flip_only, populated};
+
+/// How often a step is due.
+const EVERY: Duration = Duration::from_micros(5);
+/// How many there are in a turn: half a second of them.
+const STEPS: u32 = 100_000;
+/// When in a turn the upgrade comes.
+const FLIP: u32 = STEPS / 5;
+/// How long the thread sweeps before it looks for a step that is due.
+const SLICE: Duration = Duration::from_micros(2);
+const TURNS: usize = 15;
+
+/// How the states are moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// Nothing is upgraded.
+    Not,
+    /// All at once, while the steps wait.
+    StopTheWorld,
+    /// Each when it is stepped.
+    Lazy,
+    /// Each when it is stepped, or between the steps.
+    Sweep,
+}
+
+/// What one turn gave: nanoseconds of each step.
+struct Turn {
+    latencies: Vec<f64>,
+}
+
+impl Turn {
+    /// How long a step took at most in this share of them, from the upgrade on.
+    fn of(&self, share: f64) -> f64 {
+        let mut after = self.latencies[FLIP as usize..].to_vec();
+        after.sort_by(f64::total_cmp);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a place in the list"
+        )]
+        let place = (share * (after.len() - 1) as f64) as usize;
+        after[place]
+    }
+}
+
+pub(super) fn latency(report: &mut Report) {
+    let (switch, fleet) = populated(MILLION);
+    let mut rng = fastrand::Rng::with_seed(1);
+    let hows = [How::Not, How::Sweep, How::Lazy, How::StopTheWorld];
+    let mut turns: [Vec<Turn>; 4] = [const { Vec::new() }; 4];
+    turn(How::Not, &switch, &fleet, &mut rng);
+    for begin in 0..TURNS {
+        for place in 0..hows.len() {
+            let which = (begin + place) % hows.len();
+            turns[which].push(turn(hows[which], &switch, &fleet, &mut rng));
+        }
+    }
+    let microseconds =
+        |share: f64| turns.each_ref().map(|turns| turns.iter().map(|turn| turn.of(share) / 1e3).collect());
+    let [none, sweep, lazy, stopped]: [Vec<f64>; 4] = microseconds(0.999);
+    let [none_max, sweep_max, lazy_max, stopped_max]: [Vec<f64>; 4] = microseconds(1.0);
+    let what = "p99.9 of a step during a sweep against none, a step every 5 µs on 1,000,000 states of 64 bytes";
+    report.add(
+        Row::ratio(what, "µs", &sweep, &none)
+            .at_most(1.25)
+            .beside("open loop; the serving thread sweeps 2 µs at a time"),
+    );
+    report.add(Row::ratio("the longest of a step, sweep against none", "µs", &sweep_max, &none_max).at_most(1.5));
+    let row = Row::ratio("the longest of a step, stop-the-world against sweep", "µs", &stopped_max, &sweep_max);
+    report.add(row.at_least(80.0).beside("stop-the-world: `upgrade` on the serving thread"));
+    report.add(Row::ratio("p99.9, lazy against none", "µs", &lazy, &none));
+    report.add(Row::ratio("the longest, lazy against none", "µs", &lazy_max, &none_max));
+    report.add(Row::ratio("p99.9, stop-the-world against sweep", "µs", &stopped, &sweep));
+    let labels = Labels {
+        title: "How long a step takes from when it was due; the upgrade comes at 100 ms",
+        x: "ms since the beginning",
+        y: "µs",
+    };
+    let named = [("none", 0), ("sweep", 1), ("lazy", 2), ("stop-the-world", 3)];
+    let series =
+        named.map(|(name, which)| Series { name: name.to_owned(), points: over_time(&turns[which][TURNS / 2]) });
+    plot::draw(&report.plot("latency"), labels, Style::Lines, &series);
+}
+
+/// The longest of every millisecond.
+fn over_time(turn: &Turn) -> Vec<(f64, f64)> {
+    const A_MILLISECOND: usize = 200;
+    let longest = |steps: &[f64]| steps.iter().copied().fold(0.0, f64::max) / 1e3;
+    turn.latencies.chunks(A_MILLISECOND).zip(1_u32..).map(|(steps, at)| (f64::from(at), longest(steps))).collect()
+}
+
+fn turn(how: How, switch: &Switch, fleet: &Fleet<u32>, rng: &mut fastrand::Rng) -> Turn {
+    let (admin, sweeper) = (switch.admin(), switch.sweeper());
+    let mut latencies = Vec::with_capacity(STEPS as usize);
+    let begin = Instant::now();
+    for step in 0..STEPS {
+        let due = begin + EVERY * step;
+        while Instant::now() < due {
+            if how == How::Sweep && sweeper.pending() {
+                let _ = sweeper.slice(SLICE);
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+        if step == FLIP {
+            match how {
+                How::Not => {}
+                How::StopTheWorld => assert!(admin.upgrade(2, "bench").expect("it can go up").settled),
+                How::Lazy | How::Sweep => {
+                    flip_only(&admin);
+                }
+            }
+        }
+        fleet.step(&rng.u32(0..MILLION), Add(1)).expect("both versions add");
+        latencies.push(in_nanoseconds(due.elapsed()));
+    }
+    // whatever is not moved yet is superseded
+    if how != How::Not {
+        back(&admin);
+    }
+    Turn { latencies }
+}

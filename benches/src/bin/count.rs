@@ -1,0 +1,192 @@
+//! How many instructions a step takes: unlike times, the same in every run of one build.
+//!
+//! It runs itself under valgrind's callgrind, few rounds and then many; what the difference took is the steps' alone.
+//! `check` compares with `benches/baseline.json` and fails where a step has come to take more; `accept` writes that file.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+use hotswap::load::{Claims, Images, PublicKey, SecretKey, Trust, sign};
+use hotswap_benches::counter::{Add, Switch};
+use hotswap_benches::image::Place;
+use hotswap_benches::report::{Report, Row, rustc};
+use hotswap_benches::turns::exact;
+use hotswap_benches::{Bare, BareMutex, BareTable, ByKey, Cells, INSTANCES, Kept, Owned, V2, round};
+use serde::{Deserialize, Serialize};
+
+const FEW: u64 = 100;
+const MANY: u64 = 2_100;
+
+/// How much more than the baseline is let pass.
+const MORE: f64 = 1.03;
+
+type Run = fn(rounds: u64);
+
+const KEPT: [(&str, Run); 7] = [
+    (Bare::NAME, run::<Bare>),
+    (Owned::NAME, run::<Owned>),
+    (BareMutex::NAME, run::<BareMutex>),
+    (Cells::NAME, run::<Cells>),
+    (BareTable::NAME, run::<BareTable>),
+    (ByKey::NAME, run::<ByKey>),
+    (LOADED, run_loaded),
+];
+
+/// A cell's step of a version that came as an image.
+const LOADED: &str = "Cell::step, loaded";
+
+/// Those whose counts are watched: the others are not ours.
+const WATCHED: [&str; 4] = [Owned::NAME, Cells::NAME, ByKey::NAME, LOADED];
+
+/// The counts that were accepted.
+#[derive(Debug, Serialize, Deserialize)]
+struct Baseline {
+    /// The compiler: another one's steps may take more or fewer.
+    rustc: String,
+    /// Instructions a step.
+    instructions: BTreeMap<String, f64>,
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["run", name, rounds] => {
+            let (_, run) = KEPT.iter().find(|(kept, _)| *kept == name).ok_or("no such way")?;
+            run(rounds.parse()?);
+        }
+        [] => report(&counts(&KEPT.map(|(name, _)| name))?),
+        ["check"] => return check(&counts(&WATCHED)?),
+        ["accept"] => accept(counts(&WATCHED)?)?,
+        _ => return Err("nothing, `check` or `accept`".into()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+// ---- counting
+
+fn run<K: Kept>(rounds: u64) {
+    let mut kept = K::new(INSTANCES);
+    (0..rounds).for_each(|_| round(&mut kept, 0..INSTANCES));
+}
+
+fn run_loaded(rounds: u64) {
+    let folder = folder().join("load");
+    let key = PublicKey::read(folder.join("count.pub")).expect("it was written");
+    let images = Images::new(Trust::new("bench").key(key));
+    let image = fs::read(folder.join("count.signed")).expect("it was written");
+    let _ = images.load_bytes(&image).expect("it fits");
+    let switch = Switch::builder().starting_at(3).build().expect("the image has it");
+    let cells: Vec<_> = (0..INSTANCES).map(|_| switch.cell(V2::default()).expect("it can come up")).collect();
+    for cell in (0..rounds).flat_map(|_| &cells) {
+        std::hint::black_box(cell.step(std::hint::black_box(Add(1))).expect("version 3 adds"));
+    }
+}
+
+/// Builds the image, and signs it once: a check of another signature takes other instructions.
+fn provide_image() -> Result<(), Box<dyn Error>> {
+    let folder = folder();
+    let image = fs::read(Place::new(&folder).image())?;
+    let key = SecretKey::generate()?;
+    fs::write(folder.join("load/count.signed"), sign(&image, &key, &Claims::new("bench", 1))?)?;
+    let public = folder.join("load/count.pub");
+    let _ = fs::remove_file(&public); // a key is not written over another
+    key.public().write(public)?;
+    Ok(())
+}
+
+/// Cargo's folder for what benches write, which it names to benches only.
+fn folder() -> PathBuf {
+    let program = env::current_exe().expect("the program has a path");
+    program.ancestors().nth(2).expect("it stands in a folder of the target's").join("tmp")
+}
+
+fn counts(names: &[&'static str]) -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
+    if names.contains(&LOADED) {
+        provide_image()?;
+    }
+    let steps = exact((MANY - FEW) * u64::from(INSTANCES));
+    let mut counts = BTreeMap::new();
+    for name in names {
+        let taken = count(name, MANY)? - count(name, FEW)?;
+        counts.insert((*name).to_owned(), (exact(taken) / steps * 10.0).round() / 10.0);
+    }
+    Ok(counts)
+}
+
+/// The instructions of a whole run, as callgrind counts them.
+fn count(name: &str, rounds: u64) -> Result<u64, Box<dyn Error>> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(env::current_exe()?)
+        .args(["run", name, &rounds.to_string()])
+        .output()
+        .map_err(|error| format!("valgrind does not start: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let collected =
+        said.lines().find_map(|line| line.split_once("Collected :")).map(|(_, number)| number.trim().parse());
+    let collected = collected.filter(|_| output.status.success());
+    Ok(collected.ok_or_else(|| format!("callgrind counted nothing: {said}"))??)
+}
+
+// ---- what is made of the counts
+
+fn report(counts: &BTreeMap<String, f64>) {
+    let mut report = Report::new(&folder(), "count");
+    for (name, _) in KEPT {
+        report.add(Row::of(name, "instructions a step", &[counts[name]]));
+    }
+    let more = |what: &str, one: &str, other: &str| Row::of(what, "instructions", &[counts[one] - counts[other]]);
+    report.add(more("an Instance's step over the step on the bare state", Owned::NAME, Bare::NAME).at_most(6.0));
+    report.add(more("a Cell's over that under a mutex", Cells::NAME, BareMutex::NAME));
+    report.add(more("a Fleet's over that in a table behind mutexes", ByKey::NAME, BareTable::NAME));
+    report.close();
+}
+
+fn baseline_path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("baseline.json")
+}
+
+fn accept(instructions: BTreeMap<String, f64>) -> Result<(), Box<dyn Error>> {
+    let baseline = Baseline { rustc: rustc(), instructions };
+    fs::write(baseline_path(), serde_json::to_string_pretty(&baseline)? + "\n")?;
+    println!("{baseline:#?}");
+    Ok(())
+}
+
+fn check(counts: &BTreeMap<String, f64>) -> Result<ExitCode, Box<dyn Error>> {
+    let baseline: Baseline = serde_json::from_str(&fs::read_to_string(baseline_path())?)?;
+    let mut grown = false;
+    println!("{:<24} {:>9} {:>9}   instructions a step", "", "accepted", "now");
+    for (name, now) in counts {
+        let accepted = *baseline.instructions.get(name).ok_or_else(|| format!("the baseline has no `{name}`"))?;
+        let more = *now > accepted * MORE;
+        grown |= more;
+        println!("{name:<24} {accepted:>9.1} {now:>9.1}   {}", if more { "more than 3 % up" } else { "" });
+    }
+    let rustc = rustc();
+    if rustc != baseline.rustc {
+        println!(
+            "\nNot judged: this is {rustc}, and the baseline was counted with {}. `cargo xtask bench count -- accept` writes \
+             one for this compiler.",
+            baseline.rustc
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !grown {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let program = env::current_exe()?;
+    println!(
+        "\nA step has come to take more instructions than benches/baseline.json allows.\n\
+         To see where they are:\n\
+         \x20   valgrind --tool=callgrind --dump-instr=yes --callgrind-out-file=step.out \"{program}\" run \"Instance::step\" {MANY}\n\
+         \x20   callgrind_annotate step.out\n\
+         and the same of the commit before. If they are worth what they do, `cargo xtask bench count -- accept` writes the new\n\
+         counts; commit the file with the change and say why.",
+        program = program.display()
+    );
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,167 @@
+//! One small step, with its state kept in each of the ways that the benches compare.
+
+use std::hash::BuildHasher;
+use std::iter::repeat_with;
+use std::sync::Arc;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use parking_lot::Mutex;
+
+use crate::counter::{self, V2};
+
+/// Instances of the counter, kept in some way.
+pub trait Kept {
+    /// What the reports call it.
+    const NAME: &'static str;
+
+    /// Makes so many of them.
+    fn new(instances: u32) -> Self;
+
+    /// Runs one step of one of them.
+    fn add(&mut self, which: u32, by: u64) -> u64;
+}
+
+/// A step of each of these instances in turn.
+pub fn round<K: Kept>(kept: &mut K, order: impl IntoIterator<Item = u32>) {
+    for which in order {
+        std::hint::black_box(kept.add(std::hint::black_box(which), 1));
+    }
+}
+
+fn all<T>(instances: u32, make: impl FnMut() -> T) -> Vec<T> {
+    repeat_with(make).take(at(instances)).collect()
+}
+
+fn at(which: u32) -> usize {
+    which as usize
+}
+
+/// The bare state and a call of the step function: no switch, no lock.
+#[derive(Debug)]
+pub struct Bare(Vec<V2>);
+
+impl Kept for Bare {
+    const NAME: &'static str = "bare state";
+
+    fn new(instances: u32) -> Self {
+        Self(all(instances, V2::default))
+    }
+
+    #[inline]
+    fn add(&mut self, which: u32, by: u64) -> u64 {
+        counter::add_counted(&mut self.0[at(which)], counter::Add(by))
+    }
+}
+
+/// What a program without hotswap would share between threads.
+#[derive(Debug)]
+pub struct BareMutex(Vec<Arc<Mutex<V2>>>);
+
+impl Kept for BareMutex {
+    const NAME: &'static str = "mutex around bare state";
+
+    fn new(instances: u32) -> Self {
+        Self(all(instances, Arc::default))
+    }
+
+    #[inline]
+    fn add(&mut self, which: u32, by: u64) -> u64 {
+        counter::add_counted(&mut self.0[at(which)].lock(), counter::Add(by))
+    }
+}
+
+/// What a program without hotswap would keep by key: a table in shards, hashed once for both.
+#[derive(Debug)]
+pub struct BareTable {
+    hasher: DefaultHashBuilder,
+    shards: Vec<Mutex<HashTable<(u32, V2)>>>,
+}
+
+impl BareTable {
+    /// As many as a fleet has.
+    const SHARDS: usize = 64;
+
+    fn shard(&self, hash: u64) -> &Mutex<HashTable<(u32, V2)>> {
+        &self.shards[(hash >> 40) as usize % Self::SHARDS]
+    }
+}
+
+impl Kept for BareTable {
+    const NAME: &'static str = "mutexes around tables of bare state";
+
+    fn new(instances: u32) -> Self {
+        let shards = (0..Self::SHARDS).map(|_| Mutex::default()).collect();
+        let table = Self { hasher: DefaultHashBuilder::default(), shards };
+        for key in 0..instances {
+            let hash = table.hasher.hash_one(key);
+            let rehash = |(key, _): &(u32, V2)| table.hasher.hash_one(key);
+            table.shard(hash).lock().insert_unique(hash, (key, V2::default()), rehash);
+        }
+        table
+    }
+
+    #[inline]
+    fn add(&mut self, which: u32, by: u64) -> u64 {
+        let hash = self.hasher.hash_one(which);
+        let mut shard = self.shard(hash).lock();
+        let (_, state) = shard.find_mut(hash, |(key, _)| *key == which).expect("every key is there");
+        counter::add_counted(state, counter::Add(by))
+    }
+}
+
+/// Instances that the program owns: a step without a lock.
+#[derive(Debug)]
+pub struct Owned(Vec<counter::Instance>);
+
+impl Kept for Owned {
+    const NAME: &'static str = "Instance::step";
+
+    fn new(instances: u32) -> Self {
+        let switch = counter::Switch::new();
+        Self(all(instances, || switch.instance(V2::default()).expect("it is at the version that runs")))
+    }
+
+    #[inline]
+    fn add(&mut self, which: u32, by: u64) -> u64 {
+        self.0[at(which)].step(counter::Add(by)).expect("version 2 adds")
+    }
+}
+
+/// Instances that threads may share.
+#[derive(Debug)]
+pub struct Cells(Vec<counter::Cell>);
+
+impl Kept for Cells {
+    const NAME: &'static str = "Cell::step";
+
+    fn new(instances: u32) -> Self {
+        let switch = counter::Switch::new();
+        Self(all(instances, || switch.cell(V2::default()).expect("it is at the version that runs")))
+    }
+
+    #[inline]
+    fn add(&mut self, which: u32, by: u64) -> u64 {
+        self.0[at(which)].step(counter::Add(by)).expect("version 2 adds")
+    }
+}
+
+/// Instances by key.
+#[derive(Debug)]
+pub struct ByKey(counter::Fleet<u32>);
+
+impl Kept for ByKey {
+    const NAME: &'static str = "Fleet::step";
+
+    fn new(instances: u32) -> Self {
+        let fleet = counter::Switch::new().fleet();
+        for key in 0..instances {
+            fleet.insert(key, V2::default()).expect("it is at the version that runs");
+        }
+        Self(fleet)
+    }
+
+    #[inline]
+    fn add(&mut self, which: u32, by: u64) -> u64 {
+        self.0.step(&which, counter::Add(by)).expect("version 2 adds")
+    }
+}
