@@ -2,23 +2,26 @@
 
 use xshell::{Shell, cmd};
 
-use crate::needs;
 use crate::report::Report;
+use crate::{bench, needs};
 
 pub(crate) fn run(sh: &Shell, full: bool) -> bool {
     let mut report = Report::default();
     if full {
         sh.set_var("HOTSWAP_FULL", "1");
     }
-    let absent = needs::provide(sh, full, &mut report);
+    let absent = needs::provide(sh, &mut report);
     // plain cargo test: it is on every machine with a toolchain, and runs the documentation examples
     report.command("tests", cmd!(sh, "cargo test --workspace --no-fail-fast"));
     let later = cmd!(sh, "cargo test --package hotswap-tests --test hygiene --features later");
     report.command("versions under a cfg", later);
     report.command("crash tests", crash(sh));
     report.command("loom models", loom(sh));
-    if full && !absent.contains(&needs::VALGRIND) {
-        report.command("the loader under valgrind", valgrind(sh));
+    if !absent.contains(&needs::VALGRIND) {
+        report.command("instructions of a step", bench::count(sh, &["check".to_owned()]));
+        if full {
+            report.command("the loader under valgrind", valgrind(sh));
+        }
     }
     for what in &absent {
         eprintln!("\nleft out for want of {what}");
