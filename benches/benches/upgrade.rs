@@ -246,7 +246,7 @@ fn fused(report: &mut Report) {
         edges_up::<plain::Machine>,
     );
     fused_rows(report, "a state without heap", 20.0, &fused, &hand, &edges);
-    let states = heap::V1 { a: 1, name: "a name that is on the heap".to_owned(), list: vec![1, 2, 3] };
+    let states = heap::V1 { a: 1, name: "a name that is on the heap".to_owned(), list: vec!["a line".to_owned()] };
     let [fused, hand, edges] = migrations(
         || heap::AnyState::V1(states.clone()),
         || five::Heap::V1(states.clone()),

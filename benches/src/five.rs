@@ -1,5 +1,5 @@
-//! Two machines of five versions, each the one before with a number more; and the same by hand, an enum that goes up one by
-//! one. The one has nothing on the heap, the other a string and a list.
+//! Machines of five versions, each the one before with a number more. One has nothing on the heap, the others a name and a list
+//! of lines; one of those has its migrations written by hand, which borrow. And enums by hand that go up one by one.
 
 /// Five versions without a heap.
 #[hotswap::machine]
@@ -120,7 +120,7 @@ impl Plain {
     }
 }
 
-/// Five versions with a string and a list.
+/// Five versions with a name and a list of lines.
 #[hotswap::machine]
 #[allow(missing_docs, reason = "each version is the one before with a number more")]
 pub mod heap {
@@ -135,7 +135,7 @@ pub mod heap {
     pub struct V1 {
         pub a: u64,
         pub name: String,
-        pub list: Vec<u64>,
+        pub list: Vec<String>,
     }
 
     #[machine(version = 1)]
@@ -148,7 +148,7 @@ pub mod heap {
     pub struct V2 {
         pub a: u64,
         pub name: String,
-        pub list: Vec<u64>,
+        pub list: Vec<String>,
         #[machine(added = 2)]
         pub b: u64,
     }
@@ -163,7 +163,7 @@ pub mod heap {
     pub struct V3 {
         pub a: u64,
         pub name: String,
-        pub list: Vec<u64>,
+        pub list: Vec<String>,
         pub b: u64,
         #[machine(added = 3)]
         pub c: u64,
@@ -179,7 +179,7 @@ pub mod heap {
     pub struct V4 {
         pub a: u64,
         pub name: String,
-        pub list: Vec<u64>,
+        pub list: Vec<String>,
         pub b: u64,
         pub c: u64,
         #[machine(added = 4)]
@@ -196,7 +196,7 @@ pub mod heap {
     pub struct V5 {
         pub a: u64,
         pub name: String,
-        pub list: Vec<u64>,
+        pub list: Vec<String>,
         pub b: u64,
         pub c: u64,
         pub d: u64,
@@ -207,6 +207,112 @@ pub mod heap {
     #[machine(version = 5)]
     fn get_5(state: &V5, _: Get) -> u64 {
         state.a
+    }
+}
+
+/// As [`heap`], with migrations written by hand: they borrow, so that the old state is whole until the new one is there.
+#[hotswap::machine]
+#[allow(missing_docs, reason = "each version is the one before with a number more")]
+pub mod written {
+    use serde::{Deserialize, Serialize};
+
+    /// Asks for the first number.
+    #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+    pub struct Get;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct V1 {
+        pub a: u64,
+        pub name: String,
+        pub list: Vec<String>,
+    }
+
+    #[machine(version = 1)]
+    fn get_1(state: &V1, _: Get) -> u64 {
+        state.a
+    }
+
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct V2 {
+        pub a: u64,
+        pub name: String,
+        pub list: Vec<String>,
+        pub b: u64,
+    }
+
+    #[machine(version = 2)]
+    fn get_2(state: &V2, _: Get) -> u64 {
+        state.a
+    }
+
+    #[machine(version = 3, migrates_from = 2)]
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct V3 {
+        pub a: u64,
+        pub name: String,
+        pub list: Vec<String>,
+        pub b: u64,
+        pub c: u64,
+    }
+
+    #[machine(version = 3)]
+    fn get_3(state: &V3, _: Get) -> u64 {
+        state.a
+    }
+
+    #[machine(version = 4, migrates_from = 3)]
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct V4 {
+        pub a: u64,
+        pub name: String,
+        pub list: Vec<String>,
+        pub b: u64,
+        pub c: u64,
+        pub d: u64,
+    }
+
+    #[machine(version = 4)]
+    fn get_4(state: &V4, _: Get) -> u64 {
+        state.a
+    }
+
+    #[machine(version = 5, migrates_from = 4)]
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct V5 {
+        pub a: u64,
+        pub name: String,
+        pub list: Vec<String>,
+        pub b: u64,
+        pub c: u64,
+        pub d: u64,
+        pub e: u64,
+    }
+
+    #[machine(version = 5)]
+    fn get_5(state: &V5, _: Get) -> u64 {
+        state.a
+    }
+
+    #[machine(migrate)]
+    fn up_2(old: &V1) -> V2 {
+        V2 { a: old.a, name: old.name.clone(), list: old.list.clone(), b: 2 }
+    }
+
+    #[machine(migrate)]
+    fn up_3(old: &V2) -> V3 {
+        V3 { a: old.a, name: old.name.clone(), list: old.list.clone(), b: old.b, c: 3 }
+    }
+
+    #[machine(migrate)]
+    fn up_4(old: &V3) -> V4 {
+        V4 { a: old.a, name: old.name.clone(), list: old.list.clone(), b: old.b, c: old.c, d: 4 }
+    }
+
+    #[machine(migrate)]
+    fn up_5(old: &V4) -> V5 {
+        V5 { a: old.a, name: old.name.clone(), list: old.list.clone(), b: old.b, c: old.c, d: old.d, e: 5 }
     }
 }
 

@@ -26,7 +26,8 @@ struct Args {
 enum Task {
     /// Formatting, lints, docs, every set of features, licences and bans
     Check,
-    /// Every test, documentation examples, crash tests and loom models included
+    /// Every test, documentation examples, crash tests and loom models included;
+    /// and what a step takes in instructions
     Test {
         /// The long versions as well: more cases, more keys, more switches; and the loader under valgrind
         #[arg(long)]
