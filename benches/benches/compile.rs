@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use hotswap_benches::plot::{self, Labels, Series, Style};
+use hotswap_benches::plot::{self, Labels, Scale, Series};
 use hotswap_benches::report;
 use hotswap_benches::report::{Row, spread};
 use hotswap_benches::turns::exact;
@@ -49,7 +49,7 @@ fn main() {
     report.add(row.judged((hundred - one) / (fifty - one), "minima").at_most(2.2).beside("linear: twice"));
     let points = seconds.iter().zip(least).map(|((versions, _), least)| (exact(*versions as u64), least)).collect();
     let labels = Labels { title: "cargo check of a machine, by number of versions", x: "versions", y: "s" };
-    plot::draw(&report.plot("versions"), labels, Style::Lines, &[Series { name: "seconds".to_owned(), points }]);
+    plot::draw(&report.plot("versions"), labels, Scale::Logarithmic, &[Series { name: "seconds".to_owned(), points }]);
     report.close();
 }
 

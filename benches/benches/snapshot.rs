@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use hotswap::snapshot;
 use hotswap_benches::five::{heap, written};
-use hotswap_benches::plot::{self, Labels, Series, Style};
+use hotswap_benches::plot::{self, Labels, Scale, Series};
 use hotswap_benches::report;
 use hotswap_benches::report::{Report, Row, spread};
 use hotswap_benches::turns::{exact, nanoseconds, take_turns};
@@ -153,5 +153,5 @@ fn by_size(report: &Report) {
     let labels = Labels { title: "Reading a state by its size", x: "bytes of snapshot", y: "µs" };
     let series = [("version 1, migrated to 5", old_points), ("version 5", new_points)];
     let series = series.map(|(name, points)| Series { name: name.to_owned(), points });
-    plot::draw(&report.plot("bytes"), labels, Style::Lines, &series);
+    plot::draw(&report.plot("bytes"), labels, Scale::Logarithmic, &series);
 }

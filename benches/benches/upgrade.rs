@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hotswap::{Kind, Machine as _, Outcome, Swept, UpgradeOptions, Wait};
 use hotswap_benches::by_hand::{Runs, lines_of_a_second_version};
 use hotswap_benches::five::{self, heap, plain};
-use hotswap_benches::plot::{self, Labels, Series, Style};
+use hotswap_benches::plot::{self, Labels, Scale, Series};
 use hotswap_benches::report::{Report, Row, spread};
 use hotswap_benches::turns::{exact, in_nanoseconds, nanoseconds, take_turns};
 use hotswap_benches::wide::line::{self, Add, V1};
@@ -342,5 +342,5 @@ fn costs(report: &Report) {
     let labels = Labels { title: "An upgrade by number of instances of 64 bytes", x: "instances", y: "µs" };
     let series = [("flip", flips), ("sweep on one thread", sweeps)];
     let series = series.map(|(name, points)| Series { name: name.to_owned(), points });
-    plot::draw(&report.plot("instances"), labels, Style::Lines, &series);
+    plot::draw(&report.plot("instances"), labels, Scale::Logarithmic, &series);
 }

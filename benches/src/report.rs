@@ -221,11 +221,19 @@ impl Machine {
         Self {
             cpu: after(&read("/proc/cpuinfo"), "model name"),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
-            memory: after(&read("/proc/meminfo"), "MemTotal"),
+            memory: gibibytes(&after(&read("/proc/meminfo"), "MemTotal")),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             rustc: rustc(),
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
         }
+    }
+}
+
+/// Of the system's `123 kB`.
+fn gibibytes(kilobytes: &str) -> String {
+    match kilobytes.trim_end_matches(" kB").parse::<u32>() {
+        Ok(kilobytes) => format!("{:.1} GiB", f64::from(kilobytes) / 1024.0 / 1024.0),
+        Err(_) => kilobytes.to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use hotswap_benches::plot::{self, Labels, Series, Style};
+use hotswap_benches::plot::{self, Labels, Scale, Series};
 use hotswap_benches::report::{Report, Row};
 use hotswap_benches::turns::in_nanoseconds;
 use hotswap_benches::wide::line::{Add, Fleet, Switch};
@@ -93,7 +93,7 @@ pub(super) fn latency(report: &mut Report) {
     let named = [("none", 0), ("sweep", 1), ("lazy", 2), ("stop-the-world", 3)];
     let series =
         named.map(|(name, which)| Series { name: name.to_owned(), points: over_time(&turns[which][TURNS / 2]) });
-    plot::draw(&report.plot("latency"), labels, Style::Lines, &series);
+    plot::draw(&report.plot("latency"), labels, Scale::Linear, &series);
 }
 
 /// The longest of every millisecond.
