@@ -27,10 +27,10 @@ pub(crate) fn run(sh: &Shell, name: Option<&str>, args: &[String]) -> bool {
         return false;
     }
     let wanted: Vec<&String> = benches.iter().filter(|bench| name.is_none_or(|name| name == *bench)).collect();
-    if wanted.iter().any(|bench| *bench == COUNT) {
-        report.step("valgrind", || needs::valgrind(sh));
-    }
     for bench in wanted {
+        if report.step(format!("what {bench} needs"), || needs::provide_to(sh, bench)).is_none() {
+            continue;
+        }
         report.command(bench.clone(), command(sh, bench, args));
     }
     match written(sh, &benches) {
@@ -62,7 +62,8 @@ fn benches(sh: &Shell) -> io::Result<Vec<String>> {
     let mut benches = vec![COUNT.to_owned()];
     for entry in fs::read_dir(sh.current_dir().join("benches/benches"))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
+        // a bench is a file, or a folder with its main one
+        if path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file() {
             benches.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
         }
     }

@@ -1,4 +1,5 @@
 //! What the tests need from outside: for `kv` Redis' own tools and the Python client, for the counts and the loader valgrind.
+//! And what the benches do: the programs that hotswap is measured against.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -45,8 +46,18 @@ fn in_ci() -> bool {
     env::var_os("CI").is_some_and(|ci| ci == "true")
 }
 
+/// Installs what this bench compares with or counts by.
+pub(crate) fn provide_to(sh: &Shell, bench: &str) -> xshell::Result<()> {
+    match bench {
+        "count" => valgrind(sh),
+        "kv" => redis_tools(sh).and_then(|()| redis_server(sh)),
+        "otp" => erlang(sh),
+        _ => Ok(()),
+    }
+}
+
 /// `valgrind`.
-pub(crate) fn valgrind(sh: &Shell) -> xshell::Result<()> {
+fn valgrind(sh: &Shell) -> xshell::Result<()> {
     let there = cmd!(sh, "valgrind --version").quiet().ignore_stderr().read().is_ok();
     if there { Ok(()) } else { apt_get(sh, "valgrind") }
 }
@@ -58,6 +69,17 @@ fn redis_tools(sh: &Shell) -> xshell::Result<()> {
         return Ok(());
     }
     apt_get(sh, "redis-tools")
+}
+
+fn redis_server(sh: &Shell) -> xshell::Result<()> {
+    let there = cmd!(sh, "redis-server --version").quiet().ignore_stderr().read().is_ok();
+    if there { Ok(()) } else { apt_get(sh, "redis-server") }
+}
+
+/// `erl` and `erlc`.
+fn erlang(sh: &Shell) -> xshell::Result<()> {
+    let there = cmd!(sh, "erl -noshell -eval halt().").quiet().ignore_stderr().read().is_ok();
+    if there { Ok(()) } else { apt_get(sh, "erlang-base") }
 }
 
 /// A Python with redis-py 8, in a folder of its own.

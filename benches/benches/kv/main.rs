@@ -1,0 +1,182 @@
+//! `kv` against `redis-server`, against itself while it is upgraded, and against a rolling restart of itself.
+//!
+//! Both servers run one thread and keep nothing on disk unless it is said. What is compared takes turns, and each turn the other
+//! begins. An argument names the parts to run: `redis`, `upgrade`, `open`, `restart`.
+
+mod load;
+mod server;
+mod tool;
+
+use std::env;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use hotswap_benches::report;
+use hotswap_benches::report::{Report, Row, spread};
+use hotswap_benches::turns::exact;
+use load::{Load, Pace, Window};
+use server::{Folder, Server};
+use tool::Measured;
+
+/// Comparisons of which one warms up and is left out.
+const TURNS: usize = 5;
+const KEYS: u64 = 1_000_000;
+/// What is looked at after a flip, and beside it.
+const WINDOW: Duration = Duration::from_secs(1);
+/// A wait that a client would notice.
+const LONG: Duration = Duration::from_millis(10);
+
+fn main() {
+    let asked: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);
+    let kv = server::build_kv();
+    let mut report = report!();
+    if wanted("redis") {
+        against_redis(&kv, &mut report);
+    }
+    if wanted("upgrade") {
+        let pace = Pace::Closed { connections: 50, pipeline: 16 };
+        while_upgraded(&kv, "the same load, one thread", pace, &mut report);
+    }
+    if wanted("open") {
+        let pace = Pace::Open { connections: 8, every: Duration::from_micros(10) };
+        while_upgraded(&kv, "open loop at 100,000/s", pace, &mut report);
+    }
+    if wanted("restart") {
+        against_restart(&kv, &mut report);
+    }
+    report.close();
+}
+
+// ---- against redis-server
+
+/// What is asked for: throughput of SET, GET and INCR, then p99 and the server's CPU a request of each.
+struct Targets {
+    throughput: [f64; 3],
+    p99: f64,
+    cpu: Option<f64>,
+}
+
+fn against_redis(kv: &str, report: &mut Report) {
+    let servers = [Server::kv(kv, &[]), Server::redis()];
+    let plain = Targets { throughput: [0.93; 3], p99: 1.15, cpu: Some(1.0) };
+    compare(&servers, "plain", &[&["-c", "50", "-n", "60000"]], &plain, report);
+    let pipelined = Targets { throughput: [1.2, 1.05, 1.05], p99: 0.8, cpu: Some(0.85) };
+    compare(&servers, "-P 16", &[&["-c", "50", "-P", "16", "-n", "600000"]], &pipelined, report);
+    // two processes: with --threads the tool rounds its time to 250 ms
+    let half: &[&str] = &["-c", "25", "-P", "16", "-r", "1000000", "-n", "300000"];
+    for server in &servers {
+        for test in ["set", "incr"] {
+            tool::run(server, test, &[&["-c", "50", "-P", "16", "-r", "1000000", "-n", "1000000"]]);
+        }
+    }
+    let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None };
+    compare(&servers, "-P 16 -r 1000000, two threads", &[half, half], &random, report);
+}
+
+/// `kv` over `redis-server`, each command in turn; `options` are those of as many clients.
+fn compare(servers: &[Server; 2], what: &str, options: &[&[&str]], targets: &Targets, report: &mut Report) {
+    for (test, throughput) in ["set", "get", "incr"].into_iter().zip(targets.throughput) {
+        let mut measured: [Vec<Measured>; 2] = [Vec::new(), Vec::new()];
+        for turn in 0..=TURNS {
+            for place in 0..2 {
+                let which = (turn + place) % 2;
+                let run = tool::run(&servers[which], test, options);
+                if turn > 0 {
+                    measured[which].push(run);
+                }
+            }
+        }
+        let each = |figure: fn(&Measured) -> f64| measured.each_ref().map(|runs| runs.iter().map(figure).collect());
+        let name = test.to_uppercase();
+        let row = |of: &str, unit: &str, [kv, redis]: [Vec<f64>; 2]| {
+            Row::ratio(&format!("kv against redis-server, {what}, {name}: {of}"), unit, &kv, &redis)
+        };
+        report.add(row("throughput", "requests/s", each(|run| run.rate)).at_least(throughput));
+        report.add(row("p99", "ms", each(|run| run.p99)).at_most(targets.p99));
+        let cpu = row("the server's CPU a request", "µs", each(|run| run.cpu));
+        report.add(targets.cpu.into_iter().fold(cpu, Row::at_most));
+    }
+}
+
+// ---- while it is upgraded
+
+/// Each second that begins with a flip, against the second before it.
+fn while_upgraded(kv: &str, what: &str, pace: Pace, report: &mut Report) {
+    let server = Server::kv(kv, &[]);
+    load::fill(&server, KEYS);
+    let mut load = Load::new(&server, pace, KEYS);
+    load.run(WINDOW);
+    let (mut before, mut during) = (Vec::new(), Vec::new());
+    // 1 → 2 → 3 three times, and down again unmeasured
+    for to in [2, 3, 2, 1].repeat(3) {
+        if load.at() < to {
+            before.push(load.run(WINDOW));
+            let upgrade = load.upgrade(&server, to);
+            during.push(load.run(WINDOW));
+            load.until(|| upgrade.is_finished());
+            upgrade.join().expect("the upgrade is answered");
+        } else {
+            let back = load.upgrade(&server, to);
+            load.until(|| back.is_finished());
+            back.join().expect("the way back is answered");
+        }
+    }
+    let [before, during] = [before, during].map(|windows| {
+        assert!(windows.iter().all(|window| window.lost == 0), "a request was lost");
+        let rates: Vec<f64> = windows.iter().map(Window::rate).collect();
+        let waits: Vec<f64> = windows.iter().map(|window| window.wait(0.999)).collect();
+        (rates, waits)
+    });
+    let name = format!("kv during 1 → 2 → 3 on 1,000,000 keys against no upgrade, {what}");
+    report.add(Row::ratio(&format!("{name}: throughput"), "requests/s", &during.0, &before.0).at_least(0.95));
+    report.add(Row::ratio(&format!("{name}: p99.9"), "ms", &during.1, &before.1).at_most(1.3));
+}
+
+// ---- against a rolling restart
+
+/// What clients feel of an upgrade, of a restart with save and restore, and of nothing at all, at 20,000 requests a second.
+fn against_restart(kv: &str, report: &mut Report) {
+    const TURNS: usize = 3;
+    let mut felt: [Vec<Window>; 3] = [const { Vec::new() }; 3];
+    for _ in 0..TURNS {
+        let folder = Folder::new();
+        let mut server = Server::kv(kv, &["--dir", folder.path()]);
+        load::fill(&server, KEYS);
+        let mut load = Load::new(&server, Pace::Open { connections: 8, every: Duration::from_micros(50) }, KEYS);
+        load.run(WINDOW);
+        felt[0].push(load.run(2 * WINDOW));
+        let upgrade = load.upgrade(&server, 2);
+        felt[1].push(load.run(2 * WINDOW));
+        load.until(|| upgrade.is_finished());
+        upgrade.join().expect("the upgrade is answered");
+        load.run(WINDOW);
+        // it saves when it is told to end, and the next one restores
+        let over = AtomicBool::new(false);
+        felt[2].push(thread::scope(|scope| {
+            let loading = scope.spawn(|| load.until(|| over.load(Ordering::SeqCst)).and(load.run(WINDOW)));
+            // here, for a server ends with the thread that started it
+            server.restart(&["--dir", folder.path()]);
+            over.store(true, Ordering::SeqCst);
+            loading.join().expect("the load goes on")
+        }));
+        assert_eq!(load::count(&server), KEYS, "keys were lost");
+    }
+    let [quiet, upgrade, restart] = felt;
+    let [lost, delayed]: [fn(&Window) -> u64; 2] = [|window| window.lost, |window| window.longer_than(LONG)];
+    let all = |windows: &[Window], count: fn(&Window) -> u64| -> Vec<f64> {
+        windows.iter().map(|window| exact(count(window))).collect()
+    };
+    let row = |what: &str, windows: &[Window], count| {
+        Row::of(&format!("{what}, of 20,000 a second"), "requests", &all(windows, count))
+    };
+    report.add(row("lost by an upgrade of kv", &upgrade, lost).at_most(0.0));
+    // what the machine itself delays is not the upgrade's
+    let [.., noise] = spread(&all(&quiet, delayed));
+    let what = "the target is what was delayed at most when nothing happened";
+    report.add(row("delayed over 10 ms by an upgrade of kv", &upgrade, delayed).at_most(noise).beside(what));
+    report.add(row("delayed over 10 ms when nothing happens", &quiet, delayed));
+    report.add(row("lost by a restart of kv", &restart, lost).beside("it saves, ends, starts and restores"));
+    report.add(row("delayed over 10 ms by a restart of kv", &restart, delayed));
+}

@@ -1,0 +1,56 @@
+//! `redis-benchmark`: runs it, and reads what it found.
+
+use std::process::{Child, Command, Stdio};
+
+use crate::server::Server;
+
+/// What a run found.
+pub(crate) struct Measured {
+    /// Requests a second.
+    pub(crate) rate: f64,
+    /// In milliseconds.
+    pub(crate) p99: f64,
+    /// What the server took for a request, in microseconds.
+    pub(crate) cpu: f64,
+}
+
+/// Runs as many clients at once as there are `options`.
+pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]]) -> Measured {
+    let before = server.cpu();
+    let clients: Vec<_> = options.iter().map(|options| start(server, test, options)).collect();
+    let found: Vec<[f64; 2]> = clients.into_iter().map(finish).collect();
+    let requests: f64 = options.iter().map(|options| requests(options)).sum();
+    Measured {
+        rate: found.iter().map(|[rate, _]| rate).sum(),
+        p99: found.iter().map(|[_, p99]| *p99).fold(0.0, f64::max),
+        cpu: (server.cpu() - before) * 1e6 / requests,
+    }
+}
+
+fn requests(options: &[&str]) -> f64 {
+    let after = options.iter().skip_while(|option| **option != "-n").nth(1);
+    after.and_then(|count| count.parse().ok()).expect("a number of requests")
+}
+
+fn start(server: &Server, test: &str, options: &[&str]) -> Child {
+    let port = server.port.to_string();
+    // the bound is for a server that hangs
+    Command::new("timeout")
+        .args(["60", "redis-benchmark", "--csv", "-p", &port, "-t", test])
+        .args(options)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("redis-benchmark can be started")
+}
+
+/// Its rate and p99.
+fn finish(client: Child) -> [f64; 2] {
+    let output = client.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let row = said.lines().last().expect("a row");
+    let fields: Vec<&str> = row.split(',').map(|field| field.trim_matches('"')).collect();
+    [1, 6].map(|at| fields.get(at).and_then(|field| field.parse().ok()).expect("a number"))
+}
