@@ -20,7 +20,7 @@ use crate::line::Line;
 use crate::machine::{Accepts, Machine, NameOf};
 use crate::registry;
 use crate::roster::{Find, Shared, Sought};
-use crate::slot::{Aside, Home, Slot};
+use crate::slot::{self, Aside, Home, Live, Slot};
 use crate::snapshot::{self, SnapshotError};
 use crate::store::{OpenError, Record, Store};
 use crate::sweep::Sweeper;
@@ -465,6 +465,13 @@ impl Home for Owned<'_> {
     }
 }
 
+impl<M: Machine> Live<M> for &mut Instance<M> {
+    #[inline]
+    fn parts(&mut self) -> (&mut Slot<M>, &Shared<M>, impl Home) {
+        (&mut self.slot, &self.shared, Owned(&mut self.aside))
+    }
+}
+
 impl<M: Machine> Instance<M> {
     /// Runs one step: the version that the switch names, or, if this instance is held back, its own.
     ///
@@ -480,7 +487,7 @@ impl<M: Machine> Instance<M> {
     where
         M: Accepts<I>,
     {
-        self.slot.step(&self.shared, Owned(&mut self.aside), input)
+        slot::step(self, input)
     }
 
     /// Runs one step of an input that is known only as one of the machine's.

@@ -2,6 +2,8 @@
 //!
 //! The short way of a step is one load, one compare and the machine's `match`; all else is cold.
 
+use std::marker::PhantomData;
+
 use serde::Serialize;
 
 use crate::__private::OutputSerializable as _;
@@ -201,61 +203,7 @@ impl<M: Machine> Slot<M> {
     where
         M: Accepts<I>,
     {
-        if self.stamp == shared.core.word() {
-            self.run(shared, home, input)
-        } else {
-            self.step_the_long_way(shared, home, input)
-        }
-    }
-
-    #[inline]
-    fn run<I: Serialize, H: Home>(
-        &mut self,
-        shared: &Shared<M>,
-        home: H,
-        input: I,
-    ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
-    where
-        M: Accepts<I>,
-    {
-        let armed = PoisonOnPanic { slot: self, shared, home };
-        let stepped = match &mut armed.slot.state {
-            Some(state) => <M as Accepts<I>>::step(state, input),
-            None => Err(input),
-        };
-        match stepped {
-            Ok(Stepped { output, failed: false }) => {
-                std::mem::forget(armed);
-                Ok(output)
-            }
-            stepped => armed.otherwise(stepped),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn step_the_long_way<I: Serialize, H: Home>(
-        &mut self,
-        shared: &Shared<M>,
-        mut home: H,
-        input: I,
-    ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
-    where
-        M: Accepts<I>,
-    {
-        if !self.arrive(shared, &mut home) {
-            return Err(StepError { input, why: Why::Poisoned });
-        }
-        if !shared.core.observed() {
-            return self.run(shared, home, input);
-        }
-        let watch = shared.observer.see_input(&shared.core.label, self.version(), <M as Accepts<I>>::INPUT, &input);
-        let result = self.run(shared, home, input);
-        match &result {
-            Ok(output) => watch.output(output.encodable()),
-            Err(error) => watch.refused(error.why),
-        }
-        result
+        step(Parts { slot: self, shared, home }, input)
     }
 
     /// Runs one step of an input whose type is not known here.
@@ -300,8 +248,8 @@ impl<M: Machine> Slot<M> {
         input: I,
         step: impl FnOnce(&mut M::AnyState, I) -> R,
     ) -> Result<R, I> {
-        let armed = PoisonOnPanic { slot: self, shared, home };
-        let stepped = match &mut armed.slot.state {
+        let armed = PoisonOnPanic(Parts { slot: self, shared, home }, PhantomData);
+        let stepped = match &mut armed.0.slot.state {
             Some(state) => Ok(step(state, input)),
             None => Err(input),
         };
@@ -486,33 +434,94 @@ impl<M: Machine> Slot<M> {
     }
 }
 
-/// Poisons the slot if the step does not come back.
-struct PoisonOnPanic<'a, M: Machine, H: Home> {
+/// A slot where it lives, with all that a step may need. What lives in one place gives its parts out only where they are
+/// used: the short way computes no address that it does not look at.
+pub(crate) trait Live<M: Machine> {
+    fn parts(&mut self) -> (&mut Slot<M>, &Shared<M>, impl Home);
+}
+
+/// One that is put together from what is not in one place.
+struct Parts<'a, M: Machine, H> {
     slot: &'a mut Slot<M>,
     shared: &'a Shared<M>,
     home: H,
 }
 
-impl<M: Machine, H: Home> PoisonOnPanic<'_, M, H> {
+impl<M: Machine, H: Home> Live<M> for Parts<'_, M, H> {
+    #[inline]
+    fn parts(&mut self) -> (&mut Slot<M>, &Shared<M>, impl Home) {
+        (self.slot, self.shared, &mut self.home)
+    }
+}
+
+/// One step: the short way if nothing has changed since the last.
+#[inline]
+pub(crate) fn step<M: Accepts<I>, L: Live<M>, I: Serialize>(
+    mut live: L,
+    input: I,
+) -> Result<M::Output, StepError<I>> {
+    let (slot, shared, _) = live.parts();
+    if slot.stamp == shared.core.word() { run(live, input) } else { step_the_long_way(live, input) }
+}
+
+#[inline]
+fn run<M: Accepts<I>, L: Live<M>, I: Serialize>(live: L, input: I) -> Result<M::Output, StepError<I>> {
+    let mut armed = PoisonOnPanic(live, PhantomData);
+    let stepped = match &mut armed.0.parts().0.state {
+        Some(state) => M::step(state, input),
+        None => Err(input),
+    };
+    match stepped {
+        Ok(Stepped { output, failed: false }) => {
+            std::mem::forget(armed);
+            Ok(output)
+        }
+        stepped => armed.otherwise(stepped),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn step_the_long_way<M: Accepts<I>, L: Live<M>, I: Serialize>(
+    mut live: L,
+    input: I,
+) -> Result<M::Output, StepError<I>> {
+    let (slot, shared, mut home) = live.parts();
+    if !slot.arrive(shared, &mut home) {
+        return Err(StepError { input, why: Why::Poisoned });
+    }
+    if !shared.core.observed() {
+        return run(Parts { slot, shared, home }, input);
+    }
+    let watch = shared.observer.see_input(&shared.core.label, slot.version(), M::INPUT, &input);
+    let result = run(Parts { slot, shared, home }, input);
+    match &result {
+        Ok(output) => watch.output(output.encodable()),
+        Err(error) => watch.refused(error.why),
+    }
+    result
+}
+
+/// Poisons the slot if the step does not come back.
+struct PoisonOnPanic<M: Machine, L: Live<M>>(L, PhantomData<fn() -> M>);
+
+impl<M: Machine, L: Live<M>> PoisonOnPanic<M, L> {
     /// What does not end the short way: a step of an image's, one that failed, an input that is not taken, no state. Taken by
     /// value, so that the short way keeps all it has in registers.
     #[cold]
     #[inline(never)]
-    fn otherwise<I>(
-        self,
-        stepped: Result<Stepped<<M as Accepts<I>>::Output>, I>,
-    ) -> Result<<M as Accepts<I>>::Output, StepError<I>>
+    fn otherwise<I>(mut self, stepped: Result<Stepped<M::Output>, I>) -> Result<M::Output, StepError<I>>
     where
         M: Accepts<I>,
     {
-        let loaded = self.slot.state.as_mut().and_then(M::as_loaded_mut);
+        let (slot, shared, home) = self.0.parts();
+        let loaded = slot.state.as_mut().and_then(M::as_loaded_mut);
         let stepped = match (stepped, loaded) {
-            (Err(input), Some(state)) => <M as Accepts<I>>::step_loaded(state, input),
+            (Err(input), Some(state)) => M::step_loaded(state, input),
             (stepped, _) => stepped,
         };
-        let (shared, at) = (self.shared, self.slot.count(self.home.place()));
-        std::mem::forget(self);
-        match stepped {
+        let at = slot.count(home.place());
+        let done = match stepped {
             Ok(Stepped { output, failed }) => {
                 if failed {
                     shared.failed(at.stamp);
@@ -521,14 +530,18 @@ impl<M: Machine, H: Home> PoisonOnPanic<'_, M, H> {
             }
             Err(input) if at.version == LOST => Err(StepError { input, why: Why::Poisoned }),
             Err(input) => Err(StepError { input, why: Why::Refused { at: at.version } }),
-        }
+        };
+        drop(home);
+        std::mem::forget(self);
+        done
     }
 }
 
-impl<M: Machine, H: Home> Drop for PoisonOnPanic<'_, M, H> {
+impl<M: Machine, L: Live<M>> Drop for PoisonOnPanic<M, L> {
     #[cold]
     fn drop(&mut self) {
-        self.slot.poison(self.shared, &mut self.home);
+        let (slot, shared, mut home) = self.0.parts();
+        slot.poison(shared, &mut home);
     }
 }
 
