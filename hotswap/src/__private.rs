@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hint::cold_path;
 use std::marker::PhantomData;
 use std::panic::RefUnwindSafe;
 
@@ -203,6 +204,22 @@ pub fn retired<T, E: Error>(machine: &str, version: &u32) -> Result<T, E> {
 
 /// What a step of a machine gives: its output, or the input again.
 pub type Step<O, I> = Result<Stepped<O>, I>;
+
+/// The output of a version before the newest: its place in the code is behind that one's, and takes a compare more.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it is a mark for the compiler, and no code")]
+pub const fn older<O>(output: O) -> O {
+    cold_path();
+    output
+}
+
+/// An input that the state's version does not take, or that an image has to.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+pub const fn not_taken<O, I>(input: I) -> Step<O, I> {
+    cold_path();
+    Err(input)
+}
 
 /// Whether a version takes all inputs of a type, by the machine's table.
 #[must_use]

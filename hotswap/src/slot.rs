@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use crate::__private::OutputSerializable as _;
+use crate::__private::{OutputSerializable as _, not_taken};
 use crate::control::HeldBack;
 use crate::error::{EnterError, NotEntered, StepError, Why};
 use crate::ledger::{Count, ENTERED, HELD, LOST, POISONED, Place, epoch_of, is_held};
@@ -456,10 +456,7 @@ impl<M: Machine, H: Home> Live<M> for Parts<'_, M, H> {
 
 /// One step: the short way if nothing has changed since the last.
 #[inline]
-pub(crate) fn step<M: Accepts<I>, L: Live<M>, I: Serialize>(
-    mut live: L,
-    input: I,
-) -> Result<M::Output, StepError<I>> {
+pub(crate) fn step<M: Accepts<I>, L: Live<M>, I: Serialize>(mut live: L, input: I) -> Result<M::Output, StepError<I>> {
     let (slot, shared, _) = live.parts();
     if slot.stamp == shared.core.word() { run(live, input) } else { step_the_long_way(live, input) }
 }
@@ -469,7 +466,7 @@ fn run<M: Accepts<I>, L: Live<M>, I: Serialize>(live: L, input: I) -> Result<M::
     let mut armed = PoisonOnPanic(live, PhantomData);
     let stepped = match &mut armed.0.parts().0.state {
         Some(state) => M::step(state, input),
-        None => Err(input),
+        None => not_taken(input),
     };
     match stepped {
         Ok(Stepped { output, failed: false }) => {

@@ -58,12 +58,15 @@ fn accepts(cx: Context, input: &Input) -> TokenStream {
     // what is not stepped here leaves early, if there is anything else to do
     let stepped = groups.iter().any(|group| matches!(group.way, Way::Step { .. }));
     let leave = stepped.then(|| mixed!(return));
+    let newest = input.ways.len() - 1;
     let mut arms = Vec::new();
     for group in groups {
         match group.way {
             Way::Step { function, .. } => {
+                let step = mixed!(#function(state, input));
+                let step = if group.versions.contains(&newest) { step } else { mixed!(__hotswap::older(#step)) };
                 for (cfg, pattern) in cx.patterns(&group.versions, &mixed!(state)) {
-                    arms.push(mixed!(#(#cfg)* #pattern => #function(state, input)));
+                    arms.push(mixed!(#(#cfg)* #pattern => #step));
                 }
             }
             Way::Adapt { adapter, next, output } => {
@@ -79,7 +82,7 @@ fn accepts(cx: Context, input: &Input) -> TokenStream {
     let matched = mixed! {
         match state {
             #(#arms,)*
-            _ => #leave ::core::result::Result::Err(input),
+            _ => #leave __hotswap::not_taken(input),
         }
     };
     let body = if stepped { mixed!(let output = #matched; __hotswap::stepped!(output)) } else { matched };

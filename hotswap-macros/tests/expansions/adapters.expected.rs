@@ -111,7 +111,7 @@ const _: () = {
         const INPUT: &'static str = "Place";
         fn step(state: &mut AnyState, input: Place) -> __hotswap::Step<u64, Place> {
             let output = match state {
-                AnyState::V1(state) => place_1(state, input),
+                AnyState::V1(state) => __hotswap::older(place_1(state, input)),
                 AnyState::V2(_) => {
                     let next = newer(input);
                     return match <Machine as ::hotswap::Accepts<
@@ -123,7 +123,7 @@ const _: () = {
                         ::core::result::Result::Err(_) => ::core::unreachable!(),
                     };
                 }
-                _ => return ::core::result::Result::Err(input),
+                _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
         }
@@ -139,7 +139,7 @@ const _: () = {
         const INPUT: &'static str = "Move";
         fn step(state: &mut AnyState, input: Move) -> __hotswap::Step<(), Move> {
             let output = match state {
-                AnyState::V1(state) => move_1(state, input),
+                AnyState::V1(state) => __hotswap::older(move_1(state, input)),
                 AnyState::V2(_) => {
                     let next = __adapter_4(input);
                     return match <Machine as ::hotswap::Accepts<
@@ -151,7 +151,7 @@ const _: () = {
                         ::core::result::Result::Err(_) => ::core::unreachable!(),
                     };
                 }
-                _ => return ::core::result::Result::Err(input),
+                _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
         }
@@ -187,7 +187,7 @@ const _: () = {
                     };
                 }
                 AnyState::V2(state) => place_2(state, input),
-                _ => return ::core::result::Result::Err(input),
+                _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
         }
@@ -217,7 +217,7 @@ const _: () = {
                     };
                 }
                 AnyState::V2(state) => move_2(state, input),
-                _ => return ::core::result::Result::Err(input),
+                _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
         }

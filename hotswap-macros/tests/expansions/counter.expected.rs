@@ -96,10 +96,10 @@ const _: () = {
         const INPUT: &'static str = "Tick";
         fn step(state: &mut AnyState, input: Tick) -> __hotswap::Step<(), Tick> {
             let output = match state {
-                AnyState::V1(state) => tick(state, input),
-                AnyState::V2(state) => tick_counted(state, input),
+                AnyState::V1(state) => __hotswap::older(tick(state, input)),
+                AnyState::V2(state) => __hotswap::older(tick_counted(state, input)),
                 AnyState::V3(state) => tick_twice(state, input),
-                _ => return ::core::result::Result::Err(input),
+                _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
         }
@@ -115,9 +115,9 @@ const _: () = {
         const INPUT: &'static str = "Get";
         fn step(state: &mut AnyState, input: Get) -> __hotswap::Step<i64, Get> {
             let output = match state {
-                AnyState::V1(state) => get(state, input),
+                AnyState::V1(state) => __hotswap::older(get(state, input)),
                 AnyState::V2(state) | AnyState::V3(state) => get_v2(state, input),
-                _ => return ::core::result::Result::Err(input),
+                _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
         }
@@ -134,7 +134,7 @@ const _: () = {
         fn step(state: &mut AnyState, input: Reset) -> __hotswap::Step<(), Reset> {
             let output = match state {
                 AnyState::V2(state) | AnyState::V3(state) => reset(state, input),
-                _ => return ::core::result::Result::Err(input),
+                _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
         }

@@ -103,13 +103,13 @@ const _: () = {
         const INPUT: &'static str = "Ask";
         fn step(state: &mut AnyState, input: Ask) -> __hotswap::Step<u64, Ask> {
             let output = match state {
-                AnyState::V1(state) => ask_1(state, input),
-                AnyState::V2(state) => ask_2(state, input),
-                AnyState::V3(state) => ask_3(state, input),
-                AnyState::V4(state) => ask_4(state, input),
+                AnyState::V1(state) => __hotswap::older(ask_1(state, input)),
+                AnyState::V2(state) => __hotswap::older(ask_2(state, input)),
+                AnyState::V3(state) => __hotswap::older(ask_3(state, input)),
+                AnyState::V4(state) => __hotswap::older(ask_4(state, input)),
                 #[cfg(all())]
                 AnyState::V5(state) => ask_5(state, input),
-                _ => return ::core::result::Result::Err(input),
+                _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
         }
