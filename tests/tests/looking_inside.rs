@@ -315,12 +315,19 @@ fn what_was_replaced_is_no_longer_named_as_held_back() {
             fleet.insert(key.to_owned(), V2 { mood, ..V2::default() }).expect("enters");
         }
         let admin = switch.admin();
+        let upgrade = admin.upgrade(3, "").expect("there is a way");
+        assert_eq!(upgrade.held_back, 1);
+        // who asks now, and who looks at the outcome
         let named = || {
-            let mut named: Vec<_> = admin.held_back().into_iter().map(|held| (held.who, held.poisoned)).collect();
-            named.sort();
-            named
+            let outcome = admin.outcome(&upgrade.id).expect("it is the last").held;
+            let [now, then] = [admin.held_back(), outcome].map(|held| {
+                let mut named: Vec<_> = held.into_iter().map(|held| (held.who, held.poisoned)).collect();
+                named.sort();
+                named
+            });
+            assert_eq!(now, then);
+            now
         };
-        assert_eq!(admin.upgrade(3, "").expect("there is a way").held_back, 1);
         for (key, input) in [("poisoned", None), ("by any name", Some(AnyInput::Boom(Boom)))] {
             let step = || match input {
                 None => drop(fleet.step(key, Boom)),
@@ -336,6 +343,22 @@ fn what_was_replaced_is_no_longer_named_as_held_back() {
         assert_eq!(named(), [(other, true)]);
         assert_eq!(fleet.step("unwilling", Get).expect("version 3"), 0);
     });
+}
+
+#[test]
+fn one_that_moves_takes_no_namesake_off_the_list() {
+    let switch = switch(Version::V2);
+    let fleets: Vec<_> = [Mood::Unwilling, Mood::Willing].map(|mood| (switch.fleet::<u8>(), mood)).into();
+    for (fleet, mood) in &fleets {
+        fleet.insert(7, V2 { mood: *mood, ..V2::default() }).expect("enters");
+    }
+    let admin = switch.admin();
+    let upgrade = admin.upgrade_with(3, "", &UpgradeOptions::default().wait(Wait::No)).expect("not refused");
+    for (fleet, _) in &fleets {
+        fleet.step(&7, Get).expect("versions 2 and 3 take it");
+    }
+    let held = admin.outcome(&upgrade.id).expect("it is the last").held;
+    assert_eq!(held.iter().map(|held| (held.who.as_str(), held.version)).collect::<Vec<_>>(), [("7", 2)]);
 }
 
 #[test]
