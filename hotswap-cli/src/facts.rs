@@ -53,6 +53,6 @@ fn date(seconds: u64) -> String {
 }
 
 /// What a stranger wrote, without what a terminal would obey.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.chars().flat_map(|char| if char.is_control() { char.escape_default().collect() } else { vec![char] }).collect()
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use hotswap::load::{self, Digest, GuestLine, GuestVersion, Head, Manifest, TrustError};
+use hotswap::load::{self, Build, Digest, GuestLine, GuestVersion, Head, Manifest, TrustError};
 use serde_json::{Value, json};
 
 use crate::facts;
@@ -52,24 +52,36 @@ fn says(image: &[u8]) -> (String, Value) {
         Ok(manifest) => (text(&manifest), json!(manifest)),
         Err(error) => {
             let why = error.to_string();
-            let (fact, _) = why.split_once('\n').unwrap_or((&why, ""));
-            (format!("{:<12} {fact}\n", "unfit here"), json!({ "unfit": why }))
+            // from behind: what is before may be the image's own words
+            let (fact, _) = why.rsplit_once("\n\nhelp: ").unwrap_or((&why, ""));
+            (line("unfit here", fact), json!({ "unfit": why }))
         }
     }
 }
 
 fn text(manifest: &Manifest) -> String {
-    let Manifest { build, machines, .. } = manifest;
-    let built = format!("{:<12} {} for {}, hotswap {}\n", "built by", build.rustc, build.target, build.hotswap);
-    std::iter::once(built).chain(machines.iter().map(machine)).collect()
+    let Manifest { build, machines, constructors, needed } = manifest;
+    let Build { rustc, target, hotswap, unwind, .. } = build;
+    let needed = if needed.is_empty() { "no libraries" } else { &needed.join(", ") };
+    let mut text = line("built by", &format!("{rustc} for {target}, hotswap {hotswap}"));
+    text += &line("panics", if *unwind { "unwind" } else { "abort" });
+    text += &line("needs", needed);
+    text += &line("constructors", &constructors.to_string());
+    text.extend(machines.iter().map(machine));
+    text
 }
 
-fn machine(line: &GuestLine) -> String {
-    let GuestLine { machine, module, krate, crate_version, .. } = line;
-    let head = format!("{:<12} {machine} ({module} of {krate} {crate_version})\n", "machine");
-    let versions = line.versions.iter().map(|version| {
+fn machine(guest: &GuestLine) -> String {
+    let GuestLine { machine, module, krate, crate_version, .. } = guest;
+    let head = line("machine", &format!("{machine} ({module} of {krate} {crate_version})"));
+    let versions = guest.versions.iter().map(|version| {
         let GuestVersion { number, state, fingerprint, .. } = version;
-        format!("{:>12} {number} {state} {fingerprint}\n", "version")
+        line("     version", &format!("{number} {state} {fingerprint}"))
     });
     std::iter::once(head).chain(versions).collect()
+}
+
+/// One line, whatever the image says.
+fn line(name: &str, value: &str) -> String {
+    format!("{name:<12} {}\n", facts::shown(value))
 }

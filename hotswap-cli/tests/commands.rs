@@ -185,6 +185,72 @@ fn what_a_stranger_wrote_does_not_reach_the_terminal_as_it_is() {
     done(&folder, &["sign", "image", "--key", "release", "--application", "shop", "--note", note]);
     let said = done(&folder, &["inspect", "image.signed"]);
     assert!(said.contains(r"note         red \u{1b}[31m\nsecond line"), "{said}");
+
+    // nor by what an image says of itself
+    let folder = machine_crate("stranger", "hotswap");
+    let built = object(&build(&folder, &["--out", "image.so"]));
+    assert_eq!(built["ok"], true, "{built}");
+    let image = fs::read(folder.join("image.so")).expect("an image");
+    let (inspected, _) = json(&folder, &["inspect", "image.so"]);
+    let manifest = &inspected["manifest"];
+    let (how, machine) = (&manifest["build"], &manifest["machines"][0]);
+    let mut texts = vec![&how["rustc"], &how["hotswap"]];
+    texts.extend(["machine", "module", "krate", "crate_version"].map(|field| &machine[field]));
+    for version in machine["versions"].as_array().expect("versions") {
+        texts.extend([&version["state"], &version["fingerprint"]]);
+    }
+    let mut hostile = image.clone();
+    for text in &texts {
+        change(&mut hostile, &noted(text.as_str().expect("text")), 4, b"\x1b");
+    }
+    let needed = manifest["needed"].as_array().expect("libraries");
+    for library in needed {
+        change(&mut hostile, format!("\0{}\0", library.as_str().expect("text")).as_bytes(), 1, b"\x1b");
+    }
+    fs::write(folder.join("image.so"), &hostile).expect("a file");
+    let said = done(&folder, &["inspect", "image.so"]);
+    assert_eq!(said.matches(r"\u{1b}").count(), texts.len() + needed.len(), "{said}");
+    assert!(!said.contains(|char: char| char.is_control() && char != '\n'), "{said:?}");
+    assert_eq!((texts.len(), said.lines().count()), (10, 10), "{said}");
+
+    // nor by why it is none
+    let mut hostile = image.clone();
+    let target = how["target"].as_str().expect("text");
+    change(&mut hostile, &noted(target), 4, b"\x1b\n");
+    fs::write(folder.join("image.so"), &hostile).expect("a file");
+    let said = done(&folder, &["inspect", "image.so"]);
+    let unfit = said.lines().last().expect("it says why");
+    let fact = format!(r"unfit here   the image is for target \u{{1b}}\n{}, this program for {target}", &target[2..]);
+    assert_eq!(unfit, fact);
+}
+
+/// A text as it stands in a note: with its length in front.
+fn noted(text: &str) -> Vec<u8> {
+    let length = u32::try_from(text.len()).expect("short").to_le_bytes();
+    [&length[..], text.as_bytes()].concat()
+}
+
+/// Writes over so much of what is in there.
+fn change(image: &mut [u8], what: &[u8], from: usize, to: &[u8]) {
+    let at = image.windows(what.len()).position(|window| window == what).expect("it is in there") + from;
+    image[at..at + to.len()].copy_from_slice(to);
+}
+
+#[test]
+fn people_are_told_what_an_image_needs() {
+    let folder = machine_crate("needy", "hotswap");
+    let built = object(&build(&folder, &["--out", "image.so"]));
+    assert_eq!(built["ok"], true, "{built}");
+    let said = done(&folder, &["inspect", "image.so"]);
+    let (inspected, _) = json(&folder, &["inspect", "image.so"]);
+    let manifest = &inspected["manifest"];
+    let needed: Vec<_> = manifest["needed"].as_array().expect("libraries").iter().filter_map(Value::as_str).collect();
+    assert!(needed.iter().any(|library| library.starts_with("libc.")), "{needed:?}");
+    let constructors = manifest["constructors"].as_u64().expect("a number");
+    let lines = ["panics       unwind", &format!("needs        {}", needed.join(", "))];
+    for line in lines.iter().chain([&&*format!("constructors {constructors}")]) {
+        assert!(said.lines().any(|said| said == *line), "{line}: {said}");
+    }
 }
 
 // ---- build
