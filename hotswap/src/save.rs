@@ -25,7 +25,7 @@ use crate::way::drop_contained;
 
 /// So many instances are encoded under one lock.
 const SLICE: usize = 64;
-/// How often a save begins again when the switch flips meanwhile.
+/// How often a save is tried, while what its mark says changes before it has ended.
 const ATTEMPTS: usize = 3;
 
 /// What was written.
@@ -110,8 +110,9 @@ pub enum SaveError {
         /// What its `Serialize` or `Deserialize` said.
         reason: String,
     },
-    /// The switch flipped in the middle of every attempt.
-    #[error("the switch flipped while its states were saved, {ATTEMPTS} times")]
+    /// In the middle of every attempt an image came or went or, where the switch has a store, a command changed its release.
+    /// Save again when that is over.
+    #[error("the versions, or the release of a switch with a store, changed while states were saved, {ATTEMPTS} times")]
     Unsteady,
     /// The call came from inside a step or migration.
     #[error("called from inside a step")]

@@ -319,3 +319,29 @@ fn what_cannot_be_written_leaves_the_old_file() {
     assert!(matches!(fleet.save(&path), Err(SaveError::Io { .. })));
     assert_eq!(fs::read(&path).expect("there"), before);
 }
+
+#[test]
+fn a_flip_in_the_middle_counts_where_a_store_has_to_know_of_it() {
+    let folder = Folder::new();
+    let path = folder.path("fleet");
+    let told = |switch: &Switch| {
+        let fleet = switch.fleet::<u64>();
+        fleet.insert(1, V1 { sum: 3, mood: Mood::Willing }).expect("enters");
+        let mut attempts = 0;
+        let saved = fleet.save_telling(&path, |_| {
+            attempts += 1;
+            let to = if switch.version() == 1 { 2 } else { 1 };
+            switch.admin().upgrade(to, "").expect("not refused");
+            switch.admin().commit().expect("nothing is held back");
+        });
+        (saved, attempts)
+    };
+    let (saved, attempts) = told(&switch(1));
+    assert_eq!((saved.expect("its file says nothing of the switch").instances, attempts), (1, 1));
+
+    let stored = Switch::builder().starting_at(1).open(folder.path("switch")).expect("it is new");
+    let before = fs::read(&path).expect("it is there");
+    let (unsteady, attempts) = told(&stored);
+    assert!(matches!(unsteady, Err(SaveError::Unsteady)), "{unsteady:?}");
+    assert_eq!((attempts, fs::read(&path).expect("it is there")), (3, before));
+}

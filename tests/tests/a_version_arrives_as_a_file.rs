@@ -6,7 +6,9 @@ use std::thread;
 
 use hotswap::load::{Images, LetGo, LoadError, TrustError, Unfit};
 use hotswap::snapshot::SnapshotError;
-use hotswap::{AdminError, Encoded, EncodedError, Event, OpenError, RollbackOptions, Standing, SwitchError, Why, load};
+use hotswap::{
+    AdminError, Encoded, EncodedError, Event, OpenError, RollbackOptions, SaveError, Standing, SwitchError, Why, load,
+};
 use hotswap_image_tally::tally::{Add, AnyState, Cell, Fleet, Label, Machine, Switch, V1, Version};
 use hotswap_tests::folder::Folder;
 use hotswap_tests::images::{alone, built, changed, signed, trusted};
@@ -708,4 +710,42 @@ fn an_output_that_has_no_place_in_json_is_said_to_have_none() {
     assert_eq!(refused.to_string(), "input `Pairs` was not taken: version 1 does not take this input");
     drop(cell);
     assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn a_save_that_images_come_into_each_time_is_not_made() {
+    let _alone = alone();
+    let folder = Folder::new();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let file = folder.path("fleet");
+    let switch = Switch::builder().starting_at(2).build().expect("version 2 runs");
+    let fleet: Fleet<u8> = switch.fleet();
+    fleet.insert(1, v1("till")).expect("it is new");
+    fleet.save(&file).expect("nothing comes between");
+    let saved = std::fs::read(&file).expect("it is there");
+    fleet.step(&1, Add(1)).expect("version 2");
+
+    let (mut serial, mut here) = (0, None);
+    let mut come_or_go = |until: u64| {
+        if serial == until {
+            return;
+        }
+        serial += 1;
+        match here.take() {
+            None => here = Some(images.load_bytes(&signed(&built("three"), &key, serial)).expect("it fits").id),
+            Some(id) => assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone),
+        }
+    };
+    let unsteady = fleet.save_telling(&file, |_| come_or_go(3)).expect_err("three attempts are all there are");
+    assert!(matches!(unsteady, SaveError::Unsteady));
+    assert_eq!(
+        unsteady.to_string(),
+        "the versions, or the release of a switch with a store, changed while states were saved, 3 times"
+    );
+    assert_eq!(std::fs::read(&file).expect("it is there"), saved);
+    // the one that came last goes in the first attempt, and nothing comes into the second
+    assert_eq!(fleet.save_telling(&file, |_| come_or_go(4)).expect("the second is steady").instances, 1);
+    assert_ne!(std::fs::read(&file).expect("it is there"), saved);
+    assert_eq!(images.list(), []);
 }
