@@ -3,7 +3,6 @@
 mod kv;
 
 use std::collections::HashMap;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -185,7 +184,7 @@ fn a_server_that_cannot_start_says_why() {
         (&["--max-clients", "0"], "error: invalid value '0' for '--max-clients"),
         (&["--stalled-after", "0"], "error: invalid value '0' for '--stalled-after"),
     ] {
-        let output = Command::new(kv::binary()).args(options).output().unwrap();
+        let output = Server::refused(kv::binary(), options);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.starts_with(why), "{options:?}: {said}");
     }

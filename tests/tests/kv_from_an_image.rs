@@ -187,7 +187,7 @@ fn a_restart_finds_it_in_the_folder_and_nothing_is_lost_without() {
     drop(server);
 
     // without the folder it says what it lacks, and leaves the keys as they are
-    let without = Command::new(binary_of_two()).args(["--port", "0", "--dir", place.text("data")]).output().unwrap();
+    let without = Server::refused(binary_of_two(), &["--port", "0", "--dir", place.text("data")]);
     let complaint = String::from_utf8_lossy(&without.stderr);
     assert!(!without.status.success() && complaint.contains("version 3"), "{complaint}");
 

@@ -111,7 +111,7 @@ fn without_a_folder_and_with_a_damaged_one_it_says_so() {
     let mut bytes = fs::read(path.join("keys")).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(path.join("keys"), bytes).unwrap();
-    let started = Command::new(kv::binary()).args(["--port", "0", "--dir", path.to_str().unwrap()]).output().unwrap();
+    let started = Server::refused(kv::binary(), &["--port", "0", "--dir", path.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&started.stderr);
     assert!(!started.status.success() && said.contains("the checksum of a block does not fit"), "{said}");
 }

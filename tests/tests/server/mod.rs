@@ -4,8 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than any server takes to say that it cannot serve.
+const LONG: Duration = Duration::from_secs(120);
 
 /// Builds an example and gives its path.
 pub(crate) fn build(example: &str) -> String {
@@ -51,6 +56,26 @@ impl Server {
             .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
             .unwrap_or_else(|| panic!("no port in {line:?}"));
         Self { child, port }
+    }
+
+    /// Runs a program that has to refuse to serve, and gives what it said. One that serves all the same is ended.
+    pub(crate) fn refused(program: &str, options: &[&str]) -> Output {
+        let mut command = Command::new(program);
+        command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut server = Self { child: command.spawn().expect("the program starts"), port: 0 };
+        let deadline = Instant::now() + LONG;
+        let status = loop {
+            if let Some(status) = server.child.try_wait().expect("a child") {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "{options:?}: it serves, and has to refuse");
+            thread::sleep(Duration::from_millis(1));
+        };
+        // it has ended, and what it said is no more than a pipe holds
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        server.child.stdout.take().expect("piped").read_to_end(&mut stdout).expect("it is open");
+        server.child.stderr.take().expect("piped").read_to_end(&mut stderr).expect("it is open");
+        Output { status, stdout, stderr }
     }
 
     /// Its process.
