@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use hotswap::load::{Arrived, ImageStatus, Images, LetGo, LoadError, PublicKey, Trust, TrustError};
+use hotswap::load::{Arrived, ImageStatus, Images, LetGo, LoadError, PublicKey, Trust};
 
 /// The id that images are signed for.
 const APPLICATION: &str = "kv";
@@ -41,11 +41,10 @@ impl Incoming {
             return Err(format!("`{name}` is no name of a file in the folder of images").into());
         };
         let file = self.folder.join(file);
-        let arrived = self.images.load(&file).or_else(|error| match error {
-            LoadError::Trust(TrustError::Replayed { .. }) => self.images.load_again(&file),
-            error => Err(error),
-        });
-        Ok(arrived?)
+        let trust = self.images.trust();
+        // asked first, for every refusal is in the audit, and what was taken in before may come back
+        let again = trust.read(&file).is_ok_and(|bytes| trust.verify_again(&bytes).is_ok());
+        Ok(if again { self.images.load_again(&file) } else { self.images.load(&file) }?)
     }
 
     /// Lets an image go that nothing uses.

@@ -86,6 +86,9 @@ fn version_3_comes_as_a_file_and_goes_and_no_write_is_lost() {
         assert_eq!(hotswap(&mut operator, &["IMAGES"]).unwrap(), Value::Array(Vec::new()));
         load.is_served(&mut operator);
     }
+    let [first, second] = ["hotswap-000001", "hotswap-000002"].map(|id| format!("let go {id}"));
+    // that the image came again is none
+    assert_eq!(refusals(&mut operator), ["upgrade to version 3", &first, &first, &second, &second]);
     load.ends_with_all_there(&mut operator);
     assert_eq!((status(&mut operator)["version"], status(&mut operator)["held_back"]), (2, 0));
 }
@@ -304,6 +307,13 @@ fn hotswap(redis: &mut Connection, words: &[&str]) -> RedisResult<Value> {
 /// The numbers of an outcome.
 fn report(redis: &mut Connection, words: &[&str]) -> HashMap<String, i64> {
     numbers(cmd("HOTSWAP").arg(words).query(redis).unwrap_or_else(|error| panic!("{words:?}: {error}")))
+}
+
+/// What was refused, the latest last.
+fn refusals(redis: &mut Connection) -> Vec<String> {
+    let audit: HashMap<String, Value> = cmd("HOTSWAP").arg("AUDIT").query(redis).unwrap();
+    let refusals: Vec<HashMap<String, Value>> = redis::from_redis_value(audit["refusals"].clone()).unwrap();
+    refusals.iter().map(|refusal| redis::from_redis_value(refusal["what"].clone()).unwrap()).collect()
 }
 
 fn said(error: &redis::RedisError) -> String {
