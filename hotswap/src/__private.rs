@@ -298,7 +298,7 @@ pub fn pass<I, O>(
             Ran::Done { failed } => failed,
             Ran::Refused => return Err(input),
             Ran::Undecodable(reason) => {
-                tracing::error!(target: "hotswap", reason, "an image cannot read an input that it says it knows");
+                undecodable(state, sent, &reason);
                 return Err(input);
             }
             Ran::Unencodable(reason) => loaded::unreadable(reason),
@@ -313,6 +313,15 @@ pub fn pass<I, O>(
         }
         Ok(Stepped { output, failed })
     })
+}
+
+/// An image that has retired every version that took an input does not know it, and that is a plain refusal.
+#[cold]
+fn undecodable(state: &Loaded, sent: &[u8], reason: &str) {
+    let named = postcard::take_from_bytes::<&str>(sent);
+    if named.is_ok_and(|(name, _)| state.guest().line().knows_input(name)) {
+        tracing::error!(target: "hotswap", reason, "an image cannot read an input that it says it knows");
+    }
 }
 
 /// What is known of a version.

@@ -225,6 +225,9 @@ impl<M: Machine> Slot<M> {
                 Ok(Encoded { bytes, ..input })
             }
             Ok((_, _, Ran::Unencodable(reason) | Ran::Panicked(reason))) => Err(EncodedError::Unencodable { reason }),
+            Ok((input, _, Ran::Undecodable(_))) if self.only_others_know(shared, &input) => {
+                not_taken(input, Why::Refused { at })
+            }
             Ok((input, _, Ran::Undecodable(reason))) => Err(EncodedError::Undecodable { input, reason }),
             Ok((input, _, Ran::Refused)) => not_taken(input, Why::Refused { at }),
             Err(input) => not_taken(input, Why::Poisoned),
@@ -238,5 +241,14 @@ impl<M: Machine> Slot<M> {
             }
         }
         result
+    }
+
+    /// Whether the program or another image has an input that the image of this state lacks: all that took it are retired
+    /// there, or it is a later one's.
+    #[cold]
+    fn only_others_know(&self, shared: &Shared<M>, input: &Encoded) -> bool {
+        let Ok(name) = input.name() else { return false };
+        let own = self.state().and_then(M::as_loaded).is_none_or(|state| state.guest().line().knows_input(&name));
+        !own && (known_here::<M>(&name) || shared.line.knows_input(&name))
     }
 }

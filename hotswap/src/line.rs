@@ -113,7 +113,7 @@ impl<M: Machine> Line<M> {
 
     /// Whether an image has an input of this name, which the program itself may lack.
     pub(crate) fn knows_input(&self, name: &str) -> bool {
-        self.brought.load().iter().any(|one| one.by.line().inputs.iter().any(|input| input.name == name))
+        self.brought.load().iter().any(|one| one.by.line().knows_input(name))
     }
 
     /// The image that runs a version, if it is not compiled in.

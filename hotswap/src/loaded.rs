@@ -151,6 +151,11 @@ impl GuestLine {
         self.versions.iter().find(|version| version.number == number)
     }
 
+    /// Whether it has an input of this name. It may have retired every version that took one.
+    pub(crate) fn knows_input(&self, name: &str) -> bool {
+        self.inputs.iter().any(|input| input.name == name)
+    }
+
     /// The edges between two versions, which need not be neighbours; `Err` names the neighbours that lack one.
     pub(crate) fn edges(&self, from: u32, to: u32) -> Result<Vec<&GuestEdge>, String> {
         let at = |number: u32| {

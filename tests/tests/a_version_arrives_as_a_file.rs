@@ -1,6 +1,8 @@
 //! A version that did not exist when the program was built: it comes as a file, and works as those that are compiled in.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{TryRecvError, channel};
 use std::thread;
 
@@ -748,4 +750,86 @@ fn a_save_that_images_come_into_each_time_is_not_made() {
     assert_eq!(fleet.save_telling(&file, |_| come_or_go(4)).expect("the second is steady").instances, 1);
     assert_ne!(std::fs::read(&file).expect("it is there"), saved);
     assert_eq!(images.list(), []);
+}
+
+/// How many errors hotswap reports of itself meanwhile.
+fn errors<T>(run: impl FnOnce() -> T) -> (T, usize) {
+    use tracing::{Event, Level, Metadata, span};
+
+    struct Errors(Arc<AtomicUsize>);
+    impl tracing::Subscriber for Errors {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "hotswap" && *metadata.level() == Level::ERROR
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    let errors = Arc::new(AtomicUsize::new(0));
+    let done = tracing::subscriber::with_default(Errors(Arc::clone(&errors)), run);
+    (done, errors.load(Ordering::Relaxed))
+}
+
+#[test]
+fn an_input_that_an_image_has_retired_is_refused_there_and_not_called_unreadable() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    // nothing takes a label any more, and the number 13 cannot be read
+    let without_label = |source: &str| {
+        let mut text = source.replace(
+            "#[derive(Debug, Clone, Serialize, Deserialize)]\n    pub struct Add(pub i64);",
+            "#[derive(Debug, Clone, Serialize)]
+            pub struct Add(pub i64);
+            impl<'de> Deserialize<'de> for Add {
+                fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                    let by = i64::deserialize(from)?;
+                    if by == 13 { Err(serde::de::Error::custom(by)) } else { Ok(Self(by)) }
+                }
+            }",
+        );
+        for (number, name) in [(1, "label"), (2, "label_2"), (3, "label_3")] {
+            let step = format!("#[machine(version = {number})]\n    pub fn {name}(");
+            let (before, rest) = text.split_once(&step).expect("the step is there");
+            let (_, after) = rest.split_once("\n    }\n").expect("it ends");
+            text = format!("{}{after}", before.strip_suffix("#[cfg(feature = \"three\")]\n    ").unwrap_or(before));
+        }
+        text
+    };
+    let cell = Cell::new(v1("till"));
+    let image = changed("without-label", str::to_owned, without_label);
+    let id = images.load_bytes(&signed(&image, &key, 1)).expect("it fits").id;
+    cell.admin().upgrade(3, "").expect("it is available");
+
+    let (refused, logged) = errors(|| cell.step(Label).expect_err("it has gone"));
+    assert_eq!((refused.why, logged), (Why::Refused { at: 3 }, 0));
+    for label in [Encoded::json("Label", &()), Encoded::postcard("Label", &())] {
+        let label = label.expect("it is nothing");
+        match cell.step_encoded(label.clone()) {
+            Err(EncodedError::NotTaken(error)) => {
+                assert_eq!((error.why, error.input), (Why::Refused { at: 3 }, label));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // what nobody knows is no input
+    let pears = cell.step_encoded(Encoded::json("Pears", &()).expect("it is JSON"));
+    assert!(matches!(pears, Err(EncodedError::Undecodable { .. })), "{pears:?}");
+
+    // and what it says it knows, and cannot read, is worth an error
+    let (refused, logged) = errors(|| cell.step(Add(13)).expect_err("it cannot be read"));
+    assert_eq!((refused.why, refused.input.0, logged), (Why::Refused { at: 3 }, 13, 1));
+    let unread = cell.step_encoded(Encoded::postcard("Add", &Add(13)).expect("it is postcard"));
+    assert!(matches!(unread, Err(EncodedError::Undecodable { .. })), "{unread:?}");
+    assert_eq!(cell.step(Add(1)).expect("version 3"), 100);
+    drop(cell);
+    assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
 }

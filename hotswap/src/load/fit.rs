@@ -139,6 +139,7 @@ impl Here {
         Ok(())
     }
 
+    /// An input that the image lacks is refused where the image runs: it may have retired every version that took it.
     fn same_inputs(&self, line: &GuestLine) -> Result<(), Unfit> {
         let changed = |(here, by): &&(GuestInput, Option<String>)| {
             let replaced = by.as_deref().is_some_and(|image| !self.in_use(image));
