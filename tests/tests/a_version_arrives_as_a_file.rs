@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{TryRecvError, channel};
 use std::thread;
 
-use hotswap::load::{Images, LetGo, LoadError, TrustError, Unfit};
+use hotswap::load::{Images, InspectError, LetGo, LoadError, TrustError, Unfit};
 use hotswap::snapshot::SnapshotError;
 use hotswap::{
-    AdminError, Encoded, EncodedError, Event, OpenError, RollbackOptions, SaveError, Standing, SwitchError, Why, load,
+    AdminError, Encoded, EncodedError, Event, OpenError, RollbackOptions, SaveError, Standing, SwitchError,
+    UpgradeOptions, Why, load,
 };
 use hotswap_image_tally::tally::{Add, AnyState, Cell, Fleet, Label, Machine, Switch, V1, Version};
 use hotswap_tests::folder::Folder;
 use hotswap_tests::images::{alone, built, changed, signed, trusted};
+use hotswap_tests::quietly;
 
 fn v1(label: &str) -> V1 {
     V1 { total: 0, label: label.to_owned() }
@@ -265,6 +267,44 @@ fn what_does_not_fit_changes_nothing_and_is_in_the_audit() {
     assert!(matches!(load(&signed(&three, &key, 1)), LoadError::Trust(TrustError::Replayed { serial: 1, last: 2 })));
     drop(cell);
     assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn what_was_built_otherwise_is_refused_by_name_and_changes_nothing() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let admin = cell.admin();
+    let three = built("three");
+    let target = load::inspect(&three).expect("an image").build.target;
+    let find = |from: usize, what: &[u8]| {
+        three[from..].windows(what.len()).position(|window| window == what).expect("it is in there") + from
+    };
+    // the build note: its kind, the owner's name, then the boundary, the flags, the texts
+    let build = find(0, b"\x01\0\0\0hotswap\0\x01\0\0\0") + 12;
+    let mut whys = Vec::new();
+    let mut refused = |serial: u64, at: usize, to: u8| {
+        let mut image = three.clone();
+        image[at] = to;
+        let error = images.load_bytes(&signed(&image, &key, serial)).expect_err("it was built otherwise");
+        whys.push(error.to_string());
+        let LoadError::Inspect(error) = error else { panic!("{error}") };
+        error
+    };
+    assert_eq!(refused(1, build, 9), InspectError::Abi { expected: 1, found: 9 });
+    assert_eq!(refused(2, build + 4, 0), InspectError::PanicAbort);
+    let found = format!("X{}", &target[1..]);
+    let other = InspectError::Target { expected: target.clone(), found };
+    assert_eq!(refused(3, find(build, target.as_bytes()), b'X'), other);
+
+    let audit = admin.audit();
+    let kept: Vec<_> = audit.refusals.iter().map(|refusal| (&*refusal.what, &refusal.why)).collect();
+    assert_eq!(kept, whys.iter().map(|why| ("load an image", why)).collect::<Vec<_>>());
+    assert_eq!((audit.changes.len(), admin.versions().len(), images.list()), (1, 2, vec![]));
+    assert_eq!(images.trust().last_serial(), None);
+    assert!(matches!(admin.upgrade(3, ""), Err(AdminError::Version(_))));
+    assert_eq!((cell.version(), cell.step(Add(1)).expect("version 1")), (Some(1), 1));
 }
 
 #[test]
@@ -831,5 +871,167 @@ fn an_input_that_an_image_has_retired_is_refused_there_and_not_called_unreadable
     assert!(matches!(unread, Err(EncodedError::Undecodable { .. })), "{unread:?}");
     assert_eq!(cell.step(Add(1)).expect("version 3"), 100);
     drop(cell);
+    assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
+}
+
+/// An input that version 3 alone knows.
+fn misbehave(how: &impl serde::Serialize) -> Encoded {
+    Encoded::json("Misbehave", how).expect("it is JSON")
+}
+
+/// Version 4 of an image, which panics over the number 13.
+fn four_that_panics() -> Vec<u8> {
+    let unlucky = |source: &str| {
+        four_in(source)
+            .replace("state.total += by * 10_000;", "assert!(by != 13, \"unlucky\"); state.total += by * 10_000;")
+    };
+    changed("unlucky", str::to_owned, unlucky)
+}
+
+#[test]
+fn it_goes_back_by_itself_at_the_threshold_of_errors_and_panics() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let switch = Switch::builder().starting_at(Version::V1).build().expect("version 1 runs");
+    let admin = switch.admin();
+    let cell = switch.named_cell("till", v1("till")).expect("it comes up");
+    let id = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    let last = || {
+        let last = admin.audit().changes.pop().expect("it is kept");
+        (last.what, last.why)
+    };
+    let back = ("rollback 3 -> 1".to_owned(), |n: u8| format!("failures in probation: {n}"));
+
+    let options = UpgradeOptions::default().rollback_after(3);
+    let refused = admin.upgrade_with(3, "", &options).expect_err("going back would lose the log");
+    assert!(matches!(refused, AdminError::LossNotAccepted { to: 1, .. }), "{refused}");
+    admin.upgrade_with(3, "", &options.accept_loss(true)).expect("the loss is accepted");
+    for _ in 0..2 {
+        cell.step_encoded(misbehave(&"Fail")).expect("version 3 takes it");
+        cell.step(Add(1)).expect("version 3");
+    }
+    // what is refused is no failure
+    assert!(cell.step_encoded(misbehave(&"Juggle")).is_err());
+    assert_eq!(admin.status().version, 3);
+    let third = cell.step_encoded(misbehave(&"Fail")).expect("version 3 takes it");
+    assert_eq!(third.to_string(), r#"["Misbehave",{"Err":"as it was asked to"}]"#);
+    assert_eq!((admin.status().version, last()), (1, (back.0.clone(), back.1(3))));
+    assert_eq!((cell.step(Add(1)).expect("version 1"), cell.version()), (201, Some(1)));
+
+    // where it panicked there is no state to come down with
+    admin.upgrade_with(3, "", &UpgradeOptions::default().accept_loss(true).rollback_after(1)).expect("accepted");
+    let panic = misbehave(&serde_json::json!({ "Panic": "no more" }));
+    quietly(|| catch_unwind(AssertUnwindSafe(|| cell.step_encoded(panic)))).expect_err("it panics");
+    assert_eq!((admin.status().version, last()), (1, (back.0, back.1(1))));
+    assert_eq!(cell.step(Add(1)).map_err(|error| error.why), Err(Why::Poisoned));
+    let refused = images.unload(&id).expect_err("the poisoned state is of it");
+    assert!(
+        matches!(&refused, LoadError::InUse { holders, .. } if holders[0].live == 1 && !holders[0].current),
+        "{refused}"
+    );
+    admin.replace_state("till", |_| Ok::<_, String>(v1("another"))).expect("it is healed");
+    assert_eq!((cell.step(Add(1)).expect("version 1"), admin.status().held_back), (1, 0));
+    assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn what_was_kept_comes_back_when_it_is_left() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let admin = cell.admin();
+    cell.step(Add(7)).expect("version 1");
+    let id = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    let keeping = UpgradeOptions::default().keep_previous(true);
+    admin.upgrade_with(3, "", &keeping.clone().accept_loss(true).rollback_after(1)).expect("accepted");
+    assert_eq!(cell.step(Add(1)).expect("version 3"), 107);
+    let panic = misbehave(&serde_json::json!({ "Panic": "no more" }));
+    quietly(|| catch_unwind(AssertUnwindSafe(|| cell.step_encoded(panic)))).expect_err("it panics");
+    assert_eq!((cell.step(Add(1)).expect("version 1, as it was"), cell.version()), (8, Some(1)));
+
+    // and by command: where there is a way down, what was done since comes along
+    admin.upgrade_with(3, "", &keeping).expect("nothing is lost on the way up");
+    assert_eq!(cell.step(Add(1)).expect("version 3"), 108);
+    admin.rollback_with("", &accepting()).expect("the loss is accepted");
+    assert_eq!((cell.step(Add(1)).expect("version 1"), cell.version()), (109, Some(1)));
+    drop((cell, admin));
+    assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn what_was_kept_of_it_comes_back_when_a_later_one_is_left() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let cell = Cell::new(v1("till"));
+    let admin = cell.admin();
+    let third = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    admin.upgrade(3, "").expect("it is available");
+    admin.commit().expect("nothing is held back");
+    assert_eq!(cell.step(Add(1)).expect("version 3"), 100);
+    let fourth = images.load_bytes(&signed(&four_that_panics(), &key, 2)).expect("it goes on").id;
+
+    let keeping = UpgradeOptions::default().keep_previous(true).rollback_after(1);
+    admin.upgrade_with(4, "", &keeping).expect("nothing is lost");
+    assert_eq!(cell.step(Add(1)).expect("version 4"), 10_100);
+    let payload = quietly(|| catch_unwind(AssertUnwindSafe(|| cell.step(Add(13))))).expect_err("it panics");
+    assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("unlucky"));
+    let label = cell.step(Label).expect("version 3, as it was");
+    assert_eq!((label.as_str(), cell.version()), ("till after 1 steps", Some(3)));
+    assert_eq!(cell.step(Add(1)).expect("version 3"), 200);
+
+    // after a commit nothing is kept, and nothing holds it
+    admin.upgrade_with(4, "", &keeping).expect("nothing is lost");
+    assert!(matches!(images.unload(&third), Err(LoadError::InUse { .. })), "a rollback goes there");
+    admin.commit().expect("nothing is held back");
+    assert_eq!(images.unload(&third).expect("nobody uses it"), LetGo::Gone);
+    assert_eq!(cell.step(Add(1)).expect("version 4"), 10_200);
+    drop((cell, admin));
+    assert_eq!(images.unload(&fourth).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
+fn a_poisoned_state_of_it_is_healed_by_another_of_any_version() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let switch = Switch::builder().starting_at(Version::V1).build().expect("version 1 runs");
+    let admin = switch.admin();
+    let cell = switch.named_cell("till", v1("till")).expect("it comes up");
+    let id = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits").id;
+    admin.upgrade(3, "").expect("it is available");
+    assert_eq!(cell.step(Add(1)).expect("version 3"), 100);
+    let poison = || {
+        let panic = misbehave(&serde_json::json!({ "Panic": "no more" }));
+        quietly(|| catch_unwind(AssertUnwindSafe(|| cell.step_encoded(panic)))).expect_err("it panics");
+        assert_eq!(cell.step(Label).map_err(|error| error.why), Err(Why::Poisoned));
+        assert_eq!(admin.status().held_back, 1);
+    };
+    let shown = |state: &AnyState| serde_json::to_string(state).expect("it can be shown");
+
+    poison();
+    // what it was when it panicked is there to be looked at, and to be kept
+    let left = r#"[3,{"label":"till","log":["no more"],"steps":1,"total":100}]"#;
+    let same = |state: Option<&AnyState>| {
+        let state = state.ok_or("it was lost")?;
+        if shown(state) == left { Ok(state.clone()) } else { Err("it is another") }
+    };
+    admin.replace_state("till", same).expect("it is healed");
+    assert_eq!((cell.step(Add(1)).expect("version 3"), admin.status().held_back), (200, 0));
+
+    poison();
+    let refused = admin.replace_state("till", |_| Ok::<_, String>(v1("refuse"))).expect_err("it does not come up");
+    assert!(
+        matches!(&refused, AdminError::NotReplaced { reason, .. } if reason.contains("it is labelled `refuse`")),
+        "{refused}"
+    );
+    assert_eq!(cell.step(Label).map_err(|error| error.why), Err(Why::Poisoned));
+    admin.replace_state("till", |_| Ok::<_, String>(v1("another"))).expect("it is healed");
+    assert_eq!((cell.step(Label).expect("version 3"), cell.version()), ("another after 0 steps".to_owned(), Some(3)));
+    assert_eq!(admin.status().held_back, 0);
+
+    drop((cell, admin, switch));
     assert_eq!(images.unload(&id).expect("nobody uses it"), LetGo::Gone);
 }

@@ -5,10 +5,11 @@ use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hotswap::load::{
-    Claims, Digest, KeyError, MemoryError, ParseKeyError, PublicKey, SecretKey, SignError, Trust, TrustError, head,
-    sign,
+    Claims, Digest, Images, KeyError, LoadError, MemoryError, ParseKeyError, PublicKey, SecretKey, SignError, Trust,
+    TrustError, head, sign,
 };
 use hotswap_tests::folder::Folder;
+use hotswap_tests::tally;
 
 const IMAGE: &[u8] = &[0xa5; 160];
 /// When the images of these tests are made: by the clock of the machine they have expired long since.
@@ -438,4 +439,61 @@ fn what_is_no_key_says_what_it_is_and_where() {
     let secret = fs::read_to_string(&path).expect("text");
     assert_eq!(secret.parse::<SecretKey>().expect("a key").public(), key.public());
     assert_eq!(text.parse::<SecretKey>().expect_err("the public one"), ParseKeyError::Public);
+}
+
+#[test]
+fn what_is_refused_is_in_the_audit_of_every_switch_with_why() {
+    let folder = Folder::new();
+    let (key, other) = (key(), key());
+    let images = Images::new(Trust::new("shop").key(key.public()));
+    let switches = [1, 2].map(|at| tally::Switch::builder().starting_at(at).build().expect("one to run"));
+    // by the clock of the machine, as a program asks
+    let signed = |key, serial| sign(IMAGE, key, &Claims::new("shop", serial)).expect("claims as they may be");
+    images.trust().accept(&images.trust().verify(&signed(&key, 5)).expect("made now")).expect("the first");
+
+    let foreign = signed(&other, 6);
+    let mut wrongly = foreign.clone();
+    wrongly[12..20].copy_from_slice(&signed(&key, 6)[12..20]);
+    let expired = sign(IMAGE, &key, &claims(6)).expect("claims as they may be");
+    let mut altered = signed(&key, 6);
+    *altered.last_mut().expect("an image") ^= 1;
+    let unsigned = [b"\x7fELF", &[0; 200][..]].concat();
+    let path = folder.path("altered");
+    fs::write(&path, &altered).expect("a file");
+
+    let refused = |file: &[u8]| {
+        let error = images.load_bytes(file).expect_err("refused");
+        let LoadError::Trust(error) = error else { panic!("{error}") };
+        error
+    };
+    let errors = [
+        refused(&unsigned),
+        refused(&foreign),
+        refused(&wrongly),
+        refused(&expired),
+        refused(&signed(&key, 4)),
+        refused(&altered),
+    ];
+    let [
+        TrustError::Unsigned,
+        TrustError::UnknownKey { .. },
+        TrustError::BadSignature { .. },
+        TrustError::Expired { .. },
+        TrustError::Replayed { serial: 4, last: 5 },
+        TrustError::Altered { .. },
+    ] = &errors
+    else {
+        panic!("{errors:?}")
+    };
+    let again = images.load(&path).expect_err("altered").to_string();
+    assert_eq!(again, errors[5].to_string());
+    let mut expected: Vec<_> = errors.iter().map(|error| ("load an image".to_owned(), error.to_string())).collect();
+    expected.push((format!("load {}", path.display()), again));
+    for switch in switches {
+        let audit = switch.admin().audit();
+        let kept: Vec<_> = audit.refusals.into_iter().map(|refusal| (refusal.what, refusal.why)).collect();
+        assert_eq!(kept, expected);
+        assert_eq!(audit.changes.len(), 1, "it has started, and nothing came of any");
+    }
+    assert_eq!((images.list(), images.trust().last_serial()), (vec![], Some(5)));
 }
