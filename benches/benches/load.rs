@@ -22,11 +22,14 @@ const BUILDS: usize = 5;
 fn main() {
     let mut report = report!();
     let place = Place::new(Path::new(env!("CARGO_TARGET_TMPDIR")));
-    let (image, builds) = place.builds(BUILDS);
-    let image = fs::read(image).expect("an image");
-    println!("{} bytes of image", image.len());
+    let builds = place.builds(BUILDS);
+    let [plain, image] = [false, true].map(|lto| fs::read(place.image(lto)).expect("an image"));
+    println!("{} bytes of image, {} without `--lto`", image.len(), plain.len());
     let (compiled, loaded) = steps(&image);
-    report.add(over("a step that is loaded over one that is compiled in", "ns", &loaded, &compiled).at_most(60.0));
+    let what = "a step that is loaded over one that is compiled in, both optimised at link time";
+    report.add(over(what, "ns", &loaded, &compiled).at_most(60.0));
+    let (compiled, loaded) = steps(&plain);
+    report.add(over("the same, of an image without `--lto`", "ns", &loaded, &compiled));
     let (loads, inspects) = loads(&image);
     let row = Row::of("load, its signature included", "ms", &loads).by_the_least();
     report.add(row.at_most(5.0).beside("a switch of the machine is live"));

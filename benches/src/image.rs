@@ -37,7 +37,8 @@ impl Place {
         fs::create_dir_all(folder.join("src")).expect("the folder can be made");
         let manifest = format!(
             "[package]\nname = \"hotswap-benches\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
-             hotswap = {{ path = '{}' }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n",
+             hotswap = {{ path = '{}' }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
+             # as the workspace has it\n[profile.release]\nlto = \"thin\"\ncodegen-units = 1\n",
             root.join("hotswap").display()
         );
         fs::write(folder.join("Cargo.toml"), manifest).expect("the manifest can be written");
@@ -54,25 +55,29 @@ impl Place {
         Self { folder, cargo, hotswap }
     }
 
-    /// The image.
+    /// The image, as `hotswap build` makes it, or optimised at link time as the program is (`--lto`).
     ///
     /// # Panics
     ///
     /// If it does not build.
     #[must_use]
-    pub fn image(&self) -> PathBuf {
+    pub fn image(&self, lto: bool) -> PathBuf {
         self.change(0);
-        self.seconds(self.hotswap_build());
+        let mut build = self.hotswap_build();
+        if lto {
+            build.arg("--lto");
+        }
+        self.seconds(build);
         self.path()
     }
 
-    /// The image, and the seconds of each of so many builds again after a change: by cargo alone, and by `hotswap build`.
+    /// The seconds of each of so many builds again after a change: by cargo alone, and by `hotswap build`.
     ///
     /// # Panics
     ///
     /// If it does not build.
     #[must_use]
-    pub fn builds(&self, builds: usize) -> (PathBuf, Vec<[f64; 2]>) {
+    pub fn builds(&self, builds: usize) -> Vec<[f64; 2]> {
         self.change(0);
         self.seconds(self.cargo_build());
         self.seconds(self.hotswap_build());
@@ -81,8 +86,7 @@ impl Place {
             let plain = self.seconds(self.cargo_build());
             [plain, self.seconds(self.hotswap_build())]
         };
-        let seconds = (1..=builds).map(seconds).collect();
-        (self.path(), seconds)
+        (1..=builds).map(seconds).collect()
     }
 
     fn path(&self) -> PathBuf {

@@ -258,7 +258,15 @@ impl postcard::ser_flavors::Flavor for Bytes<'_> {
     }
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        match bytes {
+            // a number of a byte or two was written byte by byte, and to read it as one would wait for both
+            [one] => self.0.push(*one),
+            [one, two] => {
+                self.0.push(*one);
+                self.0.push(*two);
+            }
+            _ => self.0.extend_from_slice(bytes),
+        }
         Ok(())
     }
     fn finalize(self) -> postcard::Result<()> {

@@ -3,7 +3,7 @@
 //! Only bytes cross, in the encodings that every version has anyway: `[version, state]`, `[name, input]` and
 //! `[name, output]`. Nothing here is unsafe; `load` implements these traits over an image.
 
-use std::cell::Cell;
+use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::panic::{RefUnwindSafe, resume_unwind};
 use std::sync::Arc;
@@ -222,20 +222,32 @@ pub(crate) struct Room {
 const ROOM_KEPT: usize = 4096;
 
 thread_local! {
-    static ROOM: Cell<Room> = const { Cell::new(Room { input: Vec::new(), output: Vec::new() }) };
+    static ROOM: RefCell<Room> = const { RefCell::new(Room { input: Vec::new(), output: Vec::new() }) };
 }
 
 /// Lends room for one step: a small one is over sooner than the allocator has made some.
 pub(crate) fn with_room<R>(step: impl FnOnce(&mut Room) -> R) -> R {
-    // a step inside of a step, and one of a thread that ends, finds none and makes its own
-    let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
-    let result = step(&mut room);
-    if room.input.capacity() + room.output.capacity() <= ROOM_KEPT {
-        room.input.clear();
-        room.output.clear();
-        let _ = ROOM.try_with(|kept| kept.set(room));
+    let mut step = Some(step);
+    let done = ROOM.try_with(|room| {
+        let mut lent = Lent(room.try_borrow_mut().ok()?);
+        step.take().map(|step| step(&mut lent.0))
+    });
+    // a step inside of a step, and one of a thread that ends, finds none and has its own
+    done.ok().flatten().unwrap_or_else(|| step.take().expect("it has not run")(&mut Room::default()))
+}
+
+struct Lent<'a>(RefMut<'a, Room>);
+
+/// It comes back empty, and no larger than a thread may keep, also from a step that panics.
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let Room { input, output } = &mut *self.0;
+        if input.capacity() + output.capacity() > ROOM_KEPT {
+            (*input, *output) = (Vec::new(), Vec::new());
+        }
+        input.clear();
+        output.clear();
     }
-    result
 }
 
 /// The output of a step that has run cannot be read: the state is ahead of what its caller knows.

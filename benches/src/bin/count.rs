@@ -88,7 +88,7 @@ fn run_loaded(rounds: u64) {
 /// Builds the image, and signs it once: a check of another signature takes other instructions.
 fn provide_image() -> Result<(), Box<dyn Error>> {
     let folder = folder();
-    let image = fs::read(Place::new(&folder).image())?;
+    let image = fs::read(Place::new(&folder).image(false))?;
     let key = SecretKey::generate()?;
     fs::write(folder.join("load/count.signed"), sign(&image, &key, &Claims::new("bench", 1))?)?;
     let public = folder.join("load/count.pub");

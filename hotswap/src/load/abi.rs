@@ -195,6 +195,7 @@ impl<'a> Sink<'a> {
     }
 
     /// What the caller finds in its [`Out`].
+    #[inline]
     pub(crate) fn finish(self) -> (usize, Buf) {
         (self.len, if self.more.is_empty() { Buf::EMPTY } else { Buf::of(self.more) })
     }
@@ -202,6 +203,7 @@ impl<'a> Sink<'a> {
 
 impl Out {
     /// Hands over what was put into a sink.
+    #[inline]
     pub(crate) fn give(&mut self, (len, more): (usize, Buf)) {
         (self.len, self.more) = (len, more);
     }
@@ -212,14 +214,27 @@ impl postcard::ser_flavors::Flavor for &mut Sink<'_> {
 
     #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.put(&[byte]);
+        // most of what a small output is made of: no call for each
+        match self.place.get_mut(self.len) {
+            Some(place) if self.more.is_empty() => {
+                place.write(byte);
+                self.len += 1;
+            }
+            _ => self.spill(&[byte]),
+        }
         Ok(())
     }
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.put(bytes);
-        Ok(())
+        match bytes {
+            [one] => self.try_push(*one),
+            [one, two] => self.try_push(*one).and_then(|()| self.try_push(*two)),
+            _ => {
+                self.put(bytes);
+                Ok(())
+            }
+        }
     }
 
     fn finalize(self) -> postcard::Result<()> {

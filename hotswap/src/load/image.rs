@@ -182,8 +182,14 @@ fn stepped<M: Machine>(state: &mut M::AnyState, format: u32, input: &[u8], sink:
     }
 }
 
+#[inline]
 fn known(format: u32) -> Result<Format, String> {
-    abi::format(format).ok_or_else(|| format!("there is no format {format}"))
+    abi::format(format).ok_or_else(|| no_format(format))
+}
+
+#[cold]
+fn no_format(format: u32) -> String {
+    format!("there is no format {format}")
 }
 
 fn write<T: Serialize>(format: Format, value: &T, mut sink: &mut Sink) -> Result<(), String> {
