@@ -186,6 +186,8 @@ fn turn(target_dir: &Path) -> io::Result<File> {
             eprintln!("waiting for another `hotswap build` into {}", target_dir.display());
             lock.lock()?;
         }
+        // where files cannot be locked, it is for whoever builds to see to it, as with cargo's own
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
         tried => tried?,
     }
     Ok(lock)

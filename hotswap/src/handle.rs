@@ -310,16 +310,27 @@ impl<M: Machine> SwitchBuilder<M> {
             snapshot::check_shape(&line, sought.version, sought.shape)?;
             line.runnable(sought.version).map_err(SnapshotError::Version)
         };
-        let (unknown, find) = match (runs(), &self.find) {
-            (Err(SnapshotError::Version(unknown @ VersionError::Unknown { .. })), Some(find)) => (unknown, find),
+        let another = || another_build(&known_here::<M>(), sought.version, sought.build);
+        let find = match (runs(), &self.find) {
+            (Ok(_), Some(find)) if another().is_some() => find,
+            (Err(SnapshotError::Version(VersionError::Unknown { .. })), Some(find)) => find,
             (runs, _) => return runs,
         };
-        let gave_way = |error| format!("{error}: an image that is here has it, and another one has taken its place");
-        find(sought).and_then(|()| runs().map_err(gave_way)).or_else(|why| {
-            let newest = newest::<M>();
-            *lost = Some((format!("start at version {newest}: {unknown}"), why));
-            Ok(newest)
-        })
+        let found = find(sought);
+        match runs() {
+            Ok(version) => {
+                let tried = found.unwrap_or_else(|error| vec![error]);
+                *lost = another().map(|(what, why)| (what, [vec![why], tried].concat().join("; ")));
+                Ok(version)
+            }
+            Err(unknown) => {
+                let newest = newest::<M>();
+                let gave_way =
+                    || format!("{unknown}: an image that is here has it, and another one has taken its place");
+                *lost = Some((format!("start at version {newest}: {unknown}"), found.err().unwrap_or_else(gave_way)));
+                Ok(newest)
+            }
+        }
     }
 }
 
@@ -327,7 +338,7 @@ impl<M: Machine> SwitchBuilder<M> {
 fn another_build<M: Machine>(line: &Line<M>, version: u32, committed: Option<&str>) -> Option<(String, String)> {
     let (owner, committed) = (line.owner(version)?, committed?);
     let what = format!("start at version {version} as it was committed");
-    let why = format!("that was in image {committed}, which was not found; {} is {}", owner.image(), owner.build());
+    let why = format!("that was of image {committed}; here it is of {}, which is {}", owner.image(), owner.build());
     (owner.build() != committed).then_some((what, why))
 }
 

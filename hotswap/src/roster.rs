@@ -19,7 +19,10 @@ use crate::sync::{AtomicU64, Bell, Mutex};
 const GROUP: usize = 64;
 
 /// Brings in an image that has a version which is not here; or says why not.
-pub(crate) type Find = Box<dyn Fn(&Sought<'_>) -> Result<(), String> + Send + Sync>;
+pub(crate) type Find = Box<dyn Fn(&Sought<'_>) -> Result<Tried, String> + Send + Sync>;
+
+/// The images that were tried before the one that came, and why each did not.
+pub(crate) type Tried = Vec<String>;
 
 /// A version that is not here.
 #[cfg_attr(not(feature = "load"), allow(dead_code, reason = "only images are looked for"))]

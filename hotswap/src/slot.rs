@@ -3,6 +3,7 @@
 //! The short way of a step is one load, one compare and the machine's `match`; all else is cold.
 
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 
 use serde::Serialize;
 
@@ -511,14 +512,16 @@ impl<M: Machine, L: Live<M>> PoisonOnPanic<M, L> {
     where
         M: Accepts<I>,
     {
-        let (slot, shared, home) = self.0.parts();
-        let loaded = slot.state.as_mut().and_then(M::as_loaded_mut);
+        let loaded = self.0.parts().0.state.as_mut().and_then(M::as_loaded_mut);
         let stepped = match (stepped, loaded) {
             (Err(input), Some(state)) => M::step_loaded(state, input),
             (stepped, _) => stepped,
         };
+        // it has come back: whoever panics as a failure is told of is not the step
+        let mut live = ManuallyDrop::new(self);
+        let (slot, shared, home) = live.0.parts();
         let at = slot.count(home.place());
-        let done = match stepped {
+        match stepped {
             Ok(Stepped { output, failed }) => {
                 if failed {
                     shared.failed(at.stamp);
@@ -527,10 +530,7 @@ impl<M: Machine, L: Live<M>> PoisonOnPanic<M, L> {
             }
             Err(input) if at.version == LOST => Err(StepError { input, why: Why::Poisoned }),
             Err(input) => Err(StepError { input, why: Why::Refused { at: at.version } }),
-        };
-        drop(home);
-        std::mem::forget(self);
-        done
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::thread;
 use hotswap::load::{Digest, Images, LetGo, LoadError, SecretKey, Trust};
 use hotswap::{Encoded, RollbackOptions, UpgradeOptions};
 use hotswap_image_tally::tally::{Add, Admin, Cell, Switch, V1, Version};
+use hotswap_tests::Ending;
 use hotswap_tests::folder::Folder;
 use hotswap_tests::images::{APPLICATION, alone, built, changed, signed, trusted};
 
@@ -51,12 +52,20 @@ impl Program {
         Self { folder, key }
     }
 
-    fn start(&self) -> (Images, Switch) {
+    fn images(&self) -> Images {
         let memory = self.folder.path("trust");
         let trust = Trust::new(APPLICATION).key(self.key.public()).remember(memory).expect("it is free");
-        let images = Images::new(trust).folder(self.folder.path("images"));
-        let builder = Switch::builder().starting_at(Version::V1).images(&images);
-        let switch = builder.open(self.folder.path("store")).expect("it comes up");
+        Images::new(trust).folder(self.folder.path("images"))
+    }
+
+    fn open(&self, images: &Images) -> Switch {
+        let builder = Switch::builder().starting_at(Version::V1).images(images);
+        builder.open(self.folder.path("store")).expect("it comes up")
+    }
+
+    fn start(&self) -> (Images, Switch) {
+        let images = self.images();
+        let switch = self.open(&images);
         (images, switch)
     }
 
@@ -115,11 +124,29 @@ fn a_restart_comes_up_with_the_build_that_was_committed() {
         let [refusal] = refusals.as_slice() else { panic!("{refusals:?}") };
         assert_eq!(asks, 103);
         let (digest, other) = (Digest::of(&built("three")), Digest::of(&built("dearer")));
-        let says = format!("start at version 3 as it was committed: that was in image {digest}, which was not found; ");
-        assert!(refusal.starts_with(&says) && refusal.ends_with(&format!(" is {other}")), "{refusal}");
+        let says =
+            format!("start at version 3 as it was committed: that was of image {digest}; here it is of hotswap-");
+        assert!(refusal.starts_with(&says) && refusal.ends_with(&format!(", which is {other}")), "{refusal}");
     }
     fs::rename(&away, &here).expect("it can be moved");
     assert_eq!(comes_up(&program), (100, vec![]));
+
+    // another one that is here already gives way to it, and if that is in use it is said that it does not
+    for in_use in [false, true] {
+        let images = program.images();
+        images.load_again(program.file("b")).expect("nothing is here");
+        let user = in_use.then(|| Switch::builder().label("user").starting_at(3).build().expect("it is here"));
+        let switch = program.open(&images);
+        let asks = switch.cell(v1()).expect("it can come up").step(Add(1)).expect("version 3");
+        let refusals: Vec<_> = switch.admin().audit().refusals.into_iter().map(|refusal| refusal.why).collect();
+        match refusals.as_slice() {
+            [] => assert_eq!((in_use, asks), (false, 100)),
+            [why] => assert!(in_use && asks == 103 && why.contains(" is in use"), "{why}"),
+            more => panic!("{more:?}"),
+        }
+        drop((user, switch));
+        leave_all(&images);
+    }
 }
 
 #[test]
@@ -191,6 +218,7 @@ fn who_looks_at_the_list_holds_nothing() {
     let _cell = Cell::new(v1());
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
+        let ending = Ending(&over);
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 std::hint::black_box(images.list());
@@ -202,7 +230,7 @@ fn who_looks_at_the_list_holds_nothing() {
                 images.unload(&id).expect("nobody uses it")
             })
             .collect();
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         assert_eq!(fates, vec![LetGo::Gone; 100]);
     });
 }

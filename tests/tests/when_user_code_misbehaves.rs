@@ -549,3 +549,37 @@ fn a_key_that_panics_in_its_drop_leaves_no_counts_behind() {
         assert_eq!((fleet.len(), switch.admin().status().live), (0, 0));
     });
 }
+
+/// Fails whatever it is told.
+struct Full;
+
+impl tracing::Subscriber for Full {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        panic!("the log is full");
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_log_that_panics_over_a_rollback_is_not_taken_for_the_step_that_led_to_it() {
+    quietly(|| {
+        let switch = tally::Switch::builder().starting_at(1).build().expect("one to run");
+        let cell = switch.cell(tally::V1::default()).expect("enters");
+        let admin = switch.admin();
+        admin.upgrade_with(2, "", &UpgradeOptions::default().rollback_after(1)).expect("not refused");
+        let step = || tracing::subscriber::with_default(Full, || drop(cell.step(tally::Fail)));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)).expect_err("the log panics");
+        assert_eq!(panicked.downcast_ref::<&str>(), Some(&"the log is full"));
+        assert_eq!((admin.status().version, admin.held_back()), (1, vec![]));
+        assert_eq!(cell.step(tally::Get).expect("it is whole"), 0);
+    });
+}

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -19,19 +20,21 @@ use crate::line::Line;
 use crate::loaded::{Guest, GuestLine};
 use crate::machine::Machine;
 use crate::registry::{self, Live};
-use crate::roster::Sought;
+use crate::roster::{Sought, Tried};
 
 /// The images that are here. One list for the process, as the loader of the system has one.
 static HERE: Mutex<Vec<Arc<Image>>> = Mutex::new(Vec::new());
 /// One image comes or goes at a time.
-static TURN: Mutex<()> = Mutex::new(());
+static TURN: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+/// Longer than an image takes to come or go.
+const A_TURN: Duration = Duration::from_secs(1);
 
 fn here() -> MutexGuard<'static, Vec<Arc<Image>>> {
     HERE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+fn turn() -> parking_lot::MutexGuard<'static, ()> {
+    TURN.lock()
 }
 
 /// One image that is here.
@@ -173,8 +176,8 @@ impl Images {
     }
 
     /// Looks in this folder for versions that a restart needs: the one that a switch was permanently at, and those of the
-    /// states in a fleet's file. Of several builds it takes the very one that was committed, or else the one that was signed
-    /// last, of which the audit then says that it is another. Only what was accepted before is taken from there, so the [`Trust`] must be one that
+    /// states in a fleet's file. Of several builds a switch gets the very one that was committed, or else the one that was signed
+    /// last, of which the audit then says that it is another; a fleet's file gets the one that was signed last. Only what was accepted before is taken from there, so the [`Trust`] must be one that
     /// remembers ([`Trust::remember`]).
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -275,8 +278,9 @@ impl Images {
     /// The images that are here, in the order in which they came.
     #[must_use]
     pub fn list(&self) -> Vec<ImageStatus> {
-        // who looks at an image holds it, and one that is let go meanwhile would seem to be in use
-        let _turn = turn();
+        // who looks at an image holds it, and one that is let go meanwhile would seem to be in use; a subscriber of `tracing`
+        // may ask as an image that comes or goes says something, and must not wait for that for ever
+        let _turn = TURN.try_lock_for(A_TURN);
         let images: Vec<_> = here().clone();
         images.iter().map(|image| image.status()).collect()
     }
@@ -291,7 +295,7 @@ impl Images {
 
     /// Brings in, from the folder, an image that has this version of a machine in this shape: the very one that is sought, if
     /// it is there, or else the one that was signed last.
-    pub(crate) fn find(&self, sought: &Sought<'_>) -> Result<(), String> {
+    pub(crate) fn find(&self, sought: &Sought<'_>) -> Result<Tried, String> {
         let folder = self.folder.as_ref().ok_or("no folder of images was named to look in")?;
         let files = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut paths: Vec<_> = files.flatten().map(|file| file.path()).filter(|path| path.is_file()).collect();
@@ -308,7 +312,7 @@ impl Images {
             let file = self.trust.read(&path).map_err(LoadError::from);
             match file.and_then(|file| self.take_in(&file, Some(&path), &Proof::Again)) {
                 // someone else may have been looking for it too
-                Ok(_) | Err(LoadError::AlreadyHere { .. }) => return Ok(()),
+                Ok(_) | Err(LoadError::AlreadyHere { .. }) => return Ok(tried),
                 Err(error) => tried.push(format!("{}: {error}", path.display())),
             }
         }
