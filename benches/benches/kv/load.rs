@@ -5,7 +5,8 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -69,9 +70,22 @@ impl Window {
     }
 }
 
+/// An upgrade that the operator tells the server to do, as who waits for it sees it.
+pub(crate) struct Upgrade(Receiver<()>);
+
+impl Upgrade {
+    fn is_answered(&self) -> bool {
+        let answer = self.0.try_recv();
+        assert_ne!(answer, Err(TryRecvError::Disconnected), "the operator's upgrade failed");
+        answer.is_ok()
+    }
+}
+
 /// The client.
 pub(crate) struct Load {
     address: SocketAddr,
+    /// Takes the version to go to, and what to answer by.
+    operator: Sender<(u32, Sender<()>)>,
     pace: Pace,
     keys: u64,
     connections: Vec<Connection>,
@@ -87,7 +101,8 @@ impl Load {
         let (Pace::Closed { connections, .. } | Pace::Open { connections, .. }) = pace;
         let address = server.address();
         let connections = (0..connections).map(|_| Connection::new(address)).collect();
-        Self { address, pace, keys, connections, due: Instant::now(), next: 0, lots: 1, version: 1 }
+        let operator = spawn_operator(server);
+        Self { address, operator, pace, keys, connections, due: Instant::now(), next: 0, lots: 1, version: 1 }
     }
 
     /// The version that was asked for last.
@@ -95,14 +110,18 @@ impl Load {
         self.version
     }
 
-    /// Has an operator of its own tell the server to go to a version; it ends when all keys are there.
-    pub(crate) fn upgrade(&mut self, server: &Server, to: u32) -> JoinHandle<()> {
+    /// Has an operator with a connection and a thread of its own tell the server to go to a version; that is answered when all
+    /// keys are there.
+    pub(crate) fn upgrade(&mut self, to: u32) -> Upgrade {
         self.version = to;
-        let mut operator = operator(server);
-        thread::spawn(move || {
-            let upgrade = ["UPGRADE", &to.to_string(), "ACCEPT-LOSS", "bench"];
-            redis::cmd("HOTSWAP").arg(&upgrade).exec(&mut operator).expect("it upgrades");
-        })
+        let (answer, answered) = mpsc::channel();
+        self.operator.send((to, answer)).expect("the operator waits for what to do");
+        Upgrade(answered)
+    }
+
+    /// Sends and receives until the upgrade is answered.
+    pub(crate) fn finish(&mut self, upgrade: &Upgrade) -> Window {
+        self.until(|| upgrade.is_answered())
     }
 
     /// Sends and receives for so long.
@@ -258,6 +277,21 @@ fn reply(bytes: &[u8]) -> Option<usize> {
 fn operator(server: &Server) -> redis::Connection {
     let address = format!("redis://{}/?protocol=resp3", server.address());
     redis::Client::open(address).and_then(|client| client.get_connection()).expect("the server takes a client")
+}
+
+/// Connected and running before anything is measured, so that to tell it something costs the load nothing but that. It ends with
+/// the load.
+fn spawn_operator(server: &Server) -> Sender<(u32, Sender<()>)> {
+    let mut connection = operator(server);
+    let (sender, receiver) = mpsc::channel::<(u32, Sender<()>)>();
+    thread::spawn(move || {
+        for (to, answer) in receiver {
+            let upgrade = ["UPGRADE", &to.to_string(), "ACCEPT-LOSS", "bench"];
+            redis::cmd("HOTSWAP").arg(&upgrade).exec(&mut connection).expect("it upgrades");
+            let _ = answer.send(()); // nobody may wait for it any more
+        }
+    });
+    sender
 }
 
 /// Sets every key.

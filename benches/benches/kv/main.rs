@@ -113,14 +113,12 @@ fn while_upgraded(kv: &str, what: &str, pace: Pace, report: &mut Report) {
     for to in [2, 3, 2, 1].repeat(3) {
         if load.at() < to {
             before.push(load.run(WINDOW));
-            let upgrade = load.upgrade(&server, to);
+            let upgrade = load.upgrade(to);
             during.push(load.run(WINDOW));
-            load.until(|| upgrade.is_finished());
-            upgrade.join().expect("the upgrade is answered");
+            load.finish(&upgrade);
         } else {
-            let back = load.upgrade(&server, to);
-            load.until(|| back.is_finished());
-            back.join().expect("the way back is answered");
+            let back = load.upgrade(to);
+            load.finish(&back);
         }
     }
     let [before, during] = [before, during].map(|windows| {
@@ -147,10 +145,9 @@ fn against_restart(kv: &str, report: &mut Report) {
         let mut load = Load::new(&server, Pace::Open { connections: 8, every: Duration::from_micros(50) }, KEYS);
         load.run(WINDOW);
         felt[0].push(load.run(2 * WINDOW));
-        let upgrade = load.upgrade(&server, 2);
+        let upgrade = load.upgrade(2);
         felt[1].push(load.run(2 * WINDOW));
-        load.until(|| upgrade.is_finished());
-        upgrade.join().expect("the upgrade is answered");
+        load.finish(&upgrade);
         load.run(WINDOW);
         // it saves when it is told to end, and the next one restores
         let over = AtomicBool::new(false);
