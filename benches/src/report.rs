@@ -18,6 +18,10 @@ macro_rules! report {
 #[derive(Debug, Serialize)]
 pub struct Report {
     bench: String,
+    /// What the bench was told to do; nothing, and it does all it can.
+    args: Vec<String>,
+    /// What is measured: the commit, with `+` if the work tree differs from it; empty if that is not known.
+    commit: String,
     machine: Machine,
     rows: Vec<Row>,
     #[serde(skip)]
@@ -166,7 +170,15 @@ impl Report {
         let folder = temporary.join("reports");
         fs::create_dir_all(&folder).expect("the folder can be made");
         println!("{:<72} {:>10}   {:>10} {:>10} {:>10}", "", "target", "min", "median", "max");
-        Self { bench: bench.to_owned(), machine: Machine::here(), rows: Vec::new(), folder }
+        Self {
+            bench: bench.to_owned(),
+            // cargo adds `--bench`
+            args: env::args().skip(1).filter(|arg| arg != "--bench").collect(),
+            commit: commit().unwrap_or_default(),
+            machine: Machine::here(),
+            rows: Vec::new(),
+            folder,
+        }
     }
 
     /// Prints a row and keeps it.
@@ -235,6 +247,18 @@ fn gibibytes(kilobytes: &str) -> String {
         Ok(kilobytes) => format!("{:.1} GiB", f64::from(kilobytes) / 1024.0 / 1024.0),
         Err(_) => kilobytes.to_owned(),
     }
+}
+
+/// As git says; what `cargo xtask bench` writes is no change.
+fn commit() -> Option<String> {
+    let git = |args: &[&str]| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let output = Command::new("git").args(args).current_dir(root).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "HEAD"])?;
+    let changes = git(&["status", "--porcelain", "--", ".", ":!benches/RESULTS.md", ":!benches/plots"])?;
+    Some(if changes.is_empty() { commit } else { commit + "+" })
 }
 
 /// The compiler, as it names itself.

@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: the benches, or the one that is named, and the table of what they found: `benches/RESULTS.md`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use serde_json::Value;
@@ -26,14 +27,24 @@ pub(crate) fn run(sh: &Shell, name: Option<&str>, args: &[String]) -> bool {
         eprintln!("error: there is no bench `{name}`: it is one of {}", benches.join(", "));
         return false;
     }
-    let wanted: Vec<&String> = benches.iter().filter(|bench| name.is_none_or(|name| name == *bench)).collect();
+    let (wanted, mut failed) = (benches.iter().filter(|bench| name.is_none_or(|name| name == *bench)), false);
     for bench in wanted {
-        if report.step(format!("what {bench} needs"), || needs::provide_to(sh, bench)).is_none() {
-            continue;
+        // what it left before, for it may leave nothing now
+        if let Err(error) = clear(sh, bench) {
+            eprintln!("error: the last report of {bench} cannot be removed: {error}");
+            return false;
         }
-        report.command(bench.clone(), command(sh, bench, args));
+        let ran = report
+            .step(format!("what {bench} needs"), || needs::provide_to(sh, bench))
+            .and_then(|()| report.step(bench.clone(), || command(sh, bench, args).quiet().run()));
+        failed |= ran.is_none();
     }
-    match written(sh, &benches) {
+    let written = match (failed, args.is_empty()) {
+        (true, _) => Ok("benches/RESULTS.md is as it was, for not every bench came to its end".to_owned()),
+        (_, false) => Ok("benches/RESULTS.md is as it was, for the bench was told what to do".to_owned()),
+        (false, true) => written(sh, &benches),
+    };
+    match written {
         Ok(said) => eprintln!("\n{said}"),
         Err(error) => {
             eprintln!("error: the table cannot be written: {error}");
@@ -72,45 +83,85 @@ fn benches(sh: &Shell) -> io::Result<Vec<String>> {
     Ok(benches)
 }
 
+// ---- the reports
+
+/// Where the benches leave their reports.
+fn reports(sh: &Shell) -> PathBuf {
+    crate::target(sh).join("tmp/reports")
+}
+
+/// Removes what a bench has left: its report and its plots.
+fn clear(sh: &Shell, bench: &str) -> io::Result<()> {
+    let (report, plots) = (format!("{bench}.json"), plots(&reports(sh), bench)?);
+    for path in plots.into_iter().chain([reports(sh).join(report)]) {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The plots of a bench in a folder, by their names.
+fn plots(folder: &Path, bench: &str) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut plots = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let of = name.strip_suffix(".svg").and_then(|name| name.split_once('-')).map(|(of, _)| of);
+        if of == Some(bench) {
+            plots.push(folder.join(name));
+        }
+    }
+    plots.sort();
+    Ok(plots)
+}
+
 // ---- the table
 
-/// Writes the table if every bench that reports has done so, and says what it did.
+/// Writes the table if every bench that reports has done so in full, and says what it did.
 fn written(sh: &Shell, benches: &[String]) -> io::Result<String> {
     let folder = reports(sh);
     let (mut found, mut missing) = (Vec::new(), Vec::new());
     for bench in benches {
-        match fs::read_to_string(folder.join(format!("{bench}.json"))) {
-            Ok(text) => found.push(serde_json::from_str::<Value>(&text)?),
+        let report = match fs::read_to_string(folder.join(format!("{bench}.json"))) {
+            Ok(text) => Some(serde_json::from_str::<Value>(&text)?),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        match report {
+            // told what to do, it reports a part
+            Some(report) if report["args"].as_array().is_some_and(Vec::is_empty) => found.push(report),
             // it prints times only
-            Err(_) if bench == "times" => {}
-            Err(_) => missing.push(bench.as_str()),
+            None if bench == "times" => {}
+            _ => missing.push(bench.as_str()),
         }
     }
     if !missing.is_empty() {
         let missing = missing.join(", ");
         return Ok(format!(
-            "benches/RESULTS.md is as it was: nothing is known here of {missing}; `cargo xtask bench` runs all"
+            "benches/RESULTS.md is as it was: nothing whole is known here of {missing}; `cargo xtask bench` runs all"
         ));
     }
-    let benches = sh.current_dir().join("benches");
-    let mut plots = Vec::new();
-    for entry in fs::read_dir(&folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "svg") {
+    let place = sh.current_dir().join("benches");
+    // those that nothing draws any more go
+    match fs::remove_dir_all(place.join("plots")) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => fs::create_dir_all(place.join("plots"))?,
+    }
+    let mut names = Vec::new();
+    for bench in benches {
+        for path in plots(&folder, bench)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            fs::create_dir_all(benches.join("plots"))?;
-            fs::copy(&path, benches.join("plots").join(&name))?;
-            plots.push(name);
+            fs::copy(&path, place.join("plots").join(&name))?;
+            names.push(name);
         }
     }
-    plots.sort();
-    fs::write(benches.join("RESULTS.md"), table(&found, &plots))?;
+    fs::write(place.join("RESULTS.md"), table(&found, &names))?;
     Ok("benches/RESULTS.md is written".to_owned())
-}
-
-/// Where the benches leave their reports.
-fn reports(sh: &Shell) -> PathBuf {
-    crate::target(sh).join("tmp/reports")
 }
 
 const HEAD: &str = "\
@@ -134,6 +185,7 @@ fn table(reports: &[Value], plots: &[String]) -> String {
     if told.len() > 1 {
         text.push_str("**Not all of it was measured on one machine.**\n\n");
     }
+    text.push_str(&commits(reports));
     let loads: Vec<String> = reports
         .iter()
         .map(|report| format!("{} {}", said(report, "bench"), said(&report["machine"], "load")))
@@ -169,6 +221,33 @@ fn table(reports: &[Value], plots: &[String]) -> String {
         let _ = write!(text, "\n![{}](plots/{plot})\n", plot.trim_end_matches(".svg"));
     }
     text
+}
+
+/// What the reports are of; a commit's `+` says that the work tree was another.
+fn commits(reports: &[Value]) -> String {
+    let mut of: Vec<(&str, Vec<&str>)> = Vec::new();
+    for report in reports {
+        let (bench, commit) = (said(report, "bench"), said(report, "commit"));
+        match of.iter_mut().find(|(known, _)| *known == commit) {
+            Some((_, benches)) => benches.push(bench),
+            None => of.push((commit, vec![bench])),
+        }
+    }
+    match of[..] {
+        [(commit, _)] if !commit.is_empty() && !commit.ends_with('+') => {
+            format!("All of it is of commit {commit}.\n\n")
+        }
+        [("", _)] => "**It is not known of which commit it is.**\n\n".to_owned(),
+        [(commit, _)] => format!("**It is of commit {commit}, with changes that were not committed.**\n\n"),
+        _ => {
+            let each = of.iter().map(|(commit, benches)| {
+                let commit = if commit.is_empty() { "unknown" } else { commit };
+                format!("{commit}: {}", benches.join(", "))
+            });
+            let each = each.collect::<Vec<_>>().join("; ");
+            format!("**Not all of it is of one commit**, where `+` says that there were changes besides: {each}.\n\n")
+        }
+    }
 }
 
 fn machine(machine: &Value) -> String {
