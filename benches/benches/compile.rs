@@ -1,15 +1,16 @@
-//! What versions cost the compiler: `cargo check` of a machine of 1, 10, 50 and 100 versions with 10 fields each.
+//! What versions cost the compiler: `cargo check` of a machine of 1, 10, 50 and 100 versions with 10 fields each. And what the
+//! crate itself costs it, once.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{env, fs};
 
 use hotswap_benches::plot::{self, Labels, Scale, Series};
 use hotswap_benches::report;
-use hotswap_benches::report::{Row, spread};
-use hotswap_benches::turns::exact;
+use hotswap_benches::report::{Report, Row, spread};
+use hotswap_benches::turns::{exact, take_turns};
 
 const FIELDS: usize = 10;
 const ROUNDS: usize = 5;
@@ -23,34 +24,55 @@ fn main() {
     fs::copy(root().join("Cargo.lock"), package.join("Cargo.lock")).expect("the lock file can be copied");
 
     let mut report = report!();
-    let seconds = [1, 10, 50, 100].map(|versions| {
-        fs::write(&source, machine(versions)).expect("the source can be written");
-        check(&package); // the dependencies, and the source once
-        let turns: Vec<_> = (0..ROUNDS)
-            .map(|_| {
-                fs::write(&source, machine(versions)).expect("the source can be written");
-                check(&package).as_secs_f64()
-            })
-            .collect();
-        let versions_of = if versions == 1 { "1 version".to_owned() } else { format!("{versions} versions") };
-        report.add(Row::of(&format!("cargo check of a machine of {versions_of} with 10 fields each"), "s", &turns));
-        (versions, turns)
+    let versions = [1, 10, 50, 100];
+    let mut checks = versions.map(|versions| {
+        let (package, source) = (&package, &source);
+        move || check(package, source, versions)
     });
-    let least = seconds.each_ref().map(|(_, turns)| spread(turns)[0]);
+    let [one, ten, fifty, hundred] = &mut checks;
+    // the dependencies are checked in the turn that warms up
+    let seconds = take_turns(ROUNDS, [one, ten, fifty, hundred]);
+    for (versions, turns) in versions.iter().zip(&seconds) {
+        let versions = if *versions == 1 { "1 version".to_owned() } else { format!("{versions} versions") };
+        report.add(Row::of(&format!("cargo check of a machine of {versions} with 10 fields each"), "s", turns));
+    }
+    let least = seconds.each_ref().map(|turns| spread(turns)[0]);
     let [one, _, fifty, hundred] = least;
-    let row = Row::of("50 versions over one", "s", &over(&seconds[2].1, &seconds[0].1));
+    let row = Row::of("50 versions over one", "s", &over(&seconds[2], &seconds[0]));
     report.add(row.judged(fifty - one, "minima").at_most(3.0));
     let row = Row::ratio(
         "what 100 versions add to one against what 50 add",
         "s",
-        &over(&seconds[3].1, &seconds[0].1),
-        &over(&seconds[2].1, &seconds[0].1),
+        &over(&seconds[3], &seconds[0]),
+        &over(&seconds[2], &seconds[0]),
     );
     report.add(row.judged((hundred - one) / (fifty - one), "minima").at_most(2.2).beside("linear: twice"));
-    let points = seconds.iter().zip(least).map(|((versions, _), least)| (exact(*versions as u64), least)).collect();
+    let points = versions.iter().zip(least).map(|(versions, least)| (exact(*versions as u64), least)).collect();
     let labels = Labels { title: "cargo check of a machine, by number of versions", x: "versions", y: "s" };
     plot::draw(&report.plot("versions"), labels, Scale::Logarithmic, &[Series { name: "seconds".to_owned(), points }]);
+    clean(&package.join("clean"), &mut report);
     report.close();
+}
+
+/// The crate, with nothing built before, and with its dependencies built.
+fn clean(target: &Path, report: &mut Report) {
+    let check = || seconds(&root(), target, &["check", "--package", "hotswap"]);
+    let mut all = || {
+        if target.exists() {
+            fs::remove_dir_all(target).expect("the last build can be removed");
+        }
+        check()
+    };
+    let mut own = || {
+        seconds(&root(), target, &["clean", "--package", "hotswap", "--package", "hotswap-macros"]);
+        check()
+    };
+    // everything is built by the turn that warms up, so that both can begin
+    let [all, own] = take_turns(ROUNDS, [&mut all, &mut own]);
+    let row = Row::of("cargo check of the crate `hotswap` with nothing built", "s", &all);
+    report.add(row.beside("its dependencies included, with its default features"));
+    let row = Row::of("the same with its dependencies built", "s", &own);
+    report.add(row.beside("`hotswap` and `hotswap-macros`"));
 }
 
 fn over(one: &[f64], other: &[f64]) -> Vec<f64> {
@@ -70,16 +92,22 @@ fn manifest() -> String {
     )
 }
 
-/// How long `cargo check` takes.
-fn check(package: &Path) -> Duration {
+/// Seconds that `cargo check` of a machine of so many versions takes, written anew.
+fn check(package: &Path, source: &Path, versions: usize) -> f64 {
+    fs::write(source, machine(versions)).expect("the source can be written");
+    seconds(package, &package.join("target"), &["check"])
+}
+
+/// Seconds that cargo takes, with a folder of its own to build in.
+fn seconds(folder: &Path, target: &Path, args: &[&str]) -> f64 {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["check", "--quiet", "--offline"]).current_dir(package);
-    cargo.env("CARGO_TARGET_DIR", package.join("target")).env("CARGO_INCREMENTAL", "0");
+    cargo.args(args).args(["--quiet", "--offline"]).current_dir(folder);
+    cargo.env("CARGO_TARGET_DIR", target).env("CARGO_INCREMENTAL", "0");
     let start = Instant::now();
     let status = cargo.status().expect("cargo can be started");
     let took = start.elapsed();
-    assert!(status.success(), "the machine does not compile");
-    took
+    assert!(status.success(), "cargo {} fails", args.join(" "));
+    took.as_secs_f64()
 }
 
 /// Each version drops the oldest field of the one before and adds a new one, and replaces all three steps.
