@@ -260,11 +260,9 @@ fn fused(report: &mut Report) {
 
 fn fused_rows(report: &mut Report, state: &str, target: f64, fused: &[f64], hand: &[f64], edges: &[f64]) {
     let what = format!("migration 1 -> 5 one by one, each time as a whole AnyState, against the fused one, {state}");
-    report.add(
-        Row::ratio(&what, "ns each", edges, fused)
-            .at_least(target)
-            .beside("one by one: the machine's own migrations, each called by its pointer and known beforehand; 512 states, in cache"),
-    );
+    report.add(Row::ratio(&what, "ns each", edges, fused).at_least(target).beside(
+        "one by one: the machine's own migrations, found beforehand, each by its pointer; 512 states, in cache",
+    ));
     let what = format!("an enum by hand that goes up in a loop against the fused one, {state}");
     report.add(
         Row::ratio(&what, "ns each", hand, fused).beside("benches/src/five.rs; the compiler makes one piece of it"),
