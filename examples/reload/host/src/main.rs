@@ -80,6 +80,9 @@ fn serve(Options { folder, key, port }: &Options) -> Result<(), Box<dyn Error>> 
     let program = Program { service: switch.cell(Service::default())?, images: images.clone() };
 
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, *port))?;
+    for refusal in switch.admin().audit().refusals {
+        println!("{}: {}", refusal.what, refusal.why);
+    }
     println!("version {} serves at {}, images come in {}", switch.version(), port.local_addr()?, incoming.display());
     let service = program.service.clone();
     thread::spawn(move || welcome(&port, &service));
@@ -157,7 +160,8 @@ fn take_in(file: &Path, images: &Images) -> String {
     match arrived {
         Ok(arrived) => {
             let brought = arrived.brought.iter().map(|(switch, versions)| format!("{switch} {}", list(versions)));
-            format!("{name} is {}, available: {}", arrived.id, list(brought))
+            let gone: Vec<_> = arrived.let_go.iter().map(|(id, _)| format!(", in place of {id}")).collect();
+            format!("{name} is {}, available: {}{}", arrived.id, list(brought), gone.concat())
         }
         // what a restart comes up with was there before the folder was looked at
         Err(LoadError::AlreadyHere { id }) => format!("{name} is {id}"),
