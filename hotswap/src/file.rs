@@ -29,12 +29,23 @@ pub(crate) fn real(path: &Path) -> io::Result<PathBuf> {
 /// Takes `path` for this caller alone, until what it gives is dropped; refused with `WouldBlock` when another has it.
 ///
 /// What is locked is a file beside it that stays, for `path` itself is replaced.
-pub(crate) fn lock(path: &Path) -> io::Result<File> {
+pub(crate) fn lock(path: &Path) -> io::Result<Taken> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(beside(path, ".lock"))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Taken(file)),
         Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// A file that this caller alone has.
+#[derive(Debug)]
+pub(crate) struct Taken(File);
+
+/// It is not enough to close it: a process that another thread is just starting has it open too, for a moment.
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
     }
 }
 
@@ -122,5 +133,23 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_let_go_can_be_taken_although_a_process_that_begins_has_it_open() {
+        let path = std::env::temp_dir().join(format!("hotswap-taken-{}", std::process::id()));
+        let taken = lock(&path).expect("nobody has it");
+        assert_eq!(lock(&path).map(drop).map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
+        // as a process gets it that is made of this one
+        let inherited = taken.0.try_clone().expect("it can be");
+        drop(taken);
+        drop(lock(&path).expect("nobody has it"));
+        drop(inherited);
+        fs::remove_file(beside(&path, ".lock")).expect("it is there");
     }
 }

@@ -1,6 +1,6 @@
 //! What of a switch survives a restart, in a file: the permanent version, the epoch, the last outcomes.
 
-use std::fs::{self, File};
+use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::control::Command;
 use crate::error::VersionError;
 use crate::fault;
-use crate::file;
+use crate::file::{self, Taken};
 use crate::frame::{self, Holds};
 use crate::line::Line;
 use crate::machine::Machine;
@@ -30,7 +30,7 @@ pub(crate) struct Store {
     /// One command at a time: it may wait for the disk, which nothing under the control lock does.
     turn: Mutex<()>,
     /// Locked while the program runs.
-    _taken: File,
+    _taken: Taken,
 }
 
 /// A switch that could not be opened from its store.

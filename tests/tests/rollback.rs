@@ -154,7 +154,7 @@ fn scenario_29_it_goes_back_by_itself_at_the_threshold_of_errors_and_panics() {
 }
 
 #[test]
-fn scenario_29_a_failure_counts_whichever_way_its_input_came() {
+fn a_failure_counts_whichever_way_its_input_came() {
     let at = |to: Version, step: &dyn Fn(&tally::Cell)| {
         let switch = tally(Version::V1);
         let cell = switch.cell(V1::default()).expect("enters");

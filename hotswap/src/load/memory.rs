@@ -9,14 +9,14 @@
 //! ```
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::envelope::Digest;
-use crate::file;
+use crate::file::{self, Taken};
 
 const BEGINS: &str = "hotswap-accepted:1:";
 /// So many are known again; an image that came before all of these is refused as any old one is.
@@ -76,7 +76,7 @@ struct Kept {
     path: PathBuf,
     application: String,
     /// Locked while the program runs.
-    _taken: File,
+    _taken: Taken,
 }
 
 impl Memory {
