@@ -45,7 +45,8 @@ enum Verb {
     Inspect(inspect::Args),
     /// Put an image into a signed envelope
     Sign(sign::Args),
-    /// Check that a program which trusts these keys would take a signed image, whatever serial it has seen
+    /// Check that a program which trusts these keys would let a signed image through, whatever serial it has seen;
+    /// what is in it, `inspect` says
     Verify(verify::Args),
 }
 

@@ -62,7 +62,10 @@ pub enum Unfit {
         newest: u32,
     },
     /// Another image brought this version, and it is in use.
-    #[error("version {version} of machine `{machine}` is in use from image {image}; let that go first")]
+    #[error(
+        "version {version} of machine `{machine}` is in use from image {image}, and this is another build of it: give what changed a \
+         version of its own, or go back and let that image go first"
+    )]
     Taken {
         /// The machine.
         machine: String,

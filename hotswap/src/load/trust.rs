@@ -148,7 +148,7 @@ pub enum TrustError {
         last: u64,
     },
     /// It was to be taken again, and was never accepted.
-    #[error("the image with serial {serial} was not accepted before: verify it as a new one")]
+    #[error("the image with serial {serial} was not accepted before: load it as a new one")]
     NeverAccepted {
         /// Its serial.
         serial: u64,
