@@ -437,6 +437,26 @@ impl Drop for Ending<'_> {
     }
 }
 
+/// A subscriber of `tracing` that runs this at each event.
+#[derive(Debug)]
+pub struct AtEachEvent<F>(pub F);
+
+impl<F: Fn(&tracing::Event<'_>) + 'static> tracing::Subscriber for AtEachEvent<F> {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        (self.0)(event);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
 /// Runs with panics that are part of the test left unprinted on this thread; others print as ever.
 pub fn quietly<R>(run: impl FnOnce() -> R) -> R {
     use std::cell::Cell;

@@ -13,6 +13,7 @@ use hotswap::{
     UpgradeOptions, Why, load,
 };
 use hotswap_image_tally::tally::{Add, AnyState, Cell, Fleet, Label, Machine, Switch, V1, Version};
+use hotswap_tests::AtEachEvent;
 use hotswap_tests::folder::Folder;
 use hotswap_tests::images::{alone, built, changed, signed, trusted};
 use hotswap_tests::quietly;
@@ -794,27 +795,15 @@ fn a_save_that_images_come_into_each_time_is_not_made() {
 
 /// How many errors hotswap reports of itself meanwhile.
 fn errors<T>(run: impl FnOnce() -> T) -> (T, usize) {
-    use tracing::{Event, Level, Metadata, span};
-
-    struct Errors(Arc<AtomicUsize>);
-    impl tracing::Subscriber for Errors {
-        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-            metadata.target() == "hotswap" && *metadata.level() == Level::ERROR
-        }
-        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-            span::Id::from_u64(1)
-        }
-        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-        fn event(&self, _: &Event<'_>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-        fn enter(&self, _: &span::Id) {}
-        fn exit(&self, _: &span::Id) {}
-    }
-
     let errors = Arc::new(AtomicUsize::new(0));
-    let done = tracing::subscriber::with_default(Errors(Arc::clone(&errors)), run);
+    let count = Arc::clone(&errors);
+    let at_each_event = AtEachEvent(move |event: &tracing::Event<'_>| {
+        let about = event.metadata();
+        if about.target() == "hotswap" && *about.level() == tracing::Level::ERROR {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let done = tracing::subscriber::with_default(at_each_event, run);
     (done, errors.load(Ordering::Relaxed))
 }
 

@@ -72,6 +72,7 @@ pub mod nosy {
     }
 }
 
+use hotswap_tests::AtEachEvent;
 use nosy::{Go, Switch, V1};
 
 /// Every admin call there is, and steps of the same and of another instance.
@@ -171,30 +172,11 @@ fn scenario_45_from_a_migration_and_a_drop() {
     });
 }
 
-/// Calls back at every event of the trace.
-struct Subscriber;
-
-impl tracing::Subscriber for Subscriber {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, _: &tracing::Event<'_>) {
-        here();
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
 #[test]
 fn scenario_45_from_a_tracing_subscriber() {
     must_end(|| {
         let (switch, cell, fleet) = world();
-        tracing::subscriber::with_default(Subscriber, || {
+        tracing::subscriber::with_default(AtEachEvent(|_: &tracing::Event<'_>| here()), || {
             switch.admin().trace(true);
             arm(&switch, &cell, &fleet);
             cell.step(Go).expect("taken");
@@ -220,7 +202,8 @@ fn from_a_tracing_subscriber_that_hears_of_a_store_that_fails() {
                 hears.set(true);
             }));
         });
-        let rolled_back = tracing::subscriber::with_default(Subscriber, || admin.rollback(""));
+        let rolled_back =
+            tracing::subscriber::with_default(AtEachEvent(|_: &tracing::Event<'_>| here()), || admin.rollback(""));
         rolled_back.expect("nothing may stand in the way of a rollback");
         assert!(heard.get());
     });
@@ -255,7 +238,7 @@ fn scenario_45_what_would_wait_comes_back_unsettled_and_moves_later() {
         assert_eq!(commands_inside(&switch, step_in_fleet), unsettled, "in a step in a fleet");
         let traced = || {
             admin.trace(true);
-            tracing::subscriber::with_default(Subscriber, step);
+            tracing::subscriber::with_default(AtEachEvent(|_: &tracing::Event<'_>| here()), step);
             admin.trace(false);
         };
         assert_eq!(commands_inside(&switch, traced), unsettled, "in a tracing subscriber, during a step");

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use hotswap::{Event, RollbackOptions, UpgradeOptions, Wait, machine};
-use hotswap_tests::{quietly, tally};
+use hotswap_tests::{AtEachEvent, quietly, tally};
 use serde::{Deserialize, Serialize};
 
 thread_local! { static HOOK: RefCell<Option<Box<dyn FnMut()>>> = const { RefCell::new(None) }; }
@@ -550,25 +550,6 @@ fn a_key_that_panics_in_its_drop_leaves_no_counts_behind() {
     });
 }
 
-/// Fails whatever it is told.
-struct Full;
-
-impl tracing::Subscriber for Full {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, _: &tracing::Event<'_>) {
-        panic!("the log is full");
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
 #[test]
 fn a_log_that_panics_over_a_rollback_is_not_taken_for_the_step_that_led_to_it() {
     quietly(|| {
@@ -576,7 +557,11 @@ fn a_log_that_panics_over_a_rollback_is_not_taken_for_the_step_that_led_to_it() 
         let cell = switch.cell(tally::V1::default()).expect("enters");
         let admin = switch.admin();
         admin.upgrade_with(2, "", &UpgradeOptions::default().rollback_after(1)).expect("not refused");
-        let step = || tracing::subscriber::with_default(Full, || drop(cell.step(tally::Fail)));
+        let step = || {
+            tracing::subscriber::with_default(AtEachEvent(|_: &tracing::Event<'_>| panic!("the log is full")), || {
+                drop(cell.step(tally::Fail))
+            })
+        };
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)).expect_err("the log panics");
         assert_eq!(panicked.downcast_ref::<&str>(), Some(&"the log is full"));
         assert_eq!((admin.status().version, admin.held_back()), (1, vec![]));

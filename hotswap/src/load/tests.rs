@@ -7,7 +7,6 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use serde::Serialize;
 
@@ -23,18 +22,18 @@ fn target() -> PathBuf {
 }
 
 /// The image of the machine with these features; each is built once.
-fn image(features: &str, profile: &str) -> Vec<u8> {
+fn image(features: &str) -> Vec<u8> {
     static BUILT: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    built.entry(format!("{features} {profile}")).or_insert_with(|| build(features, profile)).clone()
+    built.entry(features.to_owned()).or_insert_with(|| build(features)).clone()
 }
 
-fn build(features: &str, profile: &str) -> Vec<u8> {
+fn build(features: &str) -> Vec<u8> {
     let folder = target().join("images");
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/images/tally/Cargo.toml");
     let cargo = |does: &[&str]| {
         let mut cargo = Command::new(env::var_os("CARGO").expect("cargo runs this"));
-        cargo.args(does).args(["--quiet", "--profile", profile, "--manifest-path"]).arg(&manifest);
+        cargo.args(does).args(["--quiet", "--manifest-path"]).arg(&manifest);
         let status = cargo.arg("--target-dir").arg(&folder).status().expect("cargo runs");
         assert!(status.success(), "the image cannot be built");
     };
@@ -42,12 +41,11 @@ fn build(features: &str, profile: &str) -> Vec<u8> {
     // this one
     cargo(&["clean", "--package", "hotswap-image-tally"]);
     cargo(&["rustc", "--lib", "--crate-type", "cdylib", "--features", &format!("hotswap/image,{features}")]);
-    let built = if profile == "dev" { "debug" } else { profile };
-    std::fs::read(folder.join(built).join("libhotswap_image_tally.so")).expect("cargo has built it")
+    std::fs::read(folder.join("debug/libhotswap_image_tally.so")).expect("cargo has built it")
 }
 
 fn three() -> Vec<u8> {
-    image("three", "dev")
+    image("three")
 }
 
 /// The process's mappings, panic hook and reaper are one for all tests.
@@ -110,7 +108,7 @@ fn an_image_says_what_it_is() {
     let numbers: Vec<_> = line.versions.iter().map(|version| version.number).collect();
     assert_eq!((&*line.machine, &*line.krate, numbers), ("tally", "hotswap-image-tally", vec![1, 2, 3]));
     assert_eq!(line.version(3).map(|version| version.takes.len()), Some(3));
-    let two = inspect(&image("", "dev")).expect("an image");
+    let two = inspect(&image("")).expect("an image");
     assert_eq!(two.machines[0].versions[..], line.versions[..2], "the cfg is not part of what versions 1 and 2 are");
 }
 
@@ -193,7 +191,7 @@ fn a_panic_comes_as_text_and_by_the_programs_hook() {
 #[test]
 fn the_same_bytes_and_others_side_by_side() {
     let _alone = alone();
-    let (hundred, dearer) = (map(&three()), map(&image("dearer", "dev")));
+    let (hundred, dearer) = (map(&three()), map(&image("dearer")));
     let again = map(&three());
     let add = |arrived: &Arrived| json(&mut at_three(arrived, ""), r#"["Add", 1]"#).1;
     assert_eq!(add(&hundred), r#"["Add",107]"#);
@@ -206,7 +204,7 @@ fn the_same_bytes_and_others_side_by_side() {
     drop((hundred, again));
     assert!(gone(&names[0]) && gone(&names[2]));
     // another image where one was: its path and its addresses are free for use again
-    let dearer = map(&image("dearer", "dev"));
+    let dearer = map(&image("dearer"));
     assert_eq!(add(&dearer), r#"["Add",110]"#);
 }
 
@@ -365,46 +363,4 @@ fn an_image_that_is_not_what_its_notes_say_is_not_used() {
     assert!(matches!(&root, MapError::Differs { what } if what.contains("root")), "{root:?}");
     reap();
     assert!(pinned().is_empty());
-}
-
-/// Ratios of two that take turns; run it alone, in a release build.
-#[test]
-#[ignore = "it measures"]
-fn what_it_costs() {
-    let image = image("three", "release");
-    let took = |times: u32, run: &mut dyn FnMut()| {
-        let mut best = f64::MAX;
-        for _ in 0..20 {
-            let start = Instant::now();
-            for _ in 0..times {
-                run();
-            }
-            best = best.min(start.elapsed().as_secs_f64() * 1e9 / f64::from(times));
-        }
-        best
-    };
-    println!("inspect: {:.0} ns", took(100, &mut || drop(inspect(&image))));
-    println!(
-        "load and unload: {:.0} ns",
-        took(5, &mut || {
-            drop(map(&image));
-            reap();
-        })
-    );
-    println!("load: {:.0} ns", took(1, &mut || drop(map(&image))));
-    let arrived = map(&image);
-    let mut state = at_three(&arrived, "small");
-    let mut output = Vec::new();
-    println!(
-        "a step with its input encoded and its output decoded: {:.1} ns",
-        took(100_000, &mut || {
-            output.clear();
-            let input = std::hint::black_box(1_i64);
-            let mut place = [0; 64];
-            let input = postcard::to_slice(&("Add", input), &mut place).expect("fits");
-            assert_eq!(state.step(Format::Postcard, input, &mut output), Ran::Done { failed: false });
-            let (_, total): (&str, i64) = postcard::from_bytes(&output).expect("decodes");
-            std::hint::black_box(total);
-        })
-    );
 }
