@@ -20,7 +20,7 @@ use crate::line::Line;
 use crate::machine::{Accepts, Machine, NameOf};
 use crate::registry;
 use crate::roster::{Find, Shared, Sought};
-use crate::slot::{self, Aside, Home, Live, Slot};
+use crate::slot::{self, Aside, Home, Housed, Slot};
 use crate::snapshot::{self, SnapshotError};
 use crate::store::{OpenError, Record, Store};
 use crate::sweep::Sweeper;
@@ -476,7 +476,7 @@ impl Home for Owned<'_> {
     }
 }
 
-impl<M: Machine> Live<M> for &mut Instance<M> {
+impl<M: Machine> Housed<M> for &mut Instance<M> {
     #[inline]
     fn parts(&mut self) -> (&mut Slot<M>, &Shared<M>, impl Home) {
         (&mut self.slot, &self.shared, Owned(&mut self.aside))

@@ -437,7 +437,7 @@ impl<M: Machine> Slot<M> {
 
 /// A slot where it lives, with all that a step may need. What lives in one place gives its parts out only where they are
 /// used: the short way computes no address that it does not look at.
-pub(crate) trait Live<M: Machine> {
+pub(crate) trait Housed<M: Machine> {
     fn parts(&mut self) -> (&mut Slot<M>, &Shared<M>, impl Home);
 }
 
@@ -448,7 +448,7 @@ struct Parts<'a, M: Machine, H> {
     home: H,
 }
 
-impl<M: Machine, H: Home> Live<M> for Parts<'_, M, H> {
+impl<M: Machine, H: Home> Housed<M> for Parts<'_, M, H> {
     #[inline]
     fn parts(&mut self) -> (&mut Slot<M>, &Shared<M>, impl Home) {
         (self.slot, self.shared, &mut self.home)
@@ -457,13 +457,16 @@ impl<M: Machine, H: Home> Live<M> for Parts<'_, M, H> {
 
 /// One step: the short way if nothing has changed since the last.
 #[inline]
-pub(crate) fn step<M: Accepts<I>, L: Live<M>, I: Serialize>(mut live: L, input: I) -> Result<M::Output, StepError<I>> {
+pub(crate) fn step<M: Accepts<I>, L: Housed<M>, I: Serialize>(
+    mut live: L,
+    input: I,
+) -> Result<M::Output, StepError<I>> {
     let (slot, shared, _) = live.parts();
     if slot.stamp == shared.core.word() { run(live, input) } else { step_the_long_way(live, input) }
 }
 
 #[inline]
-fn run<M: Accepts<I>, L: Live<M>, I: Serialize>(live: L, input: I) -> Result<M::Output, StepError<I>> {
+fn run<M: Accepts<I>, L: Housed<M>, I: Serialize>(live: L, input: I) -> Result<M::Output, StepError<I>> {
     let mut armed = PoisonOnPanic(live, PhantomData);
     let stepped = match &mut armed.0.parts().0.state {
         Some(state) => M::step(state, input),
@@ -480,7 +483,7 @@ fn run<M: Accepts<I>, L: Live<M>, I: Serialize>(live: L, input: I) -> Result<M::
 
 #[cold]
 #[inline(never)]
-fn step_the_long_way<M: Accepts<I>, L: Live<M>, I: Serialize>(
+fn step_the_long_way<M: Accepts<I>, L: Housed<M>, I: Serialize>(
     mut live: L,
     input: I,
 ) -> Result<M::Output, StepError<I>> {
@@ -501,9 +504,9 @@ fn step_the_long_way<M: Accepts<I>, L: Live<M>, I: Serialize>(
 }
 
 /// Poisons the slot if the step does not come back.
-struct PoisonOnPanic<M: Machine, L: Live<M>>(L, PhantomData<fn() -> M>);
+struct PoisonOnPanic<M: Machine, L: Housed<M>>(L, PhantomData<fn() -> M>);
 
-impl<M: Machine, L: Live<M>> PoisonOnPanic<M, L> {
+impl<M: Machine, L: Housed<M>> PoisonOnPanic<M, L> {
     /// What does not end the short way: a step of an image's, one that failed, an input that is not taken, no state. Taken by
     /// value, so that the short way keeps all it has in registers.
     #[cold]
@@ -534,7 +537,7 @@ impl<M: Machine, L: Live<M>> PoisonOnPanic<M, L> {
     }
 }
 
-impl<M: Machine, L: Live<M>> Drop for PoisonOnPanic<M, L> {
+impl<M: Machine, L: Housed<M>> Drop for PoisonOnPanic<M, L> {
     #[cold]
     fn drop(&mut self) {
         let (slot, shared, mut home) = self.0.parts();
