@@ -21,7 +21,7 @@ use crate::loaded::GuestVersion;
 use crate::machine::{Machine, NameOf};
 use crate::observe::Statistics;
 use crate::options::{CommitOptions, RollbackOptions, UpgradeOptions, Wait};
-use crate::roster::{Patience, Shared, Visit};
+use crate::roster::{Each, Patience, Shared, Visit};
 use crate::slot::{Home, Slot};
 use crate::switch::{Phase, Terms};
 use crate::sync;
@@ -584,10 +584,11 @@ impl<M: Machine> Admin<M> {
             for part in 0..reach.parts() {
                 let mut cursor = 0;
                 loop {
-                    let visit = reach.visit(part, cursor, patience, &mut |slot, home| {
+                    let mut each = Each(|slot: &mut Slot<M>, home: &mut dyn Home| {
                         look(slot, home);
                         ControlFlow::Break(())
                     });
+                    let visit = reach.visit(part, cursor, patience, &mut each);
                     match visit {
                         Visit::More(next) => cursor = next,
                         Visit::Done | Visit::Busy(_) => break,

@@ -11,7 +11,7 @@ use crate::error::{EnterError, NotEntered, StepError, Why};
 use crate::ledger::Place;
 use crate::lock::{Busy, Lock};
 use crate::machine::{Accepts, Machine};
-use crate::roster::{Patience, Reach, Shared, Visit, Visitor};
+use crate::roster::{Each, Look, Patience, Reach, Shared, Visit, Visitor};
 use crate::slot::{Aside, Home, Slot};
 use crate::way::drop_contained;
 
@@ -229,11 +229,12 @@ impl<M: Machine> Reach<M> for Inner<M> {
         1
     }
 
-    fn visit(&self, _: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit {
+    fn visit(&self, _: usize, cursor: usize, patience: Patience, visitor: &mut dyn Visitor<M>) -> Visit {
         match self.lock.lock_within(patience) {
             Ok(mut body) => {
                 if let Body { slot: Some(slot), aside } = &mut *body {
-                    let _: ControlFlow<()> = visitor(slot, &mut CellHome { name: &self.name, aside });
+                    let _: ControlFlow<()> = visitor.visit(slot, &mut CellHome { name: &self.name, aside });
+                    visitor.leave();
                 }
                 Visit::Done
             }
@@ -241,15 +242,16 @@ impl<M: Machine> Reach<M> for Inner<M> {
         }
     }
 
-    fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool> {
+    fn find(&self, who: &str, patience: Patience, look: &mut Look<'_, M>) -> Option<bool> {
         if self.name != who {
             return None;
         }
         let mut found = false;
-        let visit = self.visit(0, 0, patience, &mut |slot, home| {
+        let mut each = Each(|slot: &mut Slot<M>, home: &mut dyn Home| {
             found = true;
-            visitor(slot, home)
+            look(slot, home)
         });
+        let visit = self.visit(0, 0, patience, &mut each);
         match visit {
             Visit::Busy(_) => Some(false),
             // one that has not entered is not there

@@ -19,7 +19,7 @@ use crate::error::{EnterError, NotEntered, Reentered, StepError, Why};
 use crate::ledger::Place;
 use crate::lock::{Busy, Guard, Lock};
 use crate::machine::{Accepts, Machine};
-use crate::roster::{Patience, Reach, Shared, Visit, Visitor};
+use crate::roster::{self, Patience, Reach, Shared, Visit, Visitor};
 use crate::slot::{Aside, Home, Slot};
 use crate::switch::Release;
 use crate::way::{contain, drop_contained};
@@ -714,7 +714,7 @@ impl<M: Machine, K: Key> Reach<M> for Inner<M, K> {
         SHARDS
     }
 
-    fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit {
+    fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut dyn Visitor<M>) -> Visit {
         let Ok(mut shard) = self.shards[part].lock_within(patience) else {
             return Visit::Busy(cursor);
         };
@@ -722,15 +722,17 @@ impl<M: Machine, K: Key> Reach<M> for Inner<M, K> {
             let Some((slot, mut home)) = u32::try_from(at).ok().and_then(|at| shard.at(at)) else {
                 continue;
             };
-            if visitor(slot, &mut home).is_break() {
+            if visitor.visit(slot, &mut home).is_break() {
+                visitor.leave();
                 shard.unlock_fair();
                 return Visit::More(at + 1);
             }
         }
+        visitor.leave();
         Visit::Done
     }
 
-    fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool> {
+    fn find(&self, who: &str, patience: Patience, look: &mut roster::Look<'_, M>) -> Option<bool> {
         let key = contain(|| K::from_str(who)).ok()?.ok()?;
         let hash = self.hasher.hash_one(&key);
         let Ok(mut shard) = self.lock_of(hash).lock_within(patience) else {
@@ -738,7 +740,7 @@ impl<M: Machine, K: Key> Reach<M> for Inner<M, K> {
         };
         let at = shard.find(hash, &key)?;
         let (slot, mut home) = shard.at(at)?;
-        let _: ControlFlow<()> = visitor(slot, &mut home);
+        let _: ControlFlow<()> = look(slot, &mut home);
         Some(true)
     }
 }

@@ -178,20 +178,26 @@ impl Ledger {
 
     /// Counts an instance under its new version and stamp.
     pub(crate) fn shift(&self, from: Count, to: Count) {
+        self.shift_all(from, to, 1);
+    }
+
+    /// Counts `n` instances that stood alike under their new version and stamp. Nobody else may have touched them since
+    /// they moved.
+    pub(crate) fn shift_all(&self, from: Count, to: Count, n: i64) {
         let mut stripe = self.mine();
-        stripe.add(from, -1);
-        stripe.add(to, 1);
+        stripe.add(from, -n);
+        stripe.add(to, n);
         match (stripe.standing(from), stripe.standing(to)) {
-            (Standing::NotReached, Standing::Held) => stripe.flows.held += 1,
-            (Standing::NotReached, Standing::Arrived) => stripe.flows.moved += 1,
+            (Standing::NotReached, Standing::Held) => stripe.flows.held += n,
+            (Standing::NotReached, Standing::Arrived) => stripe.flows.moved += n,
             (Standing::Held, Standing::Arrived) => {
-                stripe.flows.held -= 1;
-                stripe.flows.moved += 1;
+                stripe.flows.held -= n;
+                stripe.flows.moved += n;
             }
-            (Standing::Held, Standing::NotReached) => stripe.flows.held -= 1,
+            (Standing::Held, Standing::NotReached) => stripe.flows.held -= n,
             (Standing::Arrived, Standing::Held) => {
-                stripe.flows.moved -= 1;
-                stripe.flows.held += 1;
+                stripe.flows.moved -= n;
+                stripe.flows.held += n;
             }
             _ => {}
         }

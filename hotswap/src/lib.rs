@@ -11,6 +11,7 @@ mod blocks;
 mod cell;
 mod command;
 mod control;
+mod convoy;
 mod encoded;
 mod error;
 mod fault;

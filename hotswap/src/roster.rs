@@ -91,8 +91,25 @@ pub(crate) enum Visit {
     Busy(usize),
 }
 
-/// What a visitor does with each instance; `Break` lets the steps in before the next.
-pub(crate) type Visitor<'a, M> = dyn FnMut(&mut Slot<M>, &mut dyn Home) -> ControlFlow<()> + 'a;
+/// What a look at an instance does with it; `Break` ends the visit.
+pub(crate) type Look<'a, M> = dyn FnMut(&mut Slot<M>, &mut dyn Home) -> ControlFlow<()> + 'a;
+
+/// Who goes from instance to instance.
+pub(crate) trait Visitor<M: Machine> {
+    /// What it does with each, under its lock; `Break` lets the steps in before the next.
+    fn visit(&mut self, slot: &mut Slot<M>, home: &mut dyn Home) -> ControlFlow<()>;
+    /// The lock under which it visited the last ones is about to be let go.
+    fn leave(&mut self) {}
+}
+
+/// A visitor that only looks at each.
+pub(crate) struct Each<F>(pub(crate) F);
+
+impl<M: Machine, F: FnMut(&mut Slot<M>, &mut dyn Home) -> ControlFlow<()>> Visitor<M> for Each<F> {
+    fn visit(&mut self, slot: &mut Slot<M>, home: &mut dyn Home) -> ControlFlow<()> {
+        self.0(slot, home)
+    }
+}
 
 /// A cell or a fleet, as the roster sees it.
 pub(crate) trait Reach<M: Machine>: Send + Sync {
@@ -103,10 +120,10 @@ pub(crate) trait Reach<M: Machine>: Send + Sync {
         1
     }
     /// Visits the instances of one part, each under its lock, from `cursor` on.
-    fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit;
-    /// Visits the instances of this name until the visitor breaks off: `None` if there is none, `Some(false)` if all
+    fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut dyn Visitor<M>) -> Visit;
+    /// Looks at the instances of this name until a look breaks off: `None` if there is none, `Some(false)` if all
     /// stay in use.
-    fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool>;
+    fn find(&self, who: &str, patience: Patience, look: &mut Look<'_, M>) -> Option<bool>;
 }
 
 /// A handful of cells, so that a switch with very many of them has a short roster. Each is a part of its own, and keeps
@@ -139,17 +156,17 @@ impl<M: Machine> Reach<M> for Group<M> {
         GROUP
     }
 
-    fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut Visitor<'_, M>) -> Visit {
+    fn visit(&self, part: usize, cursor: usize, patience: Patience, visitor: &mut dyn Visitor<M>) -> Visit {
         let member = self.0.lock().get(part).and_then(Weak::upgrade);
         member.map_or(Visit::Done, |member| member.visit(0, cursor, patience, visitor))
     }
 
-    fn find(&self, who: &str, patience: Patience, visitor: &mut Visitor<'_, M>) -> Option<bool> {
+    fn find(&self, who: &str, patience: Patience, look: &mut Look<'_, M>) -> Option<bool> {
         let mut found = None;
         let mut enough = false;
         for member in self.members() {
             let visited = member.find(who, patience, &mut |slot, home| {
-                let flow = visitor(slot, home);
+                let flow = look(slot, home);
                 enough |= flow.is_break();
                 flow
             });

@@ -11,7 +11,7 @@ use crate::__private::{OutputSerializable as _, not_taken};
 use crate::control::HeldBack;
 use crate::error::{EnterError, NotEntered, StepError, Why};
 use crate::ledger::{Count, ENTERED, HELD, LOST, POISONED, Place, epoch_of, is_held};
-use crate::line::Start;
+use crate::line::{Hop, Start};
 use crate::machine::{Accepts, Machine, Stepped};
 use crate::roster::Shared;
 use crate::switch::Release;
@@ -290,6 +290,36 @@ impl<M: Machine> Slot<M> {
             Err(stuck) => {
                 self.hold_back(shared, home, &release, before, &stuck);
                 !stuck.lost
+            }
+        }
+    }
+
+    /// Where it stands, if many may stand there and go the same way: whole, owned by nobody's image, with nothing put aside.
+    #[inline]
+    pub(crate) fn in_line(&self, home: &dyn Home) -> Option<Count> {
+        let whole = self.stamp & (POISONED | HELD) == 0
+            && self.state.as_ref().is_some_and(|state| M::as_loaded(state).is_none());
+        (whole && home.aside().is_none()).then(|| self.count(home.place()))
+    }
+
+    /// Takes the way that it shares with others to a release, or is held back; true if it arrived, and is still to be counted.
+    #[inline]
+    pub(crate) fn follow(
+        &mut self,
+        shared: &Shared<M>,
+        home: &mut dyn Home,
+        release: &Release,
+        way: &[Hop<M>],
+    ) -> bool {
+        match travel::<M>(&mut self.state, way) {
+            Ok(()) => {
+                self.stamp = release.epoch;
+                true
+            }
+            Err(stuck) => {
+                let before = self.count(home.place());
+                self.hold_back(shared, home, release, before, &stuck);
+                false
             }
         }
     }

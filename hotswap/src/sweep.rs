@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::convoy::Convoy;
 use crate::machine::Machine;
-use crate::roster::{Patience, Roster, Shared, Task, Visit, Work};
+use crate::roster::{Patience, Roster, Shared, Task, Visit, Visitor, Work};
 use crate::slot::{Home, Slot};
 use crate::way::contain;
 
@@ -16,8 +17,8 @@ use crate::way::contain;
 const TURN: Duration = Duration::from_micros(2);
 /// How long one instance that is in use is waited for before the next.
 const MOMENT: Duration = Duration::from_millis(1);
-/// How many instances are moved between two looks at the clock.
-const BETWEEN_LOOKS: u32 = 8;
+/// How many instances are visited at most between two looks at the clock.
+const BETWEEN_LOOKS: u32 = 32;
 
 /// Whether a sweep has something left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +85,8 @@ impl<M: Machine> Sweeper<M> {
             return Swept::More;
         }
         let end = Instant::now() + budget;
-        while turn(&self.0, Patience::None, end) == Turn::Worked && Instant::now() < end {}
+        let mut convoy = Convoy::new(&self.0);
+        while turn(&self.0, &mut convoy, Patience::None, end) == Turn::Worked && Instant::now() < end {}
         if self.pending() { Swept::More } else { Swept::Idle }
     }
 }
@@ -106,6 +108,7 @@ impl<M: Machine> fmt::Debug for Sweeper<M> {
 /// What is in use is passed over until nothing else is left; only then is it waited for, a moment each.
 pub(crate) fn to_the_end<M: Machine>(shared: &Shared<M>, end: Option<Instant>) {
     let over = || shared.roster.swept.load(Ordering::Acquire) == shared.core.epoch();
+    let mut convoy = Convoy::new(shared);
     let mut passed = 0;
     while !over() && end.is_none_or(|end| Instant::now() < end) {
         let moment = Instant::now() + MOMENT;
@@ -114,7 +117,7 @@ pub(crate) fn to_the_end<M: Machine>(shared: &Shared<M>, end: Option<Instant>) {
         } else {
             Patience::Until(end.map_or(moment, |end| end.min(moment)))
         };
-        match turn(shared, patience, Instant::now() + TURN) {
+        match turn(shared, &mut convoy, patience, Instant::now() + TURN) {
             Turn::Worked => passed = 0,
             Turn::Passed => passed += 1,
             Turn::OthersAtIt => {
@@ -132,23 +135,34 @@ enum Turn {
     OthersAtIt,
 }
 
+/// Moves whom it visits, until its turn is over.
+struct Mover<'a, 'b, M: Machine> {
+    convoy: &'a mut Convoy<'b, M>,
+    seen: u32,
+    end: Instant,
+}
+
+impl<M: Machine> Visitor<M> for Mover<'_, '_, M> {
+    fn visit(&mut self, slot: &mut Slot<M>, home: &mut dyn Home) -> ControlFlow<()> {
+        self.convoy.bring(slot, home);
+        self.seen += 1;
+        // after the first few it is known whether they are quick
+        let looks = self.seen.is_power_of_two() || self.seen.is_multiple_of(BETWEEN_LOOKS);
+        if looks && Instant::now() >= self.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn leave(&mut self) {
+        self.convoy.count();
+    }
+}
+
 /// Takes one task of the present sweep and works on it for a turn.
-fn turn<M: Machine>(shared: &Shared<M>, patience: Patience, end: Instant) -> Turn {
+fn turn<M: Machine>(shared: &Shared<M>, convoy: &mut Convoy<'_, M>, patience: Patience, end: Instant) -> Turn {
     let Some((epoch, mut task)) = take(shared) else { return Turn::OthersAtIt };
-    let end = end.min(Instant::now() + TURN);
-    let mut moved = 0_u32;
-    let mut arrive = |slot: &mut Slot<M>, home: &mut dyn Home| {
-        if !slot.stale(shared) {
-            return ControlFlow::Continue(());
-        }
-        slot.arrive(shared, home);
-        moved += 1;
-        let over = moved.is_multiple_of(BETWEEN_LOOKS) && Instant::now() >= end;
-        if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
+    let mut mover = Mover { convoy, seen: 0, end: end.min(Instant::now() + TURN) };
     // the last handle of what is visited may go meanwhile, and its states are dropped here
     let visit = contain(|| match task.reach.upgrade() {
-        Some(reach) => reach.visit(task.part, task.cursor, patience, &mut arrive),
+        Some(reach) => reach.visit(task.part, task.cursor, patience, &mut mover),
         None => Visit::Done,
     });
     let busy = match visit {
@@ -162,6 +176,7 @@ fn turn<M: Machine>(shared: &Shared<M>, patience: Patience, end: Instant) -> Tur
             None
         }
         Err(panic) => {
+            convoy.count();
             tracing::warn!(target: "hotswap", panic, "dropping a state panicked");
             task.go_on();
             None

@@ -1,0 +1,81 @@
+//! Instances that stand alike go alike: a sweep finds their way once, and counts them in one go.
+
+use std::sync::Arc;
+
+use crate::ledger::Count;
+use crate::line::Hop;
+use crate::machine::Machine;
+use crate::roster::Shared;
+use crate::slot::{Home, Slot};
+use crate::switch::Release;
+
+/// Brings one instance after the other to the present release.
+pub(crate) struct Convoy<'a, M: Machine> {
+    shared: &'a Shared<M>,
+    road: Option<Road<M>>,
+}
+
+/// The way of all that stand where the last one stood.
+struct Road<M: Machine> {
+    release: Arc<Release>,
+    from: Count,
+    way: Vec<Hop<M>>,
+    to: Count,
+    /// So many have gone it that the ledger does not know of.
+    uncounted: i64,
+}
+
+impl<'a, M: Machine> Convoy<'a, M> {
+    pub(crate) fn new(shared: &'a Shared<M>) -> Self {
+        Self { shared, road: None }
+    }
+
+    /// Brings an instance to the present release, or holds it back. The lock that it is under may be let go only after
+    /// [`count`](Self::count).
+    #[inline]
+    pub(crate) fn bring(&mut self, slot: &mut Slot<M>, home: &mut dyn Home) {
+        if !slot.stale(self.shared) {
+            return;
+        }
+        let Some(from) = slot.in_line(home) else {
+            slot.arrive(self.shared, home);
+            return;
+        };
+        let here =
+            self.road.as_ref().is_some_and(|road| road.from == from && road.release.epoch == self.shared.core.epoch());
+        if !here {
+            self.count();
+            self.road = find_road(self.shared, from);
+        }
+        match &mut self.road {
+            Some(road) => road.uncounted += i64::from(slot.follow(self.shared, home, &road.release, &road.way)),
+            None => {
+                slot.arrive(self.shared, home);
+            }
+        }
+    }
+
+    /// Tells the ledger of those who have moved.
+    pub(crate) fn count(&mut self) {
+        if let Some(Road { from, to, uncounted, .. }) = &mut self.road
+            && *uncounted > 0
+        {
+            self.shared.core.ledger.shift_all(*from, *to, std::mem::take(uncounted));
+        }
+    }
+}
+
+/// None: each finds its own. What was asked to keep the states from before keeps them one by one, and an image's ways are
+/// not held on to.
+#[cold]
+fn find_road<M: Machine>(shared: &Shared<M>, from: Count) -> Option<Road<M>> {
+    let release = shared.core.release();
+    if release.terms.keep_previous {
+        return None;
+    }
+    let low = release.lowest_since(from.stamp);
+    let way = shared.line.way_by(from.version, low, release.version).ok()?;
+    let compiled_in = way.iter().all(|hop| matches!(hop, Hop::Edge(_)));
+    let to = Count { version: release.version, stamp: release.epoch, ..from };
+    compiled_in.then_some(Road { release, from, way, to, uncounted: 0 })
+}
