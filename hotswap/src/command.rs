@@ -227,14 +227,14 @@ fn flip<M: Machine>(
     }
     let mut control = core.control();
     command.known(shared, &control)?;
-    let flipped = core.flip(&mut control, next).map(|release| {
+    let flipped = core.flip(&mut control, next).map(|(release, census)| {
         if command.asked.kind != Kind::Retry {
             control.asked(command.asked.clone());
         }
         if command.waits() {
             control.begin(Arc::clone(&release.id));
         }
-        let begun = control.outcome(&release.id, &core.ledger.census()).expect("a flip opens its account");
+        let begun = control.outcome(&release.id, &census).expect("a flip opens its account");
         (release, begun)
     });
     drop(control);
@@ -346,12 +346,12 @@ impl<M: Machine> Drop for Running<'_, M> {
 /// Waits for a command as told, and gives its outcome as it stands then.
 fn attach<M: Machine>(shared: &Shared<M>, known: Outcome, wait: Wait) -> Outcome {
     let end = match wait {
-        Wait::No => None,
-        _ if sync::inside() => None,
-        Wait::Reached => Some(None),
-        Wait::For(limit) => Some(Instant::now().checked_add(limit)),
+        Wait::No => return known,
+        _ if sync::inside() => return known,
+        Wait::Reached => None,
+        Wait::For(limit) => Instant::now().checked_add(limit),
     };
-    if let Some(end) = end.filter(|_| !known.settled && known.superseded_by.is_none()) {
+    if !known.settled && known.superseded_by.is_none() {
         sweep::to_the_end(shared, end);
     }
     let control = shared.core.control();

@@ -125,6 +125,15 @@ impl Outcome {
             held: Vec::new(),
         }
     }
+
+    /// Takes its numbers from a census of its epoch.
+    fn count(&mut self, census: &Census) {
+        let count = |n: i64| u64::try_from(n).unwrap_or(0);
+        self.moved = count(census.flows.moved);
+        self.held_back = count(census.flows.held);
+        self.gone = count(census.flows.gone);
+        self.not_reached = census.not_reached();
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -370,10 +379,9 @@ impl Control {
 
     /// Closes the account of the present epoch.
     pub(crate) fn seal(&mut self, census: &Census) {
-        if let Some(outcome) = self.live_outcome(census)
-            && let Some(record) = self.records.back_mut()
-        {
-            record.outcome = outcome;
+        if let Some(record) = self.records.back_mut().filter(|record| record.outcome.epoch == census.epoch) {
+            record.outcome.count(census);
+            record.outcome.held.clone_from(&self.held);
         }
     }
 
@@ -385,8 +393,7 @@ impl Control {
         {
             record.outcome.superseded_by = Some(id.clone());
             if !record.outcome.settled {
-                let event = Event::Outcome(Box::new(record.outcome.clone()));
-                self.tell(&event);
+                self.tell_of_the_last();
             }
         }
         self.held.retain(|held| held.poisoned);
@@ -407,7 +414,7 @@ impl Control {
         }
         let what = format!("{} {} -> {}", next.kind, last.version, next.version);
         self.changes.push(release.epoch, what, next.reason.to_string());
-        self.tell(&Event::Flip {
+        self.tell(|_| Event::Flip {
             epoch: release.epoch,
             kind: next.kind,
             from: last.version,
@@ -415,9 +422,8 @@ impl Control {
             phase: release.phase(),
             id,
         });
-        if let Some(record) = self.records.back().filter(|record| record.outcome.settled) {
-            let event = Event::Outcome(Box::new(record.outcome.clone()));
-            self.tell(&event);
+        if self.records.back().is_some_and(|record| record.outcome.settled) {
+            self.tell_of_the_last();
         }
     }
 
@@ -429,19 +435,10 @@ impl Control {
     }
 
     fn live_outcome(&self, census: &Census) -> Option<Outcome> {
-        let record = self.records.back()?;
-        if record.outcome.epoch != census.epoch {
-            return None;
-        }
-        let count = |n: i64| u64::try_from(n).unwrap_or(0);
-        Some(Outcome {
-            moved: count(census.flows.moved),
-            held_back: count(census.flows.held),
-            gone: count(census.flows.gone),
-            not_reached: census.not_reached(),
-            held: self.held.clone(),
-            ..record.outcome.clone()
-        })
+        let record = self.records.back().filter(|record| record.outcome.epoch == census.epoch)?;
+        let mut outcome = Outcome { held: self.held.clone(), ..record.outcome.clone() };
+        outcome.count(census);
+        Some(outcome)
     }
 
     /// The outcome of a command; the present one's with the numbers of this census.
@@ -481,7 +478,7 @@ impl Control {
             record.outcome.settled = true;
         }
         if let Some(outcome) = self.live_outcome(census) {
-            self.tell(&Event::Outcome(Box::new(outcome)));
+            self.tell(|_| Event::Outcome(Box::new(outcome)));
         }
     }
 
@@ -542,7 +539,19 @@ impl Control {
         Events(events)
     }
 
-    fn tell(&mut self, event: &Event) {
-        self.subscribers.retain_mut(|subscriber| subscriber.tell(event));
+    fn tell_of_the_last(&mut self) {
+        self.tell(|records| {
+            let last = records.back().expect("there is one");
+            Event::Outcome(Box::new(last.outcome.clone()))
+        });
+    }
+
+    /// Tells all subscribers; of what, is made only if there are any.
+    fn tell(&mut self, event: impl FnOnce(&VecDeque<Command>) -> Event) {
+        if self.subscribers.is_empty() {
+            return;
+        }
+        let event = event(&self.records);
+        self.subscribers.retain_mut(|subscriber| subscriber.tell(&event));
     }
 }

@@ -241,14 +241,15 @@ impl Core {
         }
     }
 
-    /// Replaces the release. It costs the same with one instance or a million.
+    /// Replaces the release, and gives the new one with those who are live at its beginning. It costs the same with one
+    /// instance or a million.
     ///
     /// `decide` sees everyone who is live, at the instant of the flip, and may still refuse.
     pub(crate) fn flip<E>(
         &self,
         control: &mut Control,
         decide: impl FnOnce(&Release, &Census) -> Result<Next, E>,
-    ) -> Result<Arc<Release>, E> {
+    ) -> Result<(Arc<Release>, Census), E> {
         let mut stripes = self.ledger.hold();
         let census = stripes.census();
         let last = self.release.load_full();
@@ -259,8 +260,7 @@ impl Core {
         stripes.open(&census, release.epoch);
         self.release.store(Arc::clone(&release));
         self.word.store(word(release.epoch, control.observed), Ordering::Release);
-        drop(stripes);
-        Ok(release)
+        Ok((release, stripes.census()))
     }
 }
 
@@ -321,7 +321,7 @@ mod tests {
     fn flip_on(core: &Core, kind: Kind, version: u32, terms: Terms) -> Arc<Release> {
         let next = Next { kind, version, id: Arc::from("t"), reason: Arc::from(""), terms };
         let mut control = core.control();
-        core.flip(&mut control, |_, _| Ok::<_, ()>(next)).expect("nothing refuses")
+        core.flip(&mut control, |_, _| Ok::<_, ()>(next)).expect("nothing refuses").0
     }
 
     #[test]
