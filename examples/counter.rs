@@ -79,7 +79,7 @@ use counter::{Get, Reset, Tick, V1, Version};
 fn main() -> Result<(), Box<dyn Error>> {
     let counter = counter::Cell::new(V1 { count: 0 });
     let admin = counter.admin();
-    let state = || admin.get_state(counter.name());
+    let state = || admin.get_state(&counter.name());
 
     counter.step(Tick)?;
     println!("> tick");

@@ -78,6 +78,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{}", admin.upgrade(3, "tell the version")?);
     ask(&service)?;
     println!("The service runs version {}", service.step(WhichVersion)?);
-    println!("Asked so far: {}", admin.get_state(service.name())?[1]["asked"]);
+    println!("Asked so far: {}", admin.get_state(&service.name())?[1]["asked"]);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! One instance that threads share.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -43,8 +44,37 @@ pub struct Cell<M: Machine>(Arc<Inner<M>>);
 
 struct Inner<M: Machine> {
     shared: Arc<Shared<M>>,
-    name: String,
+    name: Name,
     lock: Lock<Body<M>>,
+}
+
+/// What a cell is called. One without a name of its own is written out only where it is asked for.
+#[derive(Debug)]
+enum Name {
+    Given(Box<str>),
+    Numbered(u64),
+}
+
+impl Name {
+    const BEFORE_NUMBER: &str = "cell-";
+
+    fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Given(name) => Cow::Borrowed(name),
+            Self::Numbered(number) => Cow::Owned(format!("{}{number}", Self::BEFORE_NUMBER)),
+        }
+    }
+
+    fn is(&self, who: &str) -> bool {
+        match self {
+            Self::Given(name) => **name == *who,
+            Self::Numbered(number) => {
+                let number_of = |who: &str| who.strip_prefix(Self::BEFORE_NUMBER)?.parse().ok();
+                // a number may be written in several ways, and is the name in one
+                number_of(who) == Some(*number) && self.text() == who
+            }
+        }
+    }
 }
 
 struct Body<M: Machine> {
@@ -54,7 +84,7 @@ struct Body<M: Machine> {
 }
 
 struct CellHome<'a> {
-    name: &'a str,
+    name: &'a Name,
     aside: &'a mut Option<Box<Aside>>,
 }
 
@@ -63,7 +93,7 @@ impl Home for CellHome<'_> {
         Place::Cell
     }
     fn who(&self) -> Option<String> {
-        Some(self.name.to_owned())
+        Some(self.name.text().into_owned())
     }
     fn aside(&self) -> Option<&Aside> {
         self.aside.as_deref()
@@ -83,7 +113,7 @@ impl<M: Machine> Cell<M> {
         name: Option<String>,
         state: M::AnyState,
     ) -> Result<Self, EnterError<M::AnyState>> {
-        let name = name.unwrap_or_else(|| format!("cell-{}", shared.roster.next_name()));
+        let name = name.map_or_else(|| Name::Numbered(shared.roster.next_name()), |name| Name::Given(name.into()));
         let lock = Lock::new(Body { slot: None, aside: None });
         let inner = Arc::new(Inner { shared, name, lock });
         let Ok(mut body) = inner.lock.lock() else {
@@ -188,8 +218,8 @@ impl<M: Machine> Cell<M> {
 
     /// What it is called where instances are named: in outcomes, and for `get_state`.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.0.name
+    pub fn name(&self) -> Cow<'_, str> {
+        self.0.name.text()
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared<M>> {
@@ -205,7 +235,7 @@ impl<M: Machine> Clone for Cell<M> {
 
 impl<M: Machine> fmt::Debug for Cell<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cell").field("name", &self.0.name).field("switch", &self.0.shared.core.label).finish()
+        f.debug_struct("Cell").field("name", &self.0.name.text()).field("switch", &self.0.shared.core.label).finish()
     }
 }
 
@@ -243,7 +273,7 @@ impl<M: Machine> Reach<M> for Inner<M> {
     }
 
     fn find(&self, who: &str, patience: Patience, look: &mut Look<'_, M>) -> Option<bool> {
-        if self.name != who {
+        if !self.name.is(who) {
             return None;
         }
         let mut found = false;

@@ -117,7 +117,7 @@ impl World {
             }
             Op::Heal(i) => {
                 if let Some(cell) = pick(&mut self.cells, i) {
-                    let _ = admin.replace_state(cell.name(), |_| Ok::<_, String>(V1::default()));
+                    let _ = admin.replace_state(&cell.name(), |_| Ok::<_, String>(V1::default()));
                 }
             }
             Op::Prepare(i, mood) => drop(pick(&mut self.cells, i).map(|cell| cell.step(Prepare(mood)))),

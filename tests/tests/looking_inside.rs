@@ -294,6 +294,21 @@ fn a_name_that_several_have_is_refused_and_nobody_is_touched() {
 }
 
 #[test]
+fn a_cell_without_a_name_is_called_by_its_number_in_one_spelling() {
+    let switch = Switch::new();
+    let cells = [V1 { sum: 7, ..V1::default() }, V1::default()].map(|state| switch.cell(state).expect("enters"));
+    let given = switch.named_cell("cell-0", V1 { sum: 9, ..V1::default() }).expect("enters");
+    assert_eq!(cells.each_ref().map(|cell| cell.name().into_owned()), ["cell-1", "cell-2"]);
+    assert_eq!(given.name(), "cell-0");
+    let admin = switch.admin();
+    let sum = |key: &str| admin.get_state(key).map(|state| state[1]["sum"].clone());
+    assert_eq!([sum("cell-0"), sum("cell-1"), sum("cell-2")], [9, 7, 0].map(|sum| Ok(json!(sum))));
+    for key in ["cell-", "cell-01", "cell-+1", "cell-3", "1"] {
+        assert_eq!(sum(key), Err(AdminError::NoInstance { key: key.to_owned() }));
+    }
+}
+
+#[test]
 fn an_owner_learns_why_its_instance_is_held_back() {
     let switch = Switch::builder().starting_at(2).build().expect("one to run");
     let mut owned = switch.instance(V2 { mood: Mood::Unwilling, ..V2::default() }).expect("enters");

@@ -215,7 +215,7 @@ impl Program {
                 LetGo::Pinned { reason } => format!("{id} stays in memory: {reason}"),
                 LetGo::Held => format!("{id} goes with the last state of its versions"),
             },
-            ["state"] => admin.get_state(self.service.name())?.to_string(),
+            ["state"] => admin.get_state(&self.service.name())?.to_string(),
             ["ask", name] => self.ask(name, "null")?,
             ["ask", name, value] => self.ask(name, value)?,
             _ => HELP.to_owned(),
