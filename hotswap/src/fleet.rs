@@ -74,9 +74,12 @@ struct Inner<M: Machine, K: Key> {
 type Shards<M, K> = Box<[CachePadded<Lock<Shard<M, K>>>]>;
 
 /// Slots keep their number while they live, so that a sweep or a scan can go on where it stopped.
+///
+/// What a step looks at comes first, on the cache line of the lock.
+#[repr(C)]
 struct Shard<M: Machine, K: Key> {
-    index: HashTable<u32>,
     entries: Vec<Option<Entry<M, K>>>,
+    index: HashTable<u32>,
     free: Vec<u32>,
     aside: HashMap<u32, Box<Aside>>,
 }
