@@ -24,6 +24,7 @@ pub struct Report {
     commit: String,
     machine: Machine,
     rows: Vec<Row>,
+    profiles: Vec<Profile>,
     #[serde(skip)]
     folder: PathBuf,
 }
@@ -38,6 +39,13 @@ struct Machine {
     rustc: String,
     /// How busy it was when the bench began: the system's load average over a minute.
     load: String,
+}
+
+/// Where the time or the instructions of something go.
+#[derive(Debug, Serialize)]
+struct Profile {
+    of: String,
+    text: String,
 }
 
 /// One comparison or figure, turn by turn.
@@ -58,6 +66,8 @@ pub struct Row {
     figures: String,
     /// What the other side gives for its time, and what else is to be known.
     beside: String,
+    /// Where the target is missed, what stands in its way; empty if nothing is known to.
+    limit: String,
 }
 
 /// What is asked for.
@@ -98,6 +108,7 @@ impl Row {
             held: None,
             figures: String::new(),
             beside: String::new(),
+            limit: String::new(),
         }
     }
 
@@ -157,6 +168,12 @@ impl Row {
     pub fn beside(self, what: &str) -> Self {
         Self { beside: what.to_owned(), ..self }
     }
+
+    /// What stands in the way of the target, for when it is missed.
+    #[must_use]
+    pub fn limit(self, what: &str) -> Self {
+        Self { limit: what.to_owned(), ..self }
+    }
 }
 
 impl Report {
@@ -177,6 +194,7 @@ impl Report {
             commit: commit().unwrap_or_default(),
             machine: Machine::here(),
             rows: Vec::new(),
+            profiles: Vec::new(),
             folder,
         }
     }
@@ -197,12 +215,19 @@ impl Report {
             }
         };
         println!("{what:<72} {target:>10}   {min:>10} {median:>10} {max:>10}{verdict}");
-        for line in [&row.figures, &row.beside] {
+        let limit = if row.held == Some(false) { row.limit.as_str() } else { "" };
+        for line in [&row.figures, &row.beside, limit] {
             if !line.is_empty() {
                 println!("    {line}");
             }
         }
         self.rows.push(row);
+    }
+
+    /// Prints a profile and keeps it.
+    pub fn profile(&mut self, of: &str, text: String) {
+        println!("\n{of}\n\n{text}");
+        self.profiles.push(Profile { of: of.to_owned(), text });
     }
 
     /// Where a plot of this bench's goes.

@@ -217,10 +217,28 @@ fn table(reports: &[Value], plots: &[String]) -> String {
             said(row, "beside"),
         );
     }
+    text.push_str(&missed(rows().map(|(_, row)| row)));
+    for profile in reports.iter().flat_map(|report| report["profiles"].as_array().into_iter().flatten()) {
+        let _ = write!(text, "\n## {}\n\n```text\n{}\n```\n", said(profile, "of"), said(profile, "text").trim_end());
+    }
     for plot in plots {
         let _ = write!(text, "\n![{}](plots/{plot})\n", plot.trim_end_matches(".svg"));
     }
     text
+}
+
+/// The targets that are missed, and what stands in their way.
+fn missed<'a>(rows: impl Iterator<Item = &'a Value>) -> String {
+    let mut text = String::new();
+    for row in rows.filter(|row| row["held"] == false) {
+        let limit = match said(row, "limit") {
+            "" => "nothing is known to stand in its way; it is to be looked at.",
+            limit => limit,
+        };
+        let (what, judged) = (said(row, "what"), short(&row["judged"]));
+        let _ = writeln!(text, "- **{what}**: {judged}, wanted {}. {limit}", target(&row["target"]));
+    }
+    if text.is_empty() { text } else { format!("\n## What is missed, and why\n\n{text}") }
 }
 
 /// What the reports are of; a commit's `+` says that the work tree was another.
