@@ -204,7 +204,7 @@ mod tests {
     /// A keyspace with something to move. Nobody sweeps it, so nothing that moves it settles.
     fn unswept() -> Keyspace {
         let keyspace = Keyspace::open(1, None, None).unwrap();
-        keyspace.run(b"SET", vec!["k".into(), "v".into()]);
+        keyspace.run(0, b"SET", vec!["k".into(), "v".into()]);
         keyspace
     }
 

@@ -3,22 +3,25 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::line;
 
 /// The name of an instance in the keyspace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct Key(Bytes);
+pub(crate) struct Key(SmallVec<[u8; SHORT]>);
+
+/// So many bytes are kept where the key is, and take no more room than a pointer to others would.
+const SHORT: usize = 24;
 
 impl Key {
     /// A key with bytes of its own: a slice of what a client sent would keep all of that alive.
     pub(crate) fn copied(bytes: &[u8]) -> Self {
-        Self(Bytes::copy_from_slice(bytes))
+        Self(SmallVec::from_slice(bytes))
     }
 
-    pub(crate) fn as_bytes(&self) -> &Bytes {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }

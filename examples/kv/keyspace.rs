@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use hotswap::{SaveError, Swept, Why};
+use kv_store::commands::owned;
 use kv_store::key::{Admin, AnyState, Fleet, Switch};
 use kv_store::{Command, Reply};
 use tokio::sync::Notify;
@@ -115,9 +116,9 @@ impl Keyspace {
     }
 
     /// Runs a command for one key. One without a key is the version's to refuse, on an empty one.
-    pub(crate) fn run(&self, name: &[u8], args: Vec<Bytes>) -> Reply {
+    pub(crate) fn run(&self, now: u64, name: &[u8], args: Vec<Bytes>) -> Reply {
         let key = Key::copied(args.first().map_or(&[], |key| key));
-        let command = Command { now: now(), name: String::from_utf8_lossy(name).into_owned(), args };
+        let command = Command { now, name: String::from_utf8_lossy(name).into_owned(), args };
         let made = Cell::new(false);
         let empty = || {
             made.set(true);
@@ -152,7 +153,7 @@ impl Keyspace {
         let look = |key: &Key, state: &AnyState| {
             let gone = state.gone(now);
             if gone != Some(true) && wanted(key.as_bytes()) {
-                found.push((key.as_bytes().clone(), gone.is_none()));
+                found.push((owned(key.as_bytes()), gone.is_none()));
             }
         };
         let next = self.keys.keys_from(cursor, at_most, look);
@@ -163,7 +164,7 @@ impl Keyspace {
 
     /// Asks a key whose version alone can tell; whether it is not there any more.
     fn end_if_gone(&self, key: &Bytes) -> bool {
-        self.run(b"EXISTS", vec![key.clone()]) == Reply::Integer(0)
+        self.run(now(), b"EXISTS", vec![key.clone()]) == Reply::Integer(0)
     }
 
     /// Says that there may be something to sweep, and that earlier flips may be overtaken.
@@ -231,7 +232,7 @@ impl Keyspace {
         for (key, ask) in gone {
             // asked again: the key may have been written since
             if ask {
-                self.end_if_gone(key.as_bytes());
+                self.end_if_gone(&owned(key.as_bytes()));
             } else {
                 let _ = self.keys.remove_if(&key, |state| state.gone(now) == Some(true));
             }

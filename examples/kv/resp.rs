@@ -1,7 +1,8 @@
 //! What clients send: finds where a command ends, within bounds, before anything decodes it.
 
 use bytes::{Buf, Bytes, BytesMut};
-use redis_protocol::resp2::{self, types::BytesFrame as Frame};
+use kv_store::commands::integer;
+use redis_protocol::resp2::{self, types::RangeFrame};
 
 use crate::line;
 
@@ -120,11 +121,11 @@ impl Reader {
     fn decode(&mut self) -> Result<Vec<Bytes>, ProtocolError> {
         let whole = self.buffer.split_to(self.at).freeze();
         self.restart();
-        match resp2::decode::decode_bytes(&whole) {
-            Ok(Some((Frame::Array(words), _))) => words
+        match resp2::decode::decode_range(&whole) {
+            Ok(Some((RangeFrame::Array(words), _))) => words
                 .into_iter()
                 .map(|word| match word {
-                    Frame::BulkString(word) => Ok(word),
+                    RangeFrame::BulkString((from, to)) => Ok(whole.slice(from..to)),
                     _ => Err("Protocol error: expected a bulk string".into()),
                 })
                 .collect(),
@@ -145,15 +146,8 @@ impl Reader {
         let Some(end) = self.line_end("too big count string")? else {
             return Ok(None);
         };
-        // spelled the one way that Redis takes
-        let number = self.buffer[self.at + 1..end]
-            .strip_suffix(b"\r")
-            .and_then(|line| std::str::from_utf8(line).ok())
-            .filter(|line| {
-                *line == "0" || line.strip_prefix('-').unwrap_or(line).starts_with(|c| matches!(c, '1'..='9'))
-            })
-            .and_then(|line| line.parse().ok())
-            .ok_or_else(|| format!("Protocol error: {invalid}"))?;
+        let line = self.buffer[self.at + 1..end].strip_suffix(b"\r");
+        let number = line.and_then(|line| integer(line).ok()).ok_or_else(|| format!("Protocol error: {invalid}"))?;
         self.at = end + 1;
         self.seen = self.at;
         Ok(Some(number))

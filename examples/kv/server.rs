@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::admin;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, now};
 use crate::options::Options;
 use crate::resp::Reader;
 use crate::session::{Session, Todo};
@@ -100,6 +100,7 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
         if stream.read_buf(reader.room()).await? == 0 {
             return Ok(());
         }
+        session.now = now();
         let stays = loop {
             let (reply, stays) = match reader.next() {
                 Ok(None) => break true,
@@ -119,6 +120,7 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
             }
             if !out.parts.is_empty() || out.rest.len() > UNWRITTEN {
                 flush(stream, &mut out, options).await?;
+                session.now = now();
             }
         };
         flush(stream, &mut out, options).await?;

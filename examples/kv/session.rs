@@ -23,6 +23,8 @@ pub(crate) struct Session {
     name: Bytes,
     id: i64,
     queue: Option<Queue>,
+    /// When the commands that it takes arrived, in milliseconds since 1970.
+    pub(crate) now: u64,
 }
 
 /// The commands between MULTI and EXEC.
@@ -48,7 +50,7 @@ pub(crate) enum Todo {
 
 impl Session {
     pub(crate) fn new(keyspace: Keyspace, id: i64) -> Self {
-        Self { keyspace, protocol: Protocol::default(), name: Bytes::new(), id, queue: None }
+        Self { keyspace, protocol: Protocol::default(), name: Bytes::new(), id, queue: None, now: 0 }
     }
 
     pub(crate) fn keyspace(&self) -> &Keyspace {
@@ -57,8 +59,8 @@ impl Session {
 
     /// Takes a command: its name, then its arguments.
     pub(crate) fn take(&mut self, words: Vec<Bytes>) -> Todo {
-        let verb = words[0].to_ascii_uppercase();
-        match (verb.as_slice(), &mut self.queue) {
+        let verb = upper(&words[0]);
+        match (&*verb, &mut self.queue) {
             // a web page can make a browser send these, and any command in what follows
             (b"POST" | b"HOST:", _) => Todo::Drop("speaks HTTP, perhaps for a web page that attacks; let go"),
             (b"QUIT", _) => Todo::Quit(Reply::OK),
@@ -110,7 +112,7 @@ impl Session {
             if size > MAX_REPLY {
                 return Reply::error("ERR not run: the replies before this one are too large");
             }
-            let reply = self.run(&words[0].to_ascii_uppercase(), words);
+            let reply = self.run(&upper(&words[0]), words);
             size += wire::size(&reply);
             reply
         });
@@ -158,7 +160,7 @@ impl Session {
                 let name = words.remove(0);
                 let mut sum = 0;
                 for key in words {
-                    match self.keyspace.run(&name, vec![key]) {
+                    match self.keyspace.run(self.now, &name, vec![key]) {
                         Reply::Integer(n) => sum += n,
                         other => return other,
                     }
@@ -169,7 +171,7 @@ impl Session {
                 let name = words.remove(0);
                 let (mut size, mut replies) = (0, Vec::new());
                 for key in words {
-                    let reply = self.keyspace.run(&name, vec![key]);
+                    let reply = self.keyspace.run(self.now, &name, vec![key]);
                     size += wire::size(&reply);
                     if size > MAX_REPLY {
                         return Reply::error("ERR the values together are too large to send");
@@ -181,7 +183,7 @@ impl Session {
             (b"MSET", pairs) if pairs.len() > 2 && pairs.len().is_multiple_of(2) => {
                 let name = words.remove(0);
                 for pair in words.chunks(2) {
-                    let reply = self.keyspace.run(&name, pair.to_vec());
+                    let reply = self.keyspace.run(self.now, &name, pair.to_vec());
                     if reply != Reply::OK {
                         return reply;
                     }
@@ -191,7 +193,7 @@ impl Session {
             (b"MSET", [_, _, ..]) if args.len() != 2 => arity(&words[0]),
             _ => {
                 let name = words.remove(0);
-                self.keyspace.run(&name, words)
+                self.keyspace.run(self.now, &name, words)
             }
         }
     }
@@ -321,6 +323,11 @@ fn config(verb: &[u8], patterns: &[Bytes]) -> Reply {
     let asked = |name: &str| patterns.iter().any(|asked| glob::matches(&asked.to_ascii_lowercase(), name.as_bytes()));
     let known = [("save", ""), ("appendonly", "no")].into_iter().filter(|(name, _)| asked(name));
     Reply::Map(known.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
+}
+
+/// A name as commands match it; most clients spell it so.
+fn upper(name: &Bytes) -> Bytes {
+    if name.iter().any(u8::is_ascii_lowercase) { name.to_ascii_uppercase().into() } else { name.clone() }
 }
 
 fn arity(name: &[u8]) -> Reply {

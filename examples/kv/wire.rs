@@ -1,7 +1,6 @@
 //! Replies as the bytes that a client reads, in the protocol that it speaks.
 
 use std::collections::VecDeque;
-use std::fmt::{Display, Write};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -30,19 +29,19 @@ impl Protocol {
     /// Writes a reply at the end of `out`.
     pub(crate) fn write(self, reply: &Reply, out: &mut Out) {
         match reply {
-            Reply::Status(text) => out.line('+', text),
-            Reply::Error(text) => out.line('-', text),
-            Reply::Integer(n) => out.line(':', n),
+            Reply::Status(text) => out.line(b'+', text.as_bytes()),
+            Reply::Error(text) => out.line(b'-', text.as_bytes()),
+            Reply::Integer(n) => out.number(b':', *n),
             Reply::Bulk(bytes) => out.bulk(bytes),
-            Reply::Null | Reply::NullArray if self == Self::Resp3 => out.line('_', ""),
-            Reply::Null => out.line('$', -1),
-            Reply::NullArray => out.line('*', -1),
-            Reply::Array(items) => self.all('*', items, out),
-            Reply::Set(items) => self.all(if self == Self::Resp3 { '~' } else { '*' }, items, out),
+            Reply::Null | Reply::NullArray if self == Self::Resp3 => out.line(b'_', b""),
+            Reply::Null => out.number(b'$', -1),
+            Reply::NullArray => out.number(b'*', -1),
+            Reply::Array(items) => self.all(b'*', items, out),
+            Reply::Set(items) => self.all(if self == Self::Resp3 { b'~' } else { b'*' }, items, out),
             Reply::Map(pairs) => {
                 match self {
-                    Self::Resp2 => out.line('*', 2 * pairs.len()),
-                    Self::Resp3 => out.line('%', pairs.len()),
+                    Self::Resp2 => out.number(b'*', 2 * pairs.len()),
+                    Self::Resp3 => out.number(b'%', pairs.len()),
                 }
                 for (key, value) in pairs {
                     self.write(key, out);
@@ -52,8 +51,8 @@ impl Protocol {
         }
     }
 
-    fn all(self, kind: char, items: &[Reply], out: &mut Out) {
-        out.line(kind, items.len());
+    fn all(self, kind: u8, items: &[Reply], out: &mut Out) {
+        out.number(kind, items.len());
         for item in items {
             self.write(item, out);
         }
@@ -73,13 +72,19 @@ pub(crate) fn size(reply: &Reply) -> usize {
 }
 
 impl Out {
-    fn line(&mut self, kind: char, what: impl Display) {
-        // a buffer that grows takes everything
-        let _ = write!(self.rest, "{kind}{what}\r\n");
+    fn line(&mut self, kind: u8, what: &[u8]) {
+        self.rest.reserve(what.len() + 3);
+        self.rest.put_u8(kind);
+        self.rest.put_slice(what);
+        self.rest.put_slice(b"\r\n");
+    }
+
+    fn number(&mut self, kind: u8, n: impl itoa::Integer) {
+        self.line(kind, itoa::Buffer::new().format(n).as_bytes());
     }
 
     fn bulk(&mut self, bytes: &Bytes) {
-        self.line('$', bytes.len());
+        self.number(b'$', bytes.len());
         if bytes.len() >= LONG {
             self.parts.extend([self.rest.split().freeze(), bytes.clone()]);
         } else {

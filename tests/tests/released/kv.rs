@@ -30,9 +30,9 @@ fn states_and_inputs_of_kv_are_read_as_they_were() {
         .state(Expiring { value: Some(a.clone()), expires: Some(NOW) })
         .state_named("for_ever", Expiring { value: Some(a.clone()), expires: None })
         .state_named("text", typed(Data::Text(a.clone())))
-        .state_named("list", typed(Data::List([b.clone(), a.clone(), b.clone()].into())))
-        .state_named("set", typed(Data::Set([b.clone(), a.clone()].into())))
-        .state_named("hash", typed(Data::Hash([(b.clone(), a.clone()), (a, b)].into())))
+        .state_named("list", typed(Data::List(Box::new([b.clone(), a.clone(), b.clone()].into()))))
+        .state_named("set", typed(Data::Set(Box::new([b.clone(), a.clone()].into()))))
+        .state_named("hash", typed(Data::Hash(Box::new([(b.clone(), a.clone()), (a, b)].into()))))
         .state_named("empty", Typed { data: None, expires: None })
         .input(1, command("SET value"))
         .input(2, command("SET value PX 1500"))
@@ -54,9 +54,9 @@ fn expires() -> impl Strategy<Value = Option<u64>> {
 fn data() -> impl Strategy<Value = Data> {
     prop_oneof![
         text().prop_map(Data::Text),
-        prop::collection::vec(text(), 1..4).prop_map(|list| Data::List(list.into())),
-        prop::collection::vec(text(), 1..4).prop_map(|set| Data::Set(set.into_iter().collect())),
-        prop::collection::vec((text(), text()), 1..4).prop_map(|hash| Data::Hash(hash.into_iter().collect())),
+        prop::collection::vec(text(), 1..4).prop_map(|list| Data::List(Box::new(list.into()))),
+        prop::collection::vec(text(), 1..4).prop_map(|set| Data::Set(Box::new(set.into_iter().collect()))),
+        prop::collection::vec((text(), text()), 1..4).prop_map(|hash| Data::Hash(Box::new(hash.into_iter().collect()))),
     ]
 }
 

@@ -13,17 +13,17 @@ type List = VecDeque<Bytes>;
 type Set = IndexSet<Bytes>;
 type Hash = IndexMap<Bytes, Bytes>;
 
-/// What a key holds from version 3 on.
+/// What a key holds from version 3 on. Collections are boxed: most keys hold a text, and none should be larger for the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Data {
     /// All that earlier versions know.
     Text(Bytes),
     /// A list; never empty between steps, and neither are the others.
-    List(VecDeque<Bytes>),
+    List(Box<VecDeque<Bytes>>),
     /// A set.
-    Set(IndexSet<Bytes>),
+    Set(Box<IndexSet<Bytes>>),
     /// A hash.
-    Hash(IndexMap<Bytes, Bytes>),
+    Hash(Box<IndexMap<Bytes, Bytes>>),
 }
 
 /// One kind of collection among the kinds of data.
@@ -38,7 +38,7 @@ macro_rules! collection {
     ($($kind:ident)*) => {$(
         impl Collection for $kind {
             fn wrap(self) -> Data {
-                Data::$kind(self)
+                Data::$kind(Box::new(self))
             }
             fn of(data: &Data) -> Option<&Self> {
                 if let Data::$kind(it) = data { Some(it) } else { None }
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn keys_of_one_moment_draw_lots_of_their_own() {
         let drawn = |key: &str| {
-            let mut data = Some(Data::Set((0..100).map(|n| Bytes::from(n.to_string())).collect()));
+            let mut data = Some((0..100).map(|n| Bytes::from(n.to_string())).collect::<Set>().wrap());
             let command = Command { now: 1, name: "SPOP".into(), args: vec![Bytes::copy_from_slice(key.as_bytes())] };
             format!("{:?}", run(&mut data, "SPOP", &command))
         };

@@ -19,7 +19,7 @@ pub(crate) fn run<V: Value>(
         value.clear();
         *expires = None;
     }
-    let answer = match command.verb().as_str() {
+    let answer = match &*command.verb() {
         "SET" => set(value, expires, command),
         "SETEX" => command.rest().and_then(|[seconds, text]| {
             let ends = ends(command, seconds, 1000, true)?;

@@ -5,6 +5,8 @@ pub mod collections;
 pub mod expiry;
 pub mod strings;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +29,12 @@ pub(crate) type Done = Result<Reply, Reply>;
 impl Command {
     /// The name as versions match it.
     #[must_use]
-    pub fn verb(&self) -> String {
-        self.name.to_ascii_uppercase()
+    pub fn verb(&self) -> Cow<'_, str> {
+        if self.name.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            Cow::Owned(self.name.to_ascii_uppercase())
+        } else {
+            Cow::Borrowed(&self.name)
+        }
     }
 
     /// What comes after the key, if it is so many.
@@ -72,16 +78,23 @@ impl Command {
 ///
 /// What Redis says of one that is not.
 pub fn integer(bytes: &[u8]) -> Result<i64, Reply> {
-    std::str::from_utf8(bytes)
-        .ok()
-        .and_then(|text| text.parse::<i64>().ok().filter(|n| n.to_string() == text))
-        .ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))
+    let spelled = matches!(bytes, b"0" | [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..]);
+    let text = std::str::from_utf8(bytes).ok().filter(|_| spelled);
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))
 }
 
 /// An argument as bytes of its own, to be kept: as it came it is a slice of all that the client sent with it.
 #[must_use]
 pub fn owned(argument: &[u8]) -> Bytes {
     Bytes::copy_from_slice(argument)
+}
+
+/// From this length on a text is cheaper shared than copied: sharing costs an allocation too, and is undone elsewhere.
+const LONG: usize = 1024;
+
+/// A text that a key holds, for a reply.
+pub(crate) fn told(text: &Bytes) -> Bytes {
+    if text.len() < LONG { owned(text) } else { text.clone() }
 }
 
 /// What a key may hold, as far as commands on text need to know: text, nothing, or something else.

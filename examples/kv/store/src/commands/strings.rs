@@ -4,7 +4,7 @@ use std::mem;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Command, Done, Value, integer, owned};
+use super::{Command, Done, Value, integer, owned, told};
 use crate::Reply;
 
 /// The longest text, as Redis' `proto-max-bulk-len` is by default: an argument is no longer either.
@@ -15,7 +15,7 @@ pub(crate) fn run(value: &mut impl Value, verb: &str, command: &Command) -> Opti
     Some(match verb {
         "GET" => get(value, command),
         // one key of many: a key of another type is as good as absent
-        "MGET" => command.rest().map(|[]| value.text().ok().flatten().cloned().map_or(Reply::Null, Reply::Bulk)),
+        "MGET" => command.rest().map(|[]| bulk(value.text().ok().flatten())),
         "SET" => match command.rest() {
             Ok([text]) => {
                 value.set(owned(text));
@@ -48,13 +48,17 @@ pub(crate) fn run(value: &mut impl Value, verb: &str, command: &Command) -> Opti
 
 fn get(value: &impl Value, command: &Command) -> Done {
     let [] = command.rest()?;
-    Ok(value.text()?.cloned().map_or(Reply::Null, Reply::Bulk))
+    Ok(bulk(value.text()?))
+}
+
+fn bulk(text: Option<&Bytes>) -> Reply {
+    text.map_or(Reply::Null, |text| Reply::Bulk(told(text)))
 }
 
 fn add(value: &mut impl Value, n: i64) -> Done {
     let now = value.text()?.map_or(Ok(0), |text| integer(text))?;
     let sum = now.checked_add(n).ok_or_else(|| Reply::error("ERR increment or decrement would overflow"))?;
-    value.set(owned(sum.to_string().as_bytes()));
+    value.set(owned(itoa::Buffer::new().format(sum).as_bytes()));
     Ok(Reply::Integer(sum))
 }
 
