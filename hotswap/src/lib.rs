@@ -44,6 +44,8 @@ pub mod __private;
 pub mod docs;
 #[cfg(any(feature = "load", feature = "image"))]
 pub mod load;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod snapshot;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,0 +1,9 @@
+//! Commands from outside the program: every switch of the process, looked at and driven over HTTP.
+//!
+//! [`wire`] is what goes over it, for clients as for the server.
+
+pub mod wire;
+
+mod who;
+
+pub use self::who::{Caller, NoRole, Role};
