@@ -20,7 +20,7 @@ use crate::line::Hop;
 use crate::loaded::GuestVersion;
 use crate::machine::{Machine, NameOf};
 use crate::observe::Statistics;
-use crate::options::{CommitOptions, RollbackOptions, UpgradeOptions, Wait};
+use crate::options::{CommitOptions, RetryOptions, RollbackOptions, UpgradeOptions};
 use crate::roster::{Each, Patience, Shared, Visit};
 use crate::slot::{Home, Slot};
 use crate::switch::{Phase, Terms};
@@ -314,8 +314,18 @@ impl<M: Machine> Admin<M> {
         reason: &str,
         options: &UpgradeOptions,
     ) -> Result<Outcome, AdminError> {
+        self.upgrade_telling(to.number(), reason, options, &|_| {})
+    }
+
+    /// As [`Admin::upgrade_with`], and tells of the flip before it waits for the instances.
+    pub(crate) fn upgrade_telling(
+        &self,
+        number: u32,
+        reason: &str,
+        options: &UpgradeOptions,
+        begun: &dyn Fn(&Outcome),
+    ) -> Result<Outcome, AdminError> {
         let shared = &*self.0;
-        let number = to.number();
         let terms = Terms {
             keep_previous: options.keep_previous,
             accept_loss: options.accept_loss,
@@ -323,8 +333,16 @@ impl<M: Machine> Admin<M> {
         };
         let asked =
             Asked { kind: Kind::Upgrade, to: number, what: format!("upgrade to version {number}{}", said(terms)) };
-        let command =
-            Command { asked, id: options.id.as_deref(), expect: options.expect, wait: options.wait, reason, terms };
+        let command = Command {
+            asked,
+            id: options.id.as_deref(),
+            expect: options.expect,
+            wait: options.wait,
+            reason,
+            by: &options.by,
+            terms,
+            begun,
+        };
         run(shared, &command, |last, census| {
             let to = shared.line.runnable(number).map_err(AdminError::Version)?;
             if to == last.version {
@@ -361,6 +379,16 @@ impl<M: Machine> Admin<M> {
     ///
     /// As [`Admin::commit`]; held back instances may be left.
     pub fn commit_with(&self, reason: &str, options: &CommitOptions) -> Result<Outcome, AdminError> {
+        self.commit_telling(reason, options, &|_| {})
+    }
+
+    /// As [`Admin::commit_with`], and tells of the flip before it waits for the instances.
+    pub(crate) fn commit_telling(
+        &self,
+        reason: &str,
+        options: &CommitOptions,
+        begun: &dyn Fn(&Outcome),
+    ) -> Result<Outcome, AdminError> {
         let shared = &*self.0;
         let what = format!("commit{}", if options.leave_held_back { ", leaving the held back" } else { "" });
         let command = Command {
@@ -369,7 +397,9 @@ impl<M: Machine> Admin<M> {
             expect: options.expect,
             wait: options.wait,
             reason,
+            by: &options.by,
             terms: Terms::default(),
+            begun,
         };
         let named = self.held_names();
         run(shared, &command, |last, census| {
@@ -406,6 +436,16 @@ impl<M: Machine> Admin<M> {
     ///
     /// As [`Admin::rollback`].
     pub fn rollback_with(&self, reason: &str, options: &RollbackOptions) -> Result<Outcome, AdminError> {
+        self.rollback_telling(reason, options, &|_| {})
+    }
+
+    /// As [`Admin::rollback_with`], and tells of the flip before it waits for the instances.
+    pub(crate) fn rollback_telling(
+        &self,
+        reason: &str,
+        options: &RollbackOptions,
+        begun: &dyn Fn(&Outcome),
+    ) -> Result<Outcome, AdminError> {
         let what = format!("rollback{}", if options.accept_loss { ", accepting losses" } else { "" });
         let command = Command {
             asked: Asked { kind: Kind::Rollback, to: 0, what },
@@ -413,7 +453,9 @@ impl<M: Machine> Admin<M> {
             expect: options.expect,
             wait: options.wait,
             reason,
+            by: &options.by,
             terms: Terms { accept_loss: options.accept_loss, ..Terms::default() },
+            begun,
         };
         run(&self.0, &command, |last, census| roll_back(&self.0, last, census, options.accept_loss))
     }
@@ -426,22 +468,42 @@ impl<M: Machine> Admin<M> {
     ///
     /// When another command runs.
     pub fn retry(&self) -> Result<Outcome, AdminError> {
+        self.retry_with("", &RetryOptions::default())
+    }
+
+    /// As [`Admin::retry`], with a reason and options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::retry`]; and when it was to be that of a command which is not the last one.
+    pub fn retry_with(&self, reason: &str, options: &RetryOptions) -> Result<Outcome, AdminError> {
+        self.retry_telling(reason, options, &|_| {})
+    }
+
+    /// As [`Admin::retry_with`], and tells of the flip before it waits for the instances.
+    pub(crate) fn retry_telling(
+        &self,
+        reason: &str,
+        options: &RetryOptions,
+        begun: &dyn Fn(&Outcome),
+    ) -> Result<Outcome, AdminError> {
         let release = self.0.core.release();
         let command = Command {
             asked: Asked { kind: Kind::Retry, to: release.version, what: "retry".to_owned() },
             id: None,
-            expect: None,
-            wait: Wait::Reached,
-            reason: "",
+            expect: options.expect,
+            wait: options.wait,
+            reason,
+            by: &options.by,
             terms: Terms::default(),
+            begun,
         };
-        run(
-            &self.0,
-            &command,
-            |last, census| {
-                if census.held_back() == 0 { Err(Halt::Nothing) } else { Ok(last.version) }
-            },
-        )
+        run(&self.0, &command, |last, census| {
+            if let Some(id) = options.id.as_ref().filter(|id| ***id != *last.id) {
+                return Err(AdminError::NotTheLast { id: id.clone(), last: last.id.to_string() }.into());
+            }
+            if census.held_back() == 0 { Err(Halt::Nothing) } else { Ok(last.version) }
+        })
     }
 
     /// What came of the command with this id; of the newest one, as it stands now.
@@ -530,6 +592,20 @@ impl<M: Machine> Admin<M> {
         S: Into<M::AnyState>,
         E: fmt::Display,
     {
+        self.replace_state_by(key, "", make)
+    }
+
+    /// As [`Admin::replace_state`], and says in the audit who asked for it.
+    pub(crate) fn replace_state_by<S, E>(
+        &self,
+        key: &str,
+        by: &str,
+        make: impl FnOnce(Option<&M::AnyState>) -> Result<S, E>,
+    ) -> Result<(), AdminError>
+    where
+        S: Into<M::AnyState>,
+        E: fmt::Display,
+    {
         let shared = &*self.0;
         let mut make = Some(make);
         let mut replaced = Ok(());
@@ -542,12 +618,12 @@ impl<M: Machine> Admin<M> {
         let what = format!("replace the state of `{key}`");
         match replaced {
             Ok(()) => {
-                shared.core.control().changed(epoch, what, String::new());
+                shared.core.control().changed(epoch, what, by);
                 Ok(())
             }
             Err(reason) => {
                 let error = AdminError::NotReplaced { key: key.to_owned(), reason };
-                shared.core.control().refused(epoch, what, error.to_string());
+                shared.core.control().refused(epoch, what, error.to_string(), by);
                 Err(error)
             }
         }

@@ -35,7 +35,11 @@ pub(crate) struct Command<'a> {
     pub(crate) expect: Option<Expect>,
     pub(crate) wait: Wait,
     pub(crate) reason: &'a str,
+    /// Who gave it and from where; empty if the program itself did.
+    pub(crate) by: &'a str,
     pub(crate) terms: Terms,
+    /// Hears of the command as soon as it cannot be refused any more, before the wait for what it moves.
+    pub(crate) begun: &'a dyn Fn(&Outcome),
 }
 
 /// The terms of an upgrade, in words: they are part of what its id stands for.
@@ -149,7 +153,9 @@ pub(crate) fn alarm<M: Machine>(shared: &Shared<M>, epoch: u64) {
         expect: Some(Expect { boot: Some(shared.core.boot), epoch }),
         wait: Wait::No,
         reason: &format!("failures in probation: {failures}"),
+        by: "",
         terms: Terms::default(),
+        begun: &|_| {},
     };
     // refused only if another command came first, which is in the audit
     let _ = run(shared, &command, |last, census| roll_back(shared, last, census, true));
@@ -169,11 +175,14 @@ pub(crate) fn run<M: Machine>(
     };
     let (release, begun) = match flip(shared, command, next) {
         Ok(flipped) => flipped,
-        Err(Stop::Known(outcome)) => return Ok(attach(shared, *outcome, command.wait)),
+        Err(Stop::Known(outcome)) => {
+            (command.begun)(&outcome);
+            return Ok(attach(shared, *outcome, command.wait));
+        }
         Err(Stop::Halt(Halt::Nothing)) => return Ok(nothing_done(&shared.core.release(), command)),
         Err(Stop::Halt(Halt::Refused(error))) => {
             let mut control = shared.core.control();
-            control.refused(shared.core.epoch(), command.asked.what.clone(), error.to_string());
+            control.refused(shared.core.epoch(), command.asked.what.clone(), error.to_string(), command.by);
             return Err(error);
         }
     };
@@ -183,6 +192,7 @@ pub(crate) fn run<M: Machine>(
         target: "hotswap", switch = shared.core.label, epoch = release.epoch, version = release.version,
         id = &*release.id, reason = command.reason, "{}", command.asked.kind
     );
+    (command.begun)(&begun);
     let outcome = attach(shared, begun, command.wait);
     if let Some(store) = shared.store.as_ref().filter(|_| command.waits()) {
         // its numbers have changed since the flip
@@ -290,7 +300,7 @@ fn write<M: Machine>(
 fn complain<M: Machine>(shared: &Shared<M>, stored: io::Result<()>) {
     if let Err(error) = stored {
         let mut control = shared.core.control();
-        control.refused(shared.core.epoch(), "write the store".to_owned(), error.to_string());
+        control.refused(shared.core.epoch(), "write the store".to_owned(), error.to_string(), "");
         drop(control);
         tracing::error!(target: "hotswap", switch = shared.core.label, %error, "the store cannot be written");
     }
@@ -323,7 +333,7 @@ impl Command<'_> {
             (None, _) => Arc::from(format!("{boot:016x}-{}", last.epoch + 1)),
         };
         let terms = if kind == Kind::Retry { last.terms } else { self.terms };
-        Next { kind, version, id, reason: Arc::from(self.reason), terms }
+        Next { kind, version, id, reason: Arc::from(self.reason), by: Arc::from(self.by), terms }
     }
 
     fn waits(&self) -> bool {

@@ -169,6 +169,8 @@ pub struct Entry {
     pub what: String,
     /// Why: the operator's reason, or that of the refusal.
     pub why: String,
+    /// Who asked for it and from where, as the command's options said; empty if they did not, or nobody asked.
+    pub by: String,
 }
 
 /// The last changes and refusals of a switch.
@@ -285,12 +287,12 @@ struct Ring {
 }
 
 impl Ring {
-    fn push(&mut self, epoch: u64, what: String, why: String) {
+    fn push(&mut self, epoch: u64, what: String, why: String, by: String) {
         let at_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
         if self.entries.len() == AUDIT_KEPT {
             self.entries.pop_front();
         }
-        self.entries.push_back(Entry { number: self.next, at_ms, epoch, what, why });
+        self.entries.push_back(Entry { number: self.next, at_ms, epoch, what, why, by });
         self.next += 1;
     }
 
@@ -334,7 +336,7 @@ impl Control {
         let mut changes = Ring::default();
         let undone = before.probation.map(|_| format!("version {} was not committed", before.version));
         let why = undone.unwrap_or_default();
-        changes.push(release.epoch, format!("start at version {}", release.version), why.clone());
+        changes.push(release.epoch, format!("start at version {}", release.version), why.clone(), String::new());
         let mut records = VecDeque::from(commands);
         let mut ran = vec![release.version];
         for version in records.iter().flat_map(|record| [record.outcome.from, record.outcome.to]) {
@@ -359,6 +361,7 @@ impl Control {
                 version: release.version,
                 id: Arc::clone(&release.id),
                 reason: Arc::from(why),
+                by: Arc::from(""),
                 terms: Terms::default(),
             };
             let asked = Asked { kind: Kind::Start, to: release.version, what: "start".to_owned() };
@@ -413,7 +416,7 @@ impl Control {
             self.ran.push(next.version);
         }
         let what = format!("{} {} -> {}", next.kind, last.version, next.version);
-        self.changes.push(release.epoch, what, next.reason.to_string());
+        self.changes.push(release.epoch, what, next.reason.to_string(), next.by.to_string());
         self.tell(|_| Event::Flip {
             epoch: release.epoch,
             kind: next.kind,
@@ -516,12 +519,12 @@ impl Control {
         }
     }
 
-    pub(crate) fn changed(&mut self, epoch: u64, what: String, why: String) {
-        self.changes.push(epoch, what, why);
+    pub(crate) fn changed(&mut self, epoch: u64, what: String, by: &str) {
+        self.changes.push(epoch, what, String::new(), by.to_owned());
     }
 
-    pub(crate) fn refused(&mut self, epoch: u64, what: String, why: String) {
-        self.refusals.push(epoch, what, why);
+    pub(crate) fn refused(&mut self, epoch: u64, what: String, why: String, by: &str) {
+        self.refusals.push(epoch, what, why, by.to_owned());
     }
 
     pub(crate) fn audit(&self) -> Audit {

@@ -192,6 +192,14 @@ pub enum AdminError {
         /// That command's id.
         id: String,
     },
+    /// It was to go on with a command that is not the last one any more.
+    #[error("command `{id}` is not the last one: `{last}` is")]
+    NotTheLast {
+        /// The command's id.
+        id: String,
+        /// The id of the last one.
+        last: String,
+    },
     /// The id was used for a command with other parameters.
     #[error("id `{id}` was used before, for another command: {was}")]
     IdReused {

@@ -295,7 +295,7 @@ impl<M: Machine> SwitchBuilder<M> {
         if let Some((what, why)) = lost {
             // the store goes on saying what was committed, until a command says otherwise: at the next start it may be found
             tracing::error!(target: "hotswap", switch = label, why, "{what}");
-            switch.0.core.control().refused(switch.0.core.epoch(), what, why);
+            switch.0.core.control().refused(switch.0.core.epoch(), what, why, "");
         } else {
             store_now(&switch.0).map_err(|source| OpenError::Io { path: path.as_ref().to_owned(), source })?;
         }

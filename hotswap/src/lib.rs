@@ -63,7 +63,7 @@ pub use ledger::Place;
 pub use loaded::{Format, Loaded};
 pub use machine::{Accepts, Edge, How, Identity, InputInfo, Machine, NameOf, Stepped, VersionInfo};
 pub use observe::Statistics;
-pub use options::{CommitOptions, Expect, Plan, PlanFailure, RollbackOptions, UpgradeOptions, Wait};
+pub use options::{CommitOptions, Expect, Plan, PlanFailure, RetryOptions, RollbackOptions, UpgradeOptions, Wait};
 pub use registry::{Live, machines, switch, switches};
 pub use save::{Progress, RestoreError, Restored, SaveError, Saved};
 pub use store::OpenError;

@@ -40,8 +40,14 @@ impl Expect {
 
 macro_rules! common_options {
     ($options:ident) => {
+        common_options!(
+            $options,
+            "Names the command: the same command given again under this id is done once, and its outcome told twice."
+        );
+    };
+    ($options:ident, $id:literal) => {
         impl $options {
-            /// Names the command: the same command given again under this id is done once, and its outcome told twice.
+            #[doc = $id]
             #[must_use]
             pub fn id(mut self, id: impl Into<String>) -> Self {
                 self.id = Some(id.into());
@@ -52,6 +58,13 @@ macro_rules! common_options {
             #[must_use]
             pub fn expect(mut self, boot: u64, epoch: u64) -> Self {
                 self.expect = Some(Expect { boot: Some(boot), epoch });
+                self
+            }
+
+            /// Who gives the command and from where, for the audit. It is no part of what the command's id stands for.
+            #[must_use]
+            pub fn by(mut self, by: impl Into<String>) -> Self {
+                self.by = by.into();
                 self
             }
 
@@ -77,6 +90,7 @@ pub struct UpgradeOptions {
     pub(crate) id: Option<String>,
     pub(crate) expect: Option<Expect>,
     pub(crate) wait: Wait,
+    pub(crate) by: String,
     pub(crate) keep_previous: bool,
     pub(crate) accept_loss: bool,
     pub(crate) rollback_after: Option<u64>,
@@ -119,6 +133,7 @@ pub struct RollbackOptions {
     pub(crate) id: Option<String>,
     pub(crate) expect: Option<Expect>,
     pub(crate) wait: Wait,
+    pub(crate) by: String,
     pub(crate) accept_loss: bool,
 }
 
@@ -139,6 +154,7 @@ pub struct CommitOptions {
     pub(crate) id: Option<String>,
     pub(crate) expect: Option<Expect>,
     pub(crate) wait: Wait,
+    pub(crate) by: String,
     pub(crate) leave_held_back: bool,
 }
 
@@ -155,6 +171,20 @@ impl CommitOptions {
         self
     }
 }
+
+/// The terms of a retry. Its id is that of the command whose held back it tries again.
+#[derive(Debug, Clone, Default)]
+pub struct RetryOptions {
+    pub(crate) id: Option<String>,
+    pub(crate) expect: Option<Expect>,
+    pub(crate) wait: Wait,
+    pub(crate) by: String,
+}
+
+common_options!(
+    RetryOptions,
+    "Refuses the retry unless the command of this id is the last one: the held back are then those that it held back."
+);
 
 /// What an upgrade would do: every migration was run, nothing was installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

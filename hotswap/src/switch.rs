@@ -157,6 +157,7 @@ pub(crate) struct Next {
     pub(crate) version: u32,
     pub(crate) id: Arc<str>,
     pub(crate) reason: Arc<str>,
+    pub(crate) by: Arc<str>,
     pub(crate) terms: Terms,
 }
 
@@ -319,7 +320,7 @@ mod tests {
     }
 
     fn flip_on(core: &Core, kind: Kind, version: u32, terms: Terms) -> Arc<Release> {
-        let next = Next { kind, version, id: Arc::from("t"), reason: Arc::from(""), terms };
+        let next = Next { kind, version, id: Arc::from("t"), reason: Arc::from(""), by: Arc::from(""), terms };
         let mut control = core.control();
         core.flip(&mut control, |_, _| Ok::<_, ()>(next)).expect("nothing refuses").0
     }

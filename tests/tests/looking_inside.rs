@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use hotswap::Standing::{Available, Current, Old, Permanent};
-use hotswap::{AdminError, Event, Kind, Phase, Place, Population, UpgradeOptions, Wait, Why};
+use hotswap::{AdminError, CommitOptions, Event, Kind, Phase, Place, Population, RetryOptions, RollbackOptions};
+use hotswap::{UpgradeOptions, Wait, Why};
 use hotswap_tests::Ending;
 use hotswap_tests::quietly;
 use hotswap_tests::tally::{
@@ -384,4 +385,41 @@ fn an_owner_gets_its_state_back_and_is_counted_no_more() {
     assert_eq!(switch.admin().status().live, 1);
     assert_eq!(owned.into_state(), Some(V2 { sum: 7, ..V2::default() }.into()));
     assert_eq!(switch.admin().status().live, 0);
+}
+
+#[test]
+fn the_audit_says_who_asked_for_what_and_nobody_where_the_program_did() {
+    let cell = switch(Version::V1).cell(V1 { sum: 7, mood: Mood::Unwilling }).expect("enters");
+    let admin = cell.admin();
+    let by = |who: &str| UpgradeOptions::default().by(who);
+    let begun = admin.upgrade_with(3, "more to see", &by("alice via a script")).expect("it flips");
+    assert_eq!(begun.held_back, 1);
+    admin.upgrade_with(9, "", &by("bob")).expect_err("there is no such version");
+    let last = |options: RetryOptions| admin.retry_with("mended", &options.by("carol"));
+    let other = last(RetryOptions::default().id("another")).expect_err("it is not the last one");
+    assert_eq!(other, AdminError::NotTheLast { id: "another".into(), last: begun.id.clone() });
+    assert_eq!(last(RetryOptions::default().id(begun.id.clone())).map(|outcome| outcome.id), Ok(begun.id));
+    admin.rollback_with("", &RollbackOptions::default().by("dave")).expect("it goes back");
+    admin.upgrade(2, "again").expect("it flips");
+    admin.commit_with("", &CommitOptions::default().leave_held_back(true).by("erin")).expect("it stays");
+
+    let audit = admin.audit();
+    let said = |entries: Vec<hotswap::Entry>| -> Vec<(String, String)> {
+        entries.into_iter().map(|entry| (entry.what, entry.by)).collect()
+    };
+    let expected = |entries: &[(&str, &str)]| -> Vec<(String, String)> {
+        entries.iter().map(|(what, by)| ((*what).to_owned(), (*by).to_owned())).collect()
+    };
+    assert_eq!(
+        said(audit.changes),
+        expected(&[
+            ("start at version 1", ""),
+            ("upgrade 1 -> 3", "alice via a script"),
+            ("retry 3 -> 3", "carol"),
+            ("rollback 3 -> 1", "dave"),
+            ("upgrade 1 -> 2", ""),
+            ("commit 2 -> 2", "erin"),
+        ])
+    );
+    assert_eq!(said(audit.refusals), expected(&[("upgrade to version 9", "bob"), ("retry", "carol")]));
 }

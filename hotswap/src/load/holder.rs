@@ -47,13 +47,13 @@ pub trait Host: Send + Sync {
     /// The versions that an image's line would bring.
     fn fit(&self, line: &GuestLine) -> Result<Vec<u32>, Unfit>;
     /// Makes them available.
-    fn bring(&self, guest: &Arc<dyn Guest>) -> Result<Vec<u32>, Unfit>;
+    fn bring(&self, guest: &Arc<dyn Guest>, by: &str) -> Result<Vec<u32>, Unfit>;
     /// Forgets them, unless they are in use; if there were any, it gives the way to have again what it had before.
-    fn take_away<'a>(&'a self, guest: &'a Arc<dyn Guest>) -> Result<Option<PutBack<'a>>, Vec<Holder>>;
+    fn take_away<'a>(&'a self, guest: &'a Arc<dyn Guest>, by: &'a str) -> Result<Option<PutBack<'a>>, Vec<Holder>>;
     /// What of an image is in use.
     fn holders(&self, image: &str) -> Vec<Holder>;
-    /// Tells the audit of something done, or refused.
-    fn note(&self, what: String, refused: Option<String>);
+    /// Tells the audit of something done, or refused, and who asked for it.
+    fn note(&self, what: String, refused: Option<String>, by: &str);
 }
 
 impl<M: Machine> Host for Shared<M> {
@@ -65,7 +65,7 @@ impl<M: Machine> Host for Shared<M> {
         here.fit(line)
     }
 
-    fn bring(&self, guest: &Arc<dyn Guest>) -> Result<Vec<u32>, Unfit> {
+    fn bring(&self, guest: &Arc<dyn Guest>, by: &str) -> Result<Vec<u32>, Unfit> {
         // no command comes between the question and the answer
         let mut control = self.core.control();
         let there = self.line.brought_by(guest);
@@ -78,24 +78,24 @@ impl<M: Machine> Host for Shared<M> {
             self.line.bring(further.iter().copied(), guest);
             let list: Vec<_> = further.iter().map(u32::to_string).collect();
             let what = format!("load {}: version {} available", guest.image(), list.join(", "));
-            control.changed(self.core.epoch(), what, String::new());
+            control.changed(self.core.epoch(), what, by);
         }
         Ok(further)
     }
 
-    fn take_away<'a>(&'a self, guest: &'a Arc<dyn Guest>) -> Result<Option<PutBack<'a>>, Vec<Holder>> {
+    fn take_away<'a>(&'a self, guest: &'a Arc<dyn Guest>, by: &'a str) -> Result<Option<PutBack<'a>>, Vec<Holder>> {
         let mut control = self.core.control();
         let holders = self.holders(guest.image());
         if !holders.is_empty() {
             return Err(holders);
         }
         let Some(before) = self.line.take_away(guest) else { return Ok(None) };
-        control.changed(self.core.epoch(), format!("let go {}", guest.image()), String::new());
+        control.changed(self.core.epoch(), format!("let go {}", guest.image()), by);
         Ok(Some(Box::new(move || {
             let mut control = self.core.control();
             self.line.put_back(before);
             let what = format!("keep {}: another switch uses it", guest.image());
-            control.changed(self.core.epoch(), what, String::new());
+            control.changed(self.core.epoch(), what, by);
         })))
     }
 
@@ -110,12 +110,12 @@ impl<M: Machine> Host for Shared<M> {
         self.line.brought().into_iter().filter_map(holder).collect()
     }
 
-    fn note(&self, what: String, refused: Option<String>) {
+    fn note(&self, what: String, refused: Option<String>, by: &str) {
         let mut control = self.core.control();
         let epoch = self.core.epoch();
         match refused {
-            Some(why) => control.refused(epoch, what, why),
-            None => control.changed(epoch, what, String::new()),
+            Some(why) => control.refused(epoch, what, why, by),
+            None => control.changed(epoch, what, by),
         }
     }
 }

@@ -65,6 +65,8 @@ struct Image {
 pub struct Images {
     trust: Arc<Trust>,
     folder: Option<PathBuf>,
+    /// Who asks for what is done by this handle.
+    by: Arc<str>,
 }
 
 /// An image that has come in.
@@ -172,7 +174,7 @@ impl Images {
     /// Takes in what `trust` lets through.
     #[must_use]
     pub fn new(trust: Trust) -> Self {
-        Self { trust: Arc::new(trust), folder: None }
+        Self { trust: Arc::new(trust), folder: None, by: Arc::from("") }
     }
 
     /// Looks in this folder for versions that a restart needs: the one that a switch was permanently at, and those of the
@@ -182,6 +184,13 @@ impl Images {
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
+        self
+    }
+
+    /// The same, and what is done by this handle is in the audit as asked for by this person.
+    #[must_use]
+    pub fn by(mut self, by: impl Into<String>) -> Self {
+        self.by = Arc::from(by.into());
         self
     }
 
@@ -203,7 +212,7 @@ impl Images {
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Arrived, LoadError> {
         let path = path.as_ref();
         let load = || self.take_in(&self.trust.read(path)?, Some(path), &Proof::New);
-        audited(&format!("load {}", path.display()), load())
+        self.audited(&format!("load {}", path.display()), load())
     }
 
     /// As [`Images::load`], of an image that was accepted before and let go, or of a run before this one.
@@ -214,7 +223,7 @@ impl Images {
     pub fn load_again(&self, path: impl AsRef<Path>) -> Result<Arrived, LoadError> {
         let path = path.as_ref();
         let load = || self.take_in(&self.trust.read(path)?, Some(path), &Proof::Again);
-        audited(&format!("load {} again", path.display()), load())
+        self.audited(&format!("load {} again", path.display()), load())
     }
 
     /// As [`Images::load`], of the bytes of a signed image.
@@ -223,7 +232,7 @@ impl Images {
     ///
     /// As [`Images::load`].
     pub fn load_bytes(&self, file: &[u8]) -> Result<Arrived, LoadError> {
-        audited("load an image", self.take_in(file, None, &Proof::New))
+        self.audited("load an image", self.take_in(file, None, &Proof::New))
     }
 
     fn take_in(&self, file: &[u8], from: Option<&Path>, proof: &Proof) -> Result<Arrived, LoadError> {
@@ -234,7 +243,8 @@ impl Images {
         };
         let verified = verified.map_err(|error| self.or_here(file, error))?;
         let head = verified.head();
-        let coming = Coming { from, digest: head.digest, serial: Some(head.claims.serial), image: verified.image() };
+        let (digest, serial) = (head.digest, Some(head.claims.serial));
+        let coming = Coming { from, digest, serial, image: verified.image(), by: &self.by };
         // SAFETY: the image is whole and as signed by someone whose key the program was told to trust: that they made it,
         // of code that may run here, is what the key stands for
         #[expect(unsafe_code, reason = "the one place where an image that was verified is loaded")]
@@ -268,9 +278,9 @@ impl Images {
     #[expect(unsafe_code, reason = "who trusts an image that nobody signed says so")]
     pub unsafe fn load_unsigned(&self, image: &[u8]) -> Result<Arrived, LoadError> {
         let digest = Digest::of(image);
-        let coming = Coming { from: None, digest, serial: None, image };
+        let coming = Coming { from: None, digest, serial: None, image, by: &self.by };
         // SAFETY: the caller promises what is asked for here
-        let arrived = audited("load an unsigned image", unsafe { coming.come_in(|| Ok(())) })?;
+        let arrived = self.audited("load an unsigned image", unsafe { coming.come_in(|| Ok(())) })?;
         arrived.let_go.iter().for_each(|(id, let_go)| tell_pinned(id, let_go));
         Ok(arrived)
     }
@@ -345,12 +355,23 @@ impl Images {
         let let_go = || {
             let _turn = turn();
             let image = here().iter().find(|image| image.id == id).cloned();
-            image.ok_or_else(|| LoadError::NoImage { id: id.to_owned() })?.leave()
+            image.ok_or_else(|| LoadError::NoImage { id: id.to_owned() })?.leave(&self.by)
         };
         // nothing is held while subscribers of `tracing` hear of it
-        let let_go = audited(&format!("let go {id}"), let_go())?;
+        let let_go = self.audited(&format!("let go {id}"), let_go())?;
         tell_pinned(id, &let_go);
         Ok(let_go)
+    }
+
+    /// Says of a refusal to every live switch, for nobody knows yet whom it was meant for.
+    fn audited<T>(&self, what: &str, done: Result<T, LoadError>) -> Result<T, LoadError> {
+        if let Err(error) = &done {
+            for switch in registry::switches() {
+                switch.host().note(what.to_owned(), Some(error.to_string()), &self.by);
+            }
+            tracing::warn!(target: "hotswap", %error, "{what}: refused");
+        }
+        done
     }
 }
 
@@ -366,6 +387,7 @@ struct Coming<'a> {
     digest: Digest,
     serial: Option<u64>,
     image: &'a [u8],
+    by: &'a str,
 }
 
 impl Coming<'_> {
@@ -396,14 +418,14 @@ impl Coming<'_> {
         });
         // first for the switches that are made from here on, then for those that are there
         here().push(Arc::clone(&image));
-        let mut arrived = image.bring().inspect_err(|_| drop(Arc::clone(&image).leave()))?;
+        let mut arrived = image.bring(self.by).inspect_err(|_| drop(Arc::clone(&image).leave(self.by)))?;
         let older: Vec<_> = here().iter().filter(|other| image.stands_in_for(other)).cloned().collect();
         for other in older {
             let (id, switches) = (other.id.clone(), other.switches());
             // one that is in use stays
-            if let Ok(fate) = other.leave() {
+            if let Ok(fate) = other.leave(self.by) {
                 for switch in switches {
-                    switch.host().note(format!("let go {id}: {} has all that it had", image.id), None);
+                    switch.host().note(format!("let go {id}: {} has all that it had", image.id), None, self.by);
                 }
                 arrived.let_go.push((id, fate));
             }
@@ -445,11 +467,11 @@ fn switches(line: &GuestLine) -> Vec<Arc<dyn Live>> {
 }
 
 impl Image {
-    fn bring(&self) -> Result<Arrived, LoadError> {
+    fn bring(&self, by: &str) -> Result<Arrived, LoadError> {
         let mut brought = Vec::new();
         for guest in &self.guests {
             for switch in switches(guest.line()) {
-                let versions = switch.host().bring(guest)?;
+                let versions = switch.host().bring(guest, by)?;
                 if !versions.is_empty() {
                     brought.push((switch.label().to_owned(), versions));
                 }
@@ -463,7 +485,7 @@ impl Image {
         self.guests.iter().flat_map(|guest| switches(guest.line())).collect()
     }
 
-    fn leave(self: Arc<Self>) -> Result<LetGo, LoadError> {
+    fn leave(self: Arc<Self>, by: &str) -> Result<LetGo, LoadError> {
         let holders = self.status().holders;
         if !holders.is_empty() {
             return Err(LoadError::InUse { id: self.id.clone(), holders });
@@ -471,7 +493,7 @@ impl Image {
         // no switch that is made from here on gets it
         let place = here().iter().position(|image| Arc::ptr_eq(image, &self));
         here().retain(|image| !Arc::ptr_eq(image, &self));
-        if let Err(holders) = self.take_away() {
+        if let Err(holders) = self.take_away(by) {
             here().insert(place.unwrap_or(0), Arc::clone(&self));
             return Err(LoadError::InUse { id: self.id.clone(), holders });
         }
@@ -481,12 +503,12 @@ impl Image {
     }
 
     /// Takes its versions from every switch; or from none, if a command came between and uses one.
-    fn take_away(&self) -> Result<(), Vec<Holder>> {
+    fn take_away(&self, by: &str) -> Result<(), Vec<Holder>> {
         let users = self.guests.iter().flat_map(|guest| switches(guest.line()).into_iter().map(move |it| (it, guest)));
         let users: Vec<_> = users.collect();
         let mut without = Vec::new();
         for (switch, guest) in &users {
-            match switch.host().take_away(guest) {
+            match switch.host().take_away(guest, by) {
                 Ok(put_back) => without.extend(put_back),
                 Err(holders) => {
                     for put_back in without {
@@ -540,15 +562,4 @@ pub(crate) fn bring_to<M: Machine>(line: &Line<M>) {
             line.bring(numbers.filter(|number| *number > newest), guest);
         }
     }
-}
-
-/// Says of a refusal to every live switch, for nobody knows yet whom it was meant for.
-fn audited<T>(what: &str, done: Result<T, LoadError>) -> Result<T, LoadError> {
-    if let Err(error) = &done {
-        for switch in registry::switches() {
-            switch.host().note(what.to_owned(), Some(error.to_string()));
-        }
-        tracing::warn!(target: "hotswap", %error, "{what}: refused");
-    }
-    done
 }

@@ -813,6 +813,19 @@ pub struct Entry {
     pub by: String,
 }
 
+impl From<crate::Audit> for Audit {
+    fn from(audit: crate::Audit) -> Self {
+        let crate::Audit { changes, changes_lost, refusals, refusals_lost } = audit;
+        Self { changes: all(changes), changes_lost, refusals: all(refusals), refusals_lost }
+    }
+}
+
+impl From<crate::Entry> for Entry {
+    fn from(crate::Entry { number, at_ms, epoch, what, why, by }: crate::Entry) -> Self {
+        Self { number, at_ms, epoch, what, why, by }
+    }
+}
+
 /// A call that would change something, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Call {
