@@ -14,16 +14,20 @@ use serde::Serialize;
 use crate::Plan;
 use crate::command::{Command, Halt, losses, losses_on_the_way_back, roll_back, run, said, way, way_back};
 use crate::control::{Asked, Audit, Events, HeldBack, Kind, Outcome};
+#[cfg(feature = "remote")]
+use crate::encoded::{Encoded, EncodedError};
 use crate::error::AdminError;
-use crate::ledger::Place;
+use crate::ledger::{Census, Place};
 use crate::line::Hop;
 use crate::loaded::GuestVersion;
 use crate::machine::{Machine, NameOf};
 use crate::observe::Statistics;
 use crate::options::{CommitOptions, RetryOptions, RollbackOptions, UpgradeOptions};
 use crate::roster::{Each, Patience, Shared, Visit};
+#[cfg(feature = "remote")]
+use crate::roster::{Reach, Save};
 use crate::slot::{Home, Slot};
-use crate::switch::{Phase, Terms};
+use crate::switch::{Phase, Release, Terms};
 use crate::sync;
 use crate::way::{contain, encode};
 
@@ -100,6 +104,11 @@ pub struct Population {
 impl Status {
     pub(crate) fn of<M: Machine>(shared: &Shared<M>) -> Self {
         let (release, census) = shared.core.look();
+        Self::at(shared, &release, &census)
+    }
+
+    /// As it was when these were seen.
+    pub(crate) fn at<M: Machine>(shared: &Shared<M>, release: &Release, census: &Census) -> Self {
         let mut by_version: Vec<Population> = Vec::new();
         for (count, n) in &census.counts {
             match by_version.iter_mut().find(|at| (at.version, at.place) == (count.version, count.place)) {
@@ -627,6 +636,30 @@ impl<M: Machine> Admin<M> {
                 Err(error)
             }
         }
+    }
+
+    /// Runs one step of the instance that is called `key`, of an input that comes as bytes.
+    #[cfg(feature = "remote")]
+    pub(crate) fn step_encoded(&self, key: &str, input: Encoded) -> Result<Result<Encoded, EncodedError>, AdminError> {
+        let mut input = Some(input);
+        let mut stepped = None;
+        self.visit_one(key, &mut |slot, home| {
+            if let Some(input) = input.take() {
+                stepped = Some(slot.step_encoded(&self.0, home, input));
+            }
+        })?;
+        stepped.ok_or_else(|| AdminError::NoInstance { key: key.to_owned() })
+    }
+
+    /// Every fleet that can be reached, the oldest first, as it saves itself to a file.
+    #[cfg(feature = "remote")]
+    pub(crate) fn saves(&self) -> Vec<Save> {
+        self.0.roster.all().into_iter().filter_map(Reach::save).collect()
+    }
+
+    #[cfg(feature = "remote")]
+    pub(crate) fn shared(&self) -> &Shared<M> {
+        &self.0
     }
 
     /// Traces every input and output through `tracing`, target `hotswap::trace`, as JSON; or no longer.

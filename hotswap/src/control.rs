@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -256,25 +256,43 @@ impl Events {
     }
 }
 
-#[derive(Debug)]
+/// What became of an event that someone was to be told.
+pub enum Told {
+    /// It is on its way.
+    Yes,
+    /// Nobody has time for it now.
+    Full,
+    /// Nobody is there any more.
+    Gone,
+}
+
+/// Takes in an event. It runs under the control lock: it does not wait, and calls nothing of the user's.
+pub type Tell = Box<dyn Fn(Event) -> Told + Send>;
+
 struct Subscriber {
-    to: SyncSender<Event>,
+    to: Tell,
     lost: u64,
+}
+
+impl fmt::Debug for Subscriber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber").field("lost", &self.lost).finish_non_exhaustive()
+    }
 }
 
 impl Subscriber {
     /// Whether the receiver is still there.
     fn tell(&mut self, event: &Event) -> bool {
-        if self.lost > 0 && self.to.try_send(Event::Lost(self.lost)).is_ok() {
+        if self.lost > 0 && matches!((self.to)(Event::Lost(self.lost)), Told::Yes) {
             self.lost = 0;
         }
-        match self.to.try_send(event.clone()) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_)) => {
+        match (self.to)(event.clone()) {
+            Told::Yes => true,
+            Told::Full => {
                 self.lost += 1;
                 true
             }
-            Err(TrySendError::Disconnected(_)) => false,
+            Told::Gone => false,
         }
     }
 }
@@ -538,8 +556,27 @@ impl Control {
 
     pub(crate) fn subscribe(&mut self) -> Events {
         let (to, events) = sync_channel(EVENTS_BUFFERED);
-        self.subscribers.push(Subscriber { to, lost: 0 });
+        self.tell_to(Box::new(move |event| match to.try_send(event) {
+            Ok(()) => Told::Yes,
+            Err(TrySendError::Full(_)) => Told::Full,
+            Err(TrySendError::Disconnected(_)) => Told::Gone,
+        }));
         Events(events)
+    }
+
+    /// Tells of flips and outcomes from now on.
+    pub(crate) fn tell_to(&mut self, to: Tell) {
+        self.subscribers.push(Subscriber { to, lost: 0 });
+    }
+
+    /// When an epoch began, in milliseconds since 1970, if the audit still knows.
+    #[cfg(feature = "remote")]
+    pub(crate) fn began(&self, epoch: u64) -> Option<u64> {
+        let entries = &self.changes.entries;
+        let at = entries.partition_point(|entry| entry.epoch < epoch);
+        let first = entries.get(at).filter(|entry| entry.epoch == epoch)?;
+        // the first that is kept of an epoch need not be the flip
+        (at > 0 || first.number == 0).then_some(first.at_ms)
     }
 
     fn tell_of_the_last(&mut self) {

@@ -746,4 +746,10 @@ impl<M: Machine, K: Key> Reach<M> for Inner<M, K> {
         let _: ControlFlow<()> = look(slot, &mut home);
         Some(true)
     }
+
+    #[cfg(feature = "remote")]
+    fn save(self: Arc<Self>) -> Option<crate::roster::Save> {
+        let fleet = Fleet(self);
+        Some(Box::new(move |path| fleet.save(path)))
+    }
 }

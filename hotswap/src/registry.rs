@@ -19,6 +19,10 @@ pub trait Live: Send + Sync {
     #[cfg(feature = "load")]
     #[doc(hidden)]
     fn host(&self) -> &dyn crate::load::Host;
+    /// The switch as it is driven from outside.
+    #[cfg(feature = "remote")]
+    #[doc(hidden)]
+    fn drive(self: Arc<Self>) -> Arc<dyn crate::remote::Drive>;
 }
 
 impl<M: Machine> Live for Shared<M> {
@@ -34,6 +38,10 @@ impl<M: Machine> Live for Shared<M> {
     #[cfg(feature = "load")]
     fn host(&self) -> &dyn crate::load::Host {
         self
+    }
+    #[cfg(feature = "remote")]
+    fn drive(self: Arc<Self>) -> Arc<dyn crate::remote::Drive> {
+        Arc::new(crate::admin::Admin::new(self))
     }
 }
 

@@ -124,7 +124,16 @@ pub(crate) trait Reach<M: Machine>: Send + Sync {
     /// Looks at the instances of this name until a look breaks off: `None` if there is none, `Some(false)` if all
     /// stay in use.
     fn find(&self, who: &str, patience: Patience, look: &mut Look<'_, M>) -> Option<bool>;
+    /// How it is saved to a file, if it is a fleet: whoever asks knows no type of keys.
+    #[cfg(feature = "remote")]
+    fn save(self: Arc<Self>) -> Option<Save> {
+        None
+    }
 }
+
+/// Saves one fleet to a file.
+#[cfg(feature = "remote")]
+pub(crate) type Save = Box<dyn Fn(&std::path::Path) -> Result<crate::Saved, crate::SaveError> + Send>;
 
 /// A handful of cells, so that a switch with very many of them has a short roster. Each is a part of its own, and keeps
 /// its place while it lives.

@@ -4,6 +4,8 @@
 
 pub mod wire;
 
+mod drive;
 mod who;
 
+pub(crate) use self::drive::Drive;
 pub use self::who::{Caller, NoRole, Role};
