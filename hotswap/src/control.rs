@@ -267,7 +267,7 @@ pub enum Told {
 }
 
 /// Takes in an event. It runs under the control lock: it does not wait, and calls nothing of the user's.
-pub type Tell = Box<dyn Fn(Event) -> Told + Send>;
+pub(crate) type Tell = Box<dyn Fn(Event) -> Told + Send>;
 
 struct Subscriber {
     to: Tell,

@@ -125,10 +125,9 @@ impl From<AdminError> for Refused {
                 ("loss-not-accepted", StatusCode::CONFLICT, "something would be lost"),
                 Blocker::Losses { to, losses: losses.into_iter().map(Into::into).collect() },
             ),
-            AdminError::HeldBack { count, named } => (
-                ("held-back", StatusCode::CONFLICT, "instances are held back"),
-                Blocker::HeldBack { count, named },
-            ),
+            AdminError::HeldBack { count, named } => {
+                (("held-back", StatusCode::CONFLICT, "instances are held back"), Blocker::HeldBack { count, named })
+            }
             AdminError::NoInstance { key } => (
                 ("no-instance", StatusCode::NOT_FOUND, "no instance that can be reached has this key"),
                 Blocker::Instance { key },
@@ -187,8 +186,11 @@ impl From<NotStepped> for Refused {
                 Self::new(sort, detail)
             }
             NotStepped::Encoded(EncodedError::Undecodable { .. }) => {
-                let sort =
-                    ("no-input", StatusCode::UNPROCESSABLE_ENTITY, "the machine has no such input, or not of this shape");
+                let sort = (
+                    "no-input",
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "the machine has no such input, or not of this shape",
+                );
                 Self::new(sort, detail)
             }
             NotStepped::Encoded(EncodedError::Unencodable { .. }) => {
