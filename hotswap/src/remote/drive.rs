@@ -1,6 +1,7 @@
 //! Any live switch, driven by people who lack its types: versions by number, states and inputs as JSON.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -14,7 +15,7 @@ use crate::ledger::{Count, POISONED, epoch_of, is_held};
 use crate::machine::Machine;
 use crate::options::{CommitOptions, Expect, Plan, RetryOptions, RollbackOptions, UpgradeOptions};
 use crate::save::{SaveError, Saved};
-use crate::way::contain;
+use crate::way::{contain, text_of};
 
 /// Hears of a command as soon as it cannot be refused any more.
 pub(super) type Begun<'a> = &'a dyn Fn(&Outcome);
@@ -191,7 +192,7 @@ impl<M: Machine> Drive for Admin<M> {
         let name = input.name().unwrap_or_default();
         let what = || format!("step `{name}` of `{key}`");
         asking.check(self, &what)?;
-        let stepped = match contain(|| self.step_encoded(key, input)) {
+        let stepped = match caught(|| self.step_encoded(key, input)) {
             Ok(Ok(Ok(output))) => Ok(output),
             Ok(Ok(Err(error))) => Err(NotStepped::Encoded(error)),
             Ok(Err(error)) => Err(NotStepped::Admin(error)),
@@ -215,7 +216,7 @@ impl<M: Machine> Drive for Admin<M> {
                     path.push(format!("-{}", at + 1));
                 }
                 let path = PathBuf::from(path);
-                let saved = contain(|| save(&path)).unwrap_or_else(|panic| {
+                let saved = caught(|| save(&path)).unwrap_or_else(|panic| {
                     Err(SaveError::Io { path: path.clone(), source: io::Error::other(panic) })
                 })?;
                 files.push((path, saved));
@@ -228,6 +229,12 @@ impl<M: Machine> Drive for Admin<M> {
     fn tell_to(&self, tell: Tell) {
         self.shared().core.control().tell_to(tell);
     }
+}
+
+/// Runs a whole call in which what the user wrote may panic. Unlike for [`contain`], this thread is not inside of anything: the
+/// call may wait for an instance.
+fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(text_of)
 }
 
 impl Asking {

@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -375,6 +378,27 @@ pub struct Expect {
     pub epoch: u64,
 }
 
+/// Reads an object, or nothing: of itself serde reads a list of the fields in their order as well, which nobody means.
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    struct Object<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = Option<T>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_none<E>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+            deserializer.deserialize_map(self)
+        }
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+    deserializer.deserialize_option(Object(PhantomData))
+}
+
 /// Asks for an upgrade.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -385,7 +409,7 @@ pub struct UpgradeBody {
     #[serde(default)]
     pub reason: String,
     /// The release that has to be the present one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub expect: Option<Expect>,
     /// Keeps each state from before the upgrade until the probation ends.
     #[serde(default)]
@@ -410,7 +434,7 @@ pub struct CommitBody {
     #[serde(default)]
     pub reason: String,
     /// The release that has to be the present one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub expect: Option<Expect>,
     /// Commits although instances are held back; they go on at their versions.
     #[serde(default)]
@@ -428,7 +452,7 @@ pub struct RollbackBody {
     #[serde(default)]
     pub reason: String,
     /// The release that has to be the present one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub expect: Option<Expect>,
     /// Accepts what the way back loses.
     #[serde(default)]
@@ -446,7 +470,7 @@ pub struct RetryBody {
     #[serde(default)]
     pub reason: String,
     /// The release that has to be the present one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub expect: Option<Expect>,
     /// As for an upgrade.
     #[serde(default)]

@@ -31,11 +31,18 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
             return Err(Refused::new(MEDIA_TYPE, "the body is to be JSON, with `content-type: application/json`"));
         }
         let bytes = bytes(request, state).await?;
+        // serde would read a list of the fields in their order as well
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Refused::new(UNREADABLE, "the body cannot be read: it is to be a JSON object"));
+        }
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let body = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let (path, error) = (error.path().to_string(), error.into_inner());
             match path.as_str() {
-                "." => Refused::new(UNREADABLE, format!("the body cannot be read: {error}")),
+                // what is no JSON has no fields
+                field if field == "." || !error.is_data() => {
+                    Refused::new(UNREADABLE, format!("the body cannot be read: {error}"))
+                }
                 field => Refused::field(field, format!("`{field}` of the body cannot be read: {error}")),
             }
         })?;

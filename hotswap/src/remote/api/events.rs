@@ -13,6 +13,7 @@ use futures_util::Stream;
 use serde::Deserialize;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
 use super::ask::Asks;
@@ -52,7 +53,7 @@ pub(super) async fn events(
             None
         }
         None => {
-            let mut all = All { to, known: BTreeMap::new() };
+            let mut all = All { to, known: BTreeMap::new(), next: Instant::now() };
             all.look();
             Some(all)
         }
@@ -64,11 +65,14 @@ pub(super) async fn events(
 struct All {
     to: Sender<Event>,
     known: BTreeMap<String, Weak<dyn Live>>,
+    /// When it is looked again.
+    next: Instant,
 }
 
 impl All {
     /// Subscribes to those that are new.
     fn look(&mut self) {
+        self.next = Instant::now() + LOOK;
         self.known.retain(|_, switch| switch.strong_count() > 0);
         for switch in registry::switches() {
             let weak = Arc::downgrade(&switch);
@@ -97,7 +101,7 @@ type Reading = (Receiver<Event>, Option<All>);
 async fn next((mut told, mut all): Reading) -> Option<(Result<sse::Event, Infallible>, Reading)> {
     let event = loop {
         let Some(all) = &mut all else { break told.recv().await? };
-        match tokio::time::timeout(LOOK, told.recv()).await {
+        match timeout_at(all.next, told.recv()).await {
             Ok(event) => break event?,
             Err(_) => all.look(),
         }
