@@ -205,12 +205,12 @@ impl<M: Machine> Drive for Admin<M> {
         let what = || format!("save to {}", to.display());
         asking.check(self, &what)?;
         let save = || {
-            let saves = self.saves();
-            if saves.is_empty() {
+            let fleets = self.saves();
+            if fleets.is_empty() {
                 return Err(NotSaved::NoFleet);
             }
             let mut files = Vec::new();
-            for (at, save) in saves.iter().enumerate() {
+            for (at, save) in fleets.iter().enumerate() {
                 let mut path = to.as_os_str().to_owned();
                 if at > 0 {
                     path.push(format!("-{}", at + 1));

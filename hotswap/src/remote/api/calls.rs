@@ -87,9 +87,9 @@ mod tests {
         for _ in 0..KEPT + 2 {
             calls.add(call("/é".repeat(3000)));
         }
-        let (last, lost) = calls.last();
-        assert_eq!((last.len(), lost, last[0].number), (KEPT, 2, 2));
-        assert_eq!(last[0].path.len(), LONGEST - 1, "it ends where a character does");
+        let (kept, lost) = calls.last();
+        assert_eq!((kept.len(), lost, kept[0].number), (KEPT, 2, 2));
+        assert_eq!(kept[0].path.len(), LONGEST - 1, "it ends where a character does");
         assert_eq!(told.try_iter().collect::<Vec<_>>(), (0..=KEPT as u64 + 1).collect::<Vec<_>>());
     }
 }

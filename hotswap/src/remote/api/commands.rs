@@ -192,21 +192,21 @@ async fn command(
             })
         })
     };
-    let wait = terms.wait_ms.map(Duration::from_millis);
     // what is not told of is refused, or there is nothing to do
     let Ok((begun, known)) = told.await else {
         let outcome = done.await.map_err(|_| broken())??;
         return Ok(answer(&*switch, label, outcome.into(), false, terms.why));
     };
-    let outcome = match wait {
+    let outcome = match terms.wait_ms.map(Duration::from_millis) {
         None => begun,
-        Some(wait) => match tokio::time::timeout(wait, done).await {
-            Ok(done) => done.map_err(|_| broken())??,
-            Err(_) => {
+        Some(wait) => {
+            if let Ok(done) = tokio::time::timeout(wait, done).await {
+                done.map_err(|_| broken())??
+            } else {
                 let (now, id) = (Arc::clone(&switch), begun.id.clone());
                 served.turns.looks.run(move || now.outcome(&id)).await?.unwrap_or(begun)
             }
-        },
+        }
     };
     Ok(answer(&*switch, label, outcome.into(), known, terms.why))
 }

@@ -45,18 +45,15 @@ pub(super) async fn events(
     Asks(Whose { label }): Asks<Whose>,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, Refused> {
     let (to, told) = channel(WAITING);
-    let all = match label {
-        Some(label) => {
-            let switch = registry::switch(&label).ok_or_else(|| Refused::no_switch(&label))?;
-            subscribe(&to, switch);
-            // the only ones who can send now are the switch's, so that the stream ends with it
-            None
-        }
-        None => {
-            let mut all = All { to, known: BTreeMap::new(), next: Instant::now() };
-            all.look();
-            Some(all)
-        }
+    let all = if let Some(label) = label {
+        let switch = registry::switch(&label).ok_or_else(|| Refused::no_switch(&label))?;
+        subscribe(&to, switch);
+        // the only one who can send now is the switch, so that the stream ends with it
+        None
+    } else {
+        let mut all = All { to, known: BTreeMap::new(), next: Instant::now() };
+        all.look();
+        Some(all)
     };
     Ok(Sse::new(futures_util::stream::unfold((told, all), next)).keep_alive(KeepAlive::default()))
 }

@@ -218,7 +218,6 @@ fn parts() -> (Router<Shared>, utoipa::openapi::OpenApi) {
 /// # Panics
 ///
 /// If two routes have one path, which a test of this crate rules out.
-#[must_use]
 pub fn router(api: Api) -> Router {
     let (router, mut document) = parts();
     openapi::complete(&mut document);
