@@ -1,10 +1,13 @@
 //! The way of a call: who asks and may they, its body up to the limit, once under its key, and into the account.
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::ask;
@@ -26,30 +29,36 @@ pub(super) async fn guard(State(served): State<Shared>, request: Request, next: 
         return next.run(request).await;
     };
     if !route.changes {
-        return match allowed(route, &request) {
-            Ok(()) if route.method == Method::GET => next.run(request).await,
-            Ok(()) => match read(&served, route, request).await {
-                Ok((parts, body)) => next.run(Request::from_parts(parts, Body::from(body))).await,
-                Err(refused) => refused.into_response(),
-            },
+        return match come_in(&served, route, request).await {
+            Ok(request) => next.run(request).await,
             Err(refused) => refused.into_response(),
         };
     }
-    // a client that goes away in the middle changes nothing: it is done to its end and accounted for
+    let call = call(&request);
+    // until it is all there nothing is done, and a client that goes away is not heard of again
+    let request = match come_in(&served, route, request).await {
+        Ok(request) => request,
+        Err(refused) => return accounted(&served, call, refused.into_response()),
+    };
+    // from here on, one that goes away changes nothing: it is done to its end and accounted for
     let done = tokio::spawn(async move {
-        let mut call = call(&request);
-        let response = change(&served, route, request, next).await.unwrap_or_else(IntoResponse::into_response);
-        call.status = response.status().as_u16();
-        if let Some(problem) = response.extensions().get::<Box<Problem>>() {
-            call.problem = Some(problem.kind.clone());
-            call.why.clone_from(&problem.detail);
-        } else if let Some(Said(why)) = response.extensions().get() {
-            call.why.clone_from(why);
-        }
-        served.api.calls.add(call);
-        response
+        let response = change(&served, request, next).await.unwrap_or_else(IntoResponse::into_response);
+        accounted(&served, call, response)
     });
     done.await.unwrap_or_else(|_| broken().into_response())
+}
+
+/// Puts a call into the account with what was answered.
+fn accounted(served: &Shared, mut call: Call, response: Response) -> Response {
+    call.status = response.status().as_u16();
+    if let Some(problem) = response.extensions().get::<Box<Problem>>() {
+        call.problem = Some(problem.kind.clone());
+        call.why.clone_from(&problem.detail);
+    } else if let Some(Said(why)) = response.extensions().get() {
+        call.why.clone_from(why);
+    }
+    served.api.calls.add(call);
+    response
 }
 
 /// The rule for a call; `HEAD` asks as `GET` does.
@@ -66,37 +75,33 @@ fn allowed(route: &Route, request: &Request) -> Result<(), Refused> {
     if caller.role >= needs { Ok(()) } else { Err(Refused::role(needs, caller.role)) }
 }
 
-/// The whole body, up to what the route takes.
-async fn read(
-    served: &Shared,
-    route: &Route,
-    request: Request,
-) -> Result<(axum::http::request::Parts, Bytes), Refused> {
+/// Lets a call in whose caller may make it, with the whole of its body, up to what the route takes.
+async fn come_in(served: &Shared, route: &Route, request: Request) -> Result<Request, Refused> {
+    allowed(route, &request)?;
+    if route.method == Method::GET {
+        return Ok(request);
+    }
     let (parts, body) = request.into_parts();
     let limit = if route.path == IMAGES { served.api.image_limit } else { served.api.body_limit };
     let too_large = || Refused::new(TOO_LARGE, format!("the body is larger than {limit} bytes"));
     // what is too large as it says itself need not come in first
-    let said = parts.headers.get(axum::http::header::CONTENT_LENGTH).and_then(|said| said.to_str().ok()?.parse().ok());
-    if said.is_some_and(|said: u64| said > limit as u64) {
+    let said = parts.headers.get(CONTENT_LENGTH).and_then(|said| said.to_str().ok()?.parse::<u64>().ok());
+    if said.is_some_and(|said| said > limit as u64) {
         return Err(too_large());
     }
-    match to_bytes(body, limit).await {
-        Ok(body) => Ok((parts, body)),
-        Err(error) => {
-            let source = std::error::Error::source(&error);
-            let over = source.is_some_and(|source| source.to_string() == "length limit exceeded");
-            Err(if over { too_large() } else { Refused::new(UNREADABLE, format!("the body did not come in: {error}")) })
-        }
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(Request::from_parts(parts, Body::from(body.to_bytes()))),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => Err(Refused::new(UNREADABLE, format!("the body did not come in: {error}"))),
     }
 }
 
-/// A call that changes something.
-async fn change(served: &Shared, route: &Route, request: Request, next: Next) -> Result<Response, Refused> {
-    allowed(route, &request)?;
+/// A call that changes something, all of which is there.
+async fn change(served: &Shared, request: Request, next: Next) -> Result<Response, Refused> {
     let who = request.extensions().get::<Caller>().map(|caller| caller.who.clone()).unwrap_or_default();
-    let key = ask::key(request.headers())?;
-    let (parts, body) = read(served, route, request).await?;
-    let Some(key) = key else { return Ok(next.run(Request::from_parts(parts, Body::from(body))).await) };
+    let Some(key) = ask::key(request.headers())? else { return Ok(next.run(request).await) };
+    let (parts, body) = request.into_parts();
+    let body = whole(body).await?;
     let what = what(&parts, &body);
     let doing = match served.once.turn((who, key), what).await? {
         Turn::Again(answer) => return Ok(answer.into_response()),
@@ -105,15 +110,20 @@ async fn change(served: &Shared, route: &Route, request: Request, next: Next) ->
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     let kept = response.status().is_success() || response.extensions().get::<Done>().is_some();
     let (parts, body) = response.into_parts();
-    let body = to_bytes(body, usize::MAX).await.map_err(|_| broken())?;
+    let body = whole(body).await?;
     if kept {
         doing.done(Answer { status: parts.status, headers: parts.headers.clone(), body: body.clone() });
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
+/// A body that is in memory.
+async fn whole(body: Body) -> Result<Bytes, Refused> {
+    Ok(body.collect().await.map_err(|_| broken())?.to_bytes())
+}
+
 /// What a call asks for.
-fn what(parts: &axum::http::request::Parts, body: &Bytes) -> What {
+fn what(parts: &Parts, body: &Bytes) -> What {
     let mut hash = Xxh3::new();
     for part in [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes()] {
         hash.update(part);

@@ -213,7 +213,19 @@ fn parts() -> (Router<Shared>, utoipa::openapi::OpenApi) {
 
 /// The routes of remote admin, over every switch of the process.
 ///
-/// Each call is done on a thread for blocking work; the runtime that serves them is tokio's.
+/// Each call is done on a thread for blocking work; the runtime that serves them is tokio's. One that changes something is
+/// done to its end, whether or not its client is still there.
+///
+/// # Examples
+///
+/// Everybody who comes in by this program's own door is an operator:
+///
+/// ```
+/// use hotswap::remote::{Api, Caller, Role, router};
+///
+/// let who = Caller { who: "ops".to_owned(), from: "the intranet".to_owned(), role: Role::Operator };
+/// let app: axum::Router = router(Api::default().snapshots("/var/lib/shop")).layer(axum::Extension(who));
+/// ```
 ///
 /// # Panics
 ///

@@ -26,13 +26,20 @@ pub(super) struct Turns {
     /// Waits for instances, or for the disk.
     pub(super) instances: Lane,
     /// Loads code, one image at a time.
+    #[cfg(feature = "load")]
     pub(super) images: Lane,
 }
 
 impl Default for Turns {
     fn default() -> Self {
         let lane = |turns| Lane { turns: Arc::new(Semaphore::new(turns)), waiting: AtomicUsize::new(0) };
-        Self { looks: lane(16), commands: lane(16), instances: lane(32), images: lane(1) }
+        Self {
+            looks: lane(16),
+            commands: lane(16),
+            instances: lane(32),
+            #[cfg(feature = "load")]
+            images: lane(1),
+        }
     }
 }
 
