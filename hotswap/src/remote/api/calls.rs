@@ -1,4 +1,6 @@
 //! The account of the calls that would change something: who, from where, what, and what became of it.
+//!
+//! Callers whom nobody knows are kept apart, or a flood of them would push out what matters.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::remote::wire::Call;
 
-/// So many calls are kept.
+/// So many calls are kept of callers, and so many of strangers.
 const KEPT: usize = 1024;
 /// So long a path or a text of one is kept, in bytes.
 const LONGEST: usize = 4096;
@@ -23,7 +25,8 @@ pub struct Calls {
 
 #[derive(Default)]
 struct Ring {
-    calls: VecDeque<Call>,
+    known: VecDeque<Call>,
+    strangers: VecDeque<Call>,
     next: u64,
 }
 
@@ -49,21 +52,25 @@ impl Calls {
         call.number = ring.next;
         call.at_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
         ring.next += 1;
-        if ring.calls.len() == KEPT {
-            ring.calls.pop_front();
-        }
         // under the lock, or two would be told in another order than they have
         if let Some(journal) = &self.journal {
             journal(&call);
         }
-        ring.calls.push_back(call);
+        let kept = if call.role.is_some() { &mut ring.known } else { &mut ring.strangers };
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(call);
     }
 
     /// Those that are kept, the oldest first, and how many are not.
     #[must_use]
     pub fn last(&self) -> (Vec<Call>, u64) {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        (ring.calls.iter().cloned().collect(), ring.next - ring.calls.len() as u64)
+        let mut calls: Vec<_> = ring.known.iter().chain(&ring.strangers).cloned().collect();
+        calls.sort_by_key(|call| call.number);
+        let lost = ring.next - calls.len() as u64;
+        (calls, lost)
     }
 }
 
@@ -72,11 +79,24 @@ mod tests {
     use std::sync::{Arc, mpsc};
 
     use super::*;
+    use crate::remote::who::Role;
 
     fn call(path: String) -> Call {
         let (who, from, why) = ("alice".to_owned(), "unix uid 1000".to_owned(), String::new());
         let (method, number, at_ms, status) = ("POST".to_owned(), 0, 0, 200);
-        Call { number, at_ms, who, from, role: None, method, path, key: None, status, problem: None, why }
+        Call {
+            number,
+            at_ms,
+            who,
+            from,
+            role: Some(Role::Operator),
+            method,
+            path,
+            key: None,
+            status,
+            problem: None,
+            why,
+        }
     }
 
     #[test]
@@ -91,5 +111,18 @@ mod tests {
         assert_eq!((kept.len(), lost, kept[0].number), (KEPT, 2, 2));
         assert_eq!(kept[0].path.len(), LONGEST - 1, "it ends where a character does");
         assert_eq!(told.try_iter().collect::<Vec<_>>(), (0..=KEPT as u64 + 1).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_flood_of_strangers_pushes_out_no_call_of_a_caller() {
+        let calls = Calls::default();
+        calls.add(call("/first".to_owned()));
+        for _ in 0..3 * KEPT {
+            calls.add(Call { role: None, ..call("/flood".to_owned()) });
+        }
+        calls.add(call("/last".to_owned()));
+        let (kept, lost) = calls.last();
+        assert_eq!((kept.len(), lost), (KEPT + 2, 2 * KEPT as u64));
+        assert_eq!((&*kept[0].path, &*kept[KEPT + 1].path), ("/first", "/last"));
     }
 }
