@@ -232,6 +232,19 @@ fn a_port_that_would_be_open_to_whoever_comes_by_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_program_that_is_on_a_runtime_of_its_own_is_served_or_refused_as_any_other() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it can be built");
+    runtime.block_on(async {
+        let folder = Folder::new();
+        let at = folder.path("a.sock");
+        let remote = serve(Options::default().socket(&at)).expect("it can be opened");
+        assert!(matches!(serve(Options::default().socket(&at)).map(drop), Err(ServeError::SocketInUse { .. })));
+        assert_eq!(on(&mut socket(&at), "GET /livez", &[], "").status, 200);
+        remote.stop();
+    });
+}
+
+#[test]
 fn on_a_machine_that_is_trusted_all_may_so_much_and_no_more() {
     let served = Served::new(|options| options.trust_loopback(Role::Viewer));
     let (_switch, path) = switch("trusted");

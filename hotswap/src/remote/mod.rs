@@ -1,5 +1,15 @@
 //! Commands from outside the program: every switch of the process, looked at and driven over HTTP.
 //!
+//! [`serve`] opens the program: by default at a Unix socket that only its own user can reach, and where [`Options`] say so at
+//! TCP ports, for those who have a token ([`NewToken`]) or, over TLS, a certificate. What each may is their [`Role`]. Every call
+//! that would change something is accounted for with who, from where and why, and so is everybody who was not let in.
+//!
+//! ```no_run
+//! let _remote = hotswap::remote::serve(hotswap::remote::Options::default())?;
+//! // the program goes on; it is open until this is dropped
+//! # Ok::<(), hotswap::remote::ServeError>(())
+//! ```
+//!
 //! [`wire`] is what goes over it, for clients as for the server. [`router`] makes the routes, for a program that has a server
 //! of its own to put them into.
 

@@ -406,6 +406,33 @@ impl Drop for Remote {
 pub fn serve(options: Options) -> Result<Remote, ServeError> {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(COMMANDS).build();
     let runtime = runtime.map_err(ServeError::System)?;
+    let grace = options.grace;
+    let opened = {
+        let _entered = runtime.enter();
+        open(options)
+    };
+    let Opened { addresses, doors, writer } = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            // dropping it would wait, which a caller that is itself on a runtime must not
+            runtime.shutdown_background();
+            return Err(error);
+        }
+    };
+    let (stop, stopped) = watch::channel(false);
+    let thread = thread::Builder::new().name("hotswap-remote".to_owned());
+    let thread = thread.spawn(move || run(runtime, doors, stopped, grace, writer)).map_err(ServeError::System)?;
+    Ok(Remote { addresses, stop, thread: Some(thread) })
+}
+
+/// Doors that are open, and nobody keeps them yet.
+struct Opened {
+    addresses: Vec<Address>,
+    doors: Vec<Door>,
+    writer: Option<Writer>,
+}
+
+fn open(options: Options) -> Result<Opened, ServeError> {
     let guarded = Guarded {
         tls: options.tls.is_some(),
         known: options.tokens.is_some() || options.client_ca.is_some(),
@@ -420,12 +447,9 @@ pub fn serve(options: Options) -> Result<Remote, ServeError> {
         .as_deref()
         .map(|path| journal::open(path).map_err(|source| ServeError::Journal { path: path.to_owned(), source }));
     let (journal, writer) = journal.transpose()?.unzip();
-    let calls = Arc::new(journal.map_or_else(Calls::default, Calls::told_to));
     // last, so that nobody comes to a door that is not opened after all
-    let ways = {
-        let _entered = runtime.enter();
-        ways(&options, guarded)?
-    };
+    let ways = ways(&options, guarded)?;
+    let calls = Arc::new(journal.map_or_else(Calls::default, Calls::told_to));
     let guard = Arc::new(Guard {
         routes: router(options.api.calls(Arc::clone(&calls))),
         tokens,
@@ -434,18 +458,13 @@ pub fn serve(options: Options) -> Result<Remote, ServeError> {
         request_timeout: options.request_timeout,
     });
     let addresses = ways.iter().map(|(address, _)| address.clone()).collect();
-    let doors = ways.into_iter().map(|(_, way)| Door {
+    let door = |(_, way)| Door {
         way,
         guard: Arc::clone(&guard),
         connections: options.connections,
         header_timeout: options.header_timeout,
-    });
-    let doors: Vec<_> = doors.collect();
-    let (stop, stopped) = watch::channel(false);
-    let thread = thread::Builder::new().name("hotswap-remote".to_owned());
-    let thread =
-        thread.spawn(move || run(runtime, doors, stopped, options.grace, writer)).map_err(ServeError::System)?;
-    Ok(Remote { addresses, stop, thread: Some(thread) })
+    };
+    Ok(Opened { addresses, doors: ways.into_iter().map(door).collect(), writer })
 }
 
 /// Binds everything there is to bind.
