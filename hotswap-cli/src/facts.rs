@@ -7,7 +7,7 @@ use hotswap::load::Head;
 use serde_json::{Value, json};
 
 /// The last second of the year 9999; later ones are not written as dates.
-const LAST_DATE: u64 = 253_402_300_799;
+pub(crate) const LAST_DATE: u64 = 253_402_300_799;
 
 /// A line for each.
 pub(crate) fn text(head: &Head) -> String {

@@ -1,10 +1,11 @@
-//! The `hotswap` command: builds, signs and checks images, the files that bring a running program its next version. Here
-//! is the command line; each verb has a file of its own.
+//! The `hotswap` command: builds, signs and checks images, the files that bring a running program its next version, and
+//! upgrades running programs. Here is the command line; each verb has a file of its own.
 
 mod build;
 mod facts;
 mod inspect;
 mod key;
+mod remote;
 mod report;
 mod sign;
 mod verify;
@@ -16,14 +17,16 @@ use clap::{Parser, Subcommand};
 
 const EXITS: &str = "Exit codes:
   0  done
-  1  it could not be done: a file, a key, the build
-  2  the command line is wrong
-  3  refused: the file was read and is not good, or not trusted
+  1  it could not be done: a file, a key, the build, or the program that was asked could not
+  2  the command line is wrong, or leaves open which program or switch is meant
+  3  refused: the file was read and is not good, or not trusted; or the program said no, and nothing changed
+  4  unreachable: the program is not there, or the connection broke; the message says what may have been done
+  5  done, or planned, but instances are held back
 
 With --json, standard output is one object on one line: `schema` (1), `command`, `ok`, and what was found; if `ok` is
 false, `exit`, `reason` (a stable name) and `message`. People read standard error.";
 
-/// Builds, signs and checks images: the files that bring a running program its next version
+/// Upgrades running programs, and builds, signs and checks the images that bring them their next version
 #[derive(Parser)]
 #[command(name = "hotswap", version, after_help = EXITS)]
 struct Args {
@@ -48,6 +51,8 @@ enum Verb {
     /// Check that a program which trusts these keys would let a signed image through, whatever serial it has seen;
     /// what is in it, `inspect` says
     Verify(verify::Args),
+    #[command(flatten)]
+    Remote(remote::Verb),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Inspect(args) => ("inspect", inspect::run(&args)),
         Verb::Sign(args) => ("sign", sign::run(&args)),
         Verb::Verify(args) => ("verify", verify::run(&args)),
+        Verb::Remote(verb) => remote::run(&verb),
     };
     report::report(command, json, result)
 }

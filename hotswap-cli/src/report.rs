@@ -8,11 +8,20 @@ use hotswap::load::{KeyError, SignError, TrustError};
 use serde_json::{Value, json};
 
 use crate::build::BuildError;
+use crate::remote::RemoteError;
 
 /// The number of the layout of what `--json` prints; it rises if a field goes or changes its meaning.
 const SCHEMA: u32 = 1;
-const FAILED: u8 = 1;
-const REFUSED: u8 = 3;
+/// It could not be done.
+pub(crate) const FAILED: u8 = 1;
+/// The command line lacks something that could not be known before.
+pub(crate) const USAGE: u8 = 2;
+/// It was read, or asked for, and is not accepted.
+pub(crate) const REFUSED: u8 = 3;
+/// The program is not there, or did not answer.
+pub(crate) const UNREACHABLE: u8 = 4;
+/// It was done, and not all instances came along.
+pub(crate) const HELD_BACK: u8 = 5;
 
 /// What a verb found: lines for people, an object for programs.
 #[derive(Debug)]
@@ -34,6 +43,8 @@ pub(crate) enum Failure {
     Trust(#[from] TrustError),
     #[error(transparent)]
     Build(#[from] BuildError),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
 }
 
 impl Failure {
@@ -42,13 +53,14 @@ impl Failure {
     }
 
     /// A name that stays, for programs.
-    fn reason(&self) -> &'static str {
+    fn reason(&self) -> &str {
         match self {
             Self::Io { .. } => "io",
             Self::Key(_) => "key",
             Self::Sign(_) => "not-signed",
             Self::Trust(error) => error.code(),
             Self::Build(error) => error.code(),
+            Self::Remote(error) => error.code(),
         }
     }
 
@@ -57,7 +69,16 @@ impl Failure {
             // it was not read, so nothing is known of it
             Self::Trust(TrustError::Io { .. }) => FAILED,
             Self::Trust(_) => REFUSED,
+            Self::Remote(error) => error.exit(),
             _ => FAILED,
+        }
+    }
+
+    /// What was found all the same.
+    fn found(&self) -> Found {
+        match self {
+            Self::Remote(error) => Found { text: error.text(), json: error.json() },
+            _ => Found { text: String::new(), json: json!({}) },
         }
     }
 }
@@ -69,8 +90,9 @@ pub(crate) fn report(command: &str, as_json: bool, result: Result<Found, Failure
         Err(failure) => {
             eprintln!("error: {failure}");
             let exit = failure.exit();
-            let (reason, message) = (failure.reason(), failure.to_string());
-            (String::new(), json!({ "ok": false, "exit": exit, "reason": reason, "message": message }), exit)
+            let Found { text, json } = failure.found();
+            let why = json!({ "ok": false, "exit": exit, "reason": failure.reason(), "message": failure.to_string() });
+            (text, with(why, json), exit)
         }
     };
     let out = if as_json { format!("{}\n", with(json!({ "schema": SCHEMA, "command": command }), json)) } else { text };

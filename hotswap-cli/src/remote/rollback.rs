@@ -1,0 +1,34 @@
+//! `hotswap rollback`: back to the permanent version.
+
+use hotswap::remote::wire::RollbackBody;
+
+use super::at::AtSwitch;
+use super::order::{Order, give};
+use super::outcome;
+use crate::report::{Failure, Found};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Accept what the way back loses
+    #[arg(long)]
+    accept_loss: bool,
+    /// Wait until every instance that can be reached has been
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    order: Order,
+    #[command(flatten)]
+    at: AtSwitch,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
+    let (client, switch) = args.at.open()?;
+    let body = RollbackBody {
+        reason: args.order.reason.clone(),
+        expect: args.order.expect.clone(),
+        accept_loss: args.accept_loss,
+        wait_ms: None,
+    };
+    let answer = give(&client, &["v1", "switches", &switch, "rollback"], &body, args.order.id()?, None)?;
+    Ok(outcome::found(&client, &switch, answer, args.wait, false)?)
+}

@@ -1,0 +1,52 @@
+//! `hotswap upgrade`: to another version, on probation.
+
+use hotswap::remote::wire::UpgradeBody;
+
+use super::at::AtSwitch;
+use super::order::{Order, give};
+use super::{outcome, plan};
+use crate::report::{Failure, Found};
+
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct Args {
+    /// The version to go to
+    to: u32,
+    /// Only say what it would do, as `plan` does
+    #[arg(long, conflicts_with_all = ["wait", "keep_previous", "rollback_after", "id"])]
+    dry_run: bool,
+    /// Wait until every instance that can be reached has been
+    #[arg(long)]
+    wait: bool,
+    /// Keep each state from before until the probation ends, for a rollback where no way down is declared
+    #[arg(long)]
+    keep_previous: bool,
+    /// Accept what the way loses, and what an automatic rollback would
+    #[arg(long)]
+    accept_loss: bool,
+    /// Roll back by itself at this many failures in probation
+    #[arg(long, value_name = "N")]
+    rollback_after: Option<u64>,
+    #[command(flatten)]
+    order: Order,
+    #[command(flatten)]
+    at: AtSwitch,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
+    let (client, switch) = args.at.open()?;
+    if args.dry_run {
+        return Ok(plan::found(&client, &switch, args.to)?);
+    }
+    let body = UpgradeBody {
+        to: args.to,
+        reason: args.order.reason.clone(),
+        expect: args.order.expect.clone(),
+        keep_previous: args.keep_previous,
+        accept_loss: args.accept_loss,
+        rollback_after: args.rollback_after,
+        wait_ms: None,
+    };
+    let answer = give(&client, &["v1", "switches", &switch, "upgrades"], &body, args.order.id()?, None)?;
+    Ok(outcome::found(&client, &switch, answer, args.wait, false)?)
+}
