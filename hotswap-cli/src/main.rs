@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Verb::Inspect(args) => ("inspect", inspect::run(&args)),
         Verb::Sign(args) => ("sign", sign::run(&args)),
         Verb::Verify(args) => ("verify", verify::run(&args)),
-        Verb::Remote(verb) => remote::run(&verb),
+        Verb::Remote(verb) => remote::run(&verb, json),
     };
     report::report(command, json, result)
 }

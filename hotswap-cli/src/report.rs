@@ -11,7 +11,7 @@ use crate::build::BuildError;
 use crate::remote::RemoteError;
 
 /// The number of the layout of what `--json` prints; it rises if a field goes or changes its meaning.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 /// It could not be done.
 pub(crate) const FAILED: u8 = 1;
 /// The command line lacks something that could not be known before.
@@ -102,7 +102,7 @@ pub(crate) fn report(command: &str, as_json: bool, result: Result<Found, Failure
 }
 
 /// Both objects in one.
-fn with(mut one: Value, other: Value) -> Value {
+pub(crate) fn with(mut one: Value, other: Value) -> Value {
     if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
         one.extend(other);
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use hotswap::remote::wire::Problem;
-use reqwest::blocking::{RequestBuilder, Response};
+use reqwest::blocking::{Body, RequestBuilder, Response};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Serialize;
@@ -42,6 +42,8 @@ pub(crate) enum ClientError {
     NoAnswer { name: String, patience: Duration },
     #[error("{name} is no program with hotswap's admin: it answered {status}{}", shown(.excerpt))]
     Strange { name: String, status: u16, excerpt: String },
+    #[error("it cannot be sent: {0}")]
+    Unsendable(String),
     /// The program said no: nothing has changed.
     #[error("{}", told(.0))]
     Refused(Box<Problem>),
@@ -58,6 +60,7 @@ impl ClientError {
             Self::Broken { .. } => "broken",
             Self::NoAnswer { .. } => "no-answer",
             Self::Strange { .. } => "strange",
+            Self::Unsendable(_) => "unsendable",
             Self::Refused(problem) | Self::Failed(problem) => problem.name(),
         }
     }
@@ -68,7 +71,7 @@ impl ClientError {
             Self::Broken { .. } | Self::NoAnswer { .. } => true,
             // the server answered for a handler that goes on
             Self::Failed(problem) => problem.name() == "timed-out",
-            Self::Unreachable { .. } | Self::Strange { .. } | Self::Refused(_) => false,
+            Self::Unreachable { .. } | Self::Strange { .. } | Self::Unsendable(_) | Self::Refused(_) => false,
         }
     }
 }
@@ -80,9 +83,28 @@ pub(super) struct Answer<T> {
     pub(super) replayed: bool,
 }
 
+/// What is sent.
+pub(super) enum Sent {
+    Nothing,
+    Json(Result<Vec<u8>, serde_json::Error>),
+    /// Bytes as they are read, and how many there are.
+    Bytes(Box<dyn Read + Send>, u64),
+}
+
+impl Sent {
+    pub(super) fn json(body: &impl Serialize) -> Self {
+        Self::Json(serde_json::to_vec(body))
+    }
+}
+
 impl Client {
     pub(super) fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, ClientError> {
         self.read(self.send(self.request(Method::GET, path))?)
+    }
+
+    /// As `get`, of one switch if one is named.
+    pub(super) fn get_of<T: DeserializeOwned>(&self, path: &[&str], label: Option<&str>) -> Result<T, ClientError> {
+        self.read(self.send(of(self.request(Method::GET, path), label))?)
     }
 
     /// A call with a body; `id` makes it one that is done once.
@@ -90,10 +112,18 @@ impl Client {
         &self,
         method: Method,
         path: &[&str],
-        body: &impl Serialize,
+        body: Sent,
         id: Option<&str>,
     ) -> Result<Answer<T>, ClientError> {
-        let mut request = self.request(method, path).json(body);
+        let mut request = self.request(method, path);
+        request = match body {
+            Sent::Nothing => request,
+            Sent::Json(Ok(body)) => request.header(CONTENT_TYPE, "application/json").body(body),
+            Sent::Json(Err(error)) => return Err(ClientError::Unsendable(error.to_string())),
+            Sent::Bytes(bytes, length) => {
+                request.header(CONTENT_TYPE, "application/octet-stream").body(Body::sized(bytes, length))
+            }
+        };
         if let Some(id) = id {
             request = request.header("idempotency-key", id);
         }
@@ -102,12 +132,18 @@ impl Client {
         Ok(Answer { body: self.read(response)?, replayed })
     }
 
+    /// An answer that goes on for as long as the program does.
+    pub(super) fn stream(&self, path: &[&str], label: Option<&str>) -> Result<Response, ClientError> {
+        let request = of(self.request(Method::GET, path), label).header(ACCEPT, "text/event-stream");
+        self.good(request.send().map_err(|error| self.error(error))?)
+    }
+
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        let request = self.http.request(method, url).header(ACCEPT, "application/json");
+        let request = self.http.request(method, url);
         match &self.token {
             Some(token) => request.header(AUTHORIZATION, token),
             None => request,
@@ -172,6 +208,13 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Client({})", self.name)
+    }
+}
+
+fn of(request: RequestBuilder, label: Option<&str>) -> RequestBuilder {
+    match label {
+        Some(label) => request.query(&[("label", label)]),
+        None => request,
     }
 }
 

@@ -3,7 +3,7 @@
 use hotswap::remote::wire::CommitBody;
 
 use super::at::AtSwitch;
-use super::order::{Order, give};
+use super::order::Order;
 use super::outcome;
 use crate::report::{Failure, Found};
 
@@ -26,6 +26,6 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
         leave_held_back: args.leave_held_back,
         wait_ms: None,
     };
-    let answer = give(&client, &["v1", "switches", &switch, "commit"], &body, args.order.id()?, None)?;
+    let answer = args.order.give(&client, &["v1", "switches", &switch, "commit"], &body, None)?;
     Ok(outcome::found(&client, &switch, answer, false, args.leave_held_back)?)
 }

@@ -9,26 +9,36 @@ use super::{outcome, plan};
 use crate::facts::shown;
 use crate::report::{FAILED, HELD_BACK, REFUSED, UNREACHABLE, USAGE};
 
+/// Problems of something that was done all the same.
+const DONE: [&str; 2] = ["step-panicked", "output-lost"];
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RemoteError {
     #[error(transparent)]
     At(#[from] AtError),
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// A command was sent, and nobody knows what became of it.
-    #[error(
-        "{source}\n\nhelp: the command may be done. `hotswap status --id {ask}` says what came of it; the same again with \
-         `--id {id}` does it if it did not arrive, and only then"
-    )]
-    Unanswered { ask: String, id: String, source: ClientError },
+    /// Something was sent, and nobody knows what became of it.
+    #[error("{source}\n\nhelp: {}", open_end(.id, .ask.as_deref()))]
+    Unanswered { ask: Option<String>, id: String, source: ClientError },
     #[error("the system gives no random bytes to make an id of: {0}; name one with `--id`")]
     Random(String),
     #[error("{}", held_back(.0))]
     HeldBack(Box<Outcome>),
     #[error("{} of {} examined instances would be held back", .0.failed, .0.examined)]
     WouldHoldBack(Box<Plan>),
+    /// The program sent no more events.
+    #[error("{name} ended the stream of events")]
+    Ended { name: String },
+    #[error("{from} is not JSON: {why}")]
+    Json { from: String, why: serde_json::Error },
     #[error("command `{}` was superseded by command `{}` before all instances had arrived", shown(&.0.id), shown(by(.0)))]
     Superseded(Box<Outcome>),
+}
+
+fn open_end(id: &str, ask: Option<&str>) -> String {
+    let ask = ask.map_or_else(String::new, |ask| format!(" `hotswap status --id {ask}` says what came of it;"));
+    format!("it may be done.{ask} the same again with `--id {id}` does it if it did not arrive, and only then")
 }
 
 fn held_back(outcome: &Outcome) -> String {
@@ -40,12 +50,19 @@ fn by(outcome: &Outcome) -> &str {
 }
 
 impl RemoteError {
+    /// What was read as JSON could not be written as JSON.
+    pub(super) fn unshown(why: serde_json::Error) -> Self {
+        Self::Json { from: "the answer".to_owned(), why }
+    }
+
     /// A name that stays, for programs.
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::At(error) => error.code(),
             Self::Client(error) | Self::Unanswered { source: error, .. } => error.code(),
             Self::Random(_) => "random",
+            Self::Ended { .. } => "ended",
+            Self::Json { .. } => "json",
             Self::HeldBack(_) | Self::WouldHoldBack(_) => "held-back",
             Self::Superseded(_) => "superseded",
         }
@@ -53,10 +70,12 @@ impl RemoteError {
 
     pub(crate) fn exit(&self) -> u8 {
         match self {
-            Self::At(AtError::NoProgram { .. }) => UNREACHABLE,
+            Self::At(AtError::NoProgram { .. }) | Self::Ended { .. } => UNREACHABLE,
             Self::At(AtError::SeveralPrograms { .. } | AtError::SeveralSwitches { .. } | AtError::Both) => USAGE,
-            Self::At(_) | Self::Random(_) | Self::Superseded(_) => FAILED,
+            Self::At(_) | Self::Random(_) | Self::Json { .. } | Self::Superseded(_) => FAILED,
             Self::Client(error) | Self::Unanswered { source: error, .. } => match error {
+                // the step ran, and something changed
+                ClientError::Refused(problem) if DONE.contains(&problem.name()) => FAILED,
                 ClientError::Refused(_) => REFUSED,
                 ClientError::Unreachable { .. } | ClientError::Broken { .. } | ClientError::NoAnswer { .. } => {
                     UNREACHABLE

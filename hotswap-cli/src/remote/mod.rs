@@ -2,16 +2,25 @@
 //! they share is where the program is (`at`), how it is spoken to (`client`), and how what it says is shown (`show`, `outcome`).
 
 mod at;
+mod audit;
 mod client;
 mod commit;
 mod error;
+mod events;
+mod images;
 mod order;
 mod outcome;
 mod plan;
+mod push;
+mod read;
 mod retry;
 mod rollback;
 mod show;
+mod snapshot;
+mod state;
 mod status;
+mod step;
+mod unload;
 mod upgrade;
 mod versions;
 
@@ -36,10 +45,28 @@ pub(crate) enum Verb {
     Commit(commit::Args),
     /// Go back to the permanent version
     Rollback(rollback::Args),
+    /// Give an instance one input, and show its output
+    Step(step::Args),
+    /// Show or replace the state of an instance
+    #[command(subcommand)]
+    State(state::Verb),
+    /// Save a running program's fleets
+    #[command(subcommand)]
+    Snapshot(snapshot::Verb),
+    /// Bring a running program a signed image, whose versions become available there
+    Push(push::Args),
+    /// List the images of a running program, and who uses them
+    Images(images::Args),
+    /// Let an image go
+    Unload(unload::Args),
+    /// Show what was done and what was refused, by whom, from where and why
+    Audit(audit::Args),
+    /// Print flips and outcomes as they happen
+    Events(events::Args),
 }
 
 /// What the verb is called, and how it went.
-pub(crate) fn run(verb: &Verb) -> (&'static str, Result<Found, Failure>) {
+pub(crate) fn run(verb: &Verb, as_json: bool) -> (&'static str, Result<Found, Failure>) {
     match verb {
         Verb::Status(args) => ("status", status::run(args)),
         Verb::Versions(args) => ("versions", versions::run(args)),
@@ -48,5 +75,13 @@ pub(crate) fn run(verb: &Verb) -> (&'static str, Result<Found, Failure>) {
         Verb::Retry(args) => ("retry", retry::run(args)),
         Verb::Commit(args) => ("commit", commit::run(args)),
         Verb::Rollback(args) => ("rollback", rollback::run(args)),
+        Verb::Step(args) => ("step", step::run(args)),
+        Verb::State(verb) => (verb.name(), state::run(verb)),
+        Verb::Snapshot(verb) => (verb.name(), snapshot::run(verb)),
+        Verb::Push(args) => ("push", push::run(args)),
+        Verb::Images(args) => ("images", images::run(args)),
+        Verb::Unload(args) => ("unload", unload::run(args)),
+        Verb::Audit(args) => ("audit", audit::run(args)),
+        Verb::Events(args) => ("events", events::run(args, as_json)),
     }
 }

@@ -1,12 +1,14 @@
-//! What the commands have in common: an id, so that each is done once, a reason, and what they expect to find.
+//! What calls that change something have in common: an id, so that each is done once; and commands, a reason, and what they
+//! expect to find.
 
 use std::fmt::Write;
 
 use hotswap::remote::wire::{Expect, Outcome};
 use reqwest::Method;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::client::{Answer, Client};
+use super::client::{Answer, Client, ClientError, Sent};
 use super::error::RemoteError;
 
 #[derive(Debug, clap::Args)]
@@ -17,13 +19,19 @@ pub(crate) struct Order {
     /// The release that has to be the present one, as `status` shows it, or its epoch alone
     #[arg(long, value_name = "RELEASE", value_parser = expect)]
     pub(super) expect: Option<Expect>,
-    /// Names the command: the same again under this id is done once, and its outcome told again [default: a new one]
+    #[command(flatten)]
+    pub(super) once: Once,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Once {
+    /// Names the call: the same again under this id is done once, and its answer told again [default: a new one]
     #[arg(long, value_name = "ID", value_parser = id)]
     id: Option<String>,
 }
 
-impl Order {
-    /// The command's id, which is known before it is sent: so it can be asked about whatever happens.
+impl Once {
+    /// The id, which is known before anything is sent: so it can be asked about whatever happens.
     pub(super) fn id(&self) -> Result<String, RemoteError> {
         if let Some(id) = &self.id {
             return Ok(id.clone());
@@ -36,20 +44,39 @@ impl Order {
         }
         Ok(id)
     }
+
+    /// A call that is done once; when nobody knows what became of it, the error says its id.
+    pub(super) fn call<T: DeserializeOwned>(
+        &self,
+        client: &Client,
+        method: Method,
+        path: &[&str],
+        body: Sent,
+    ) -> Result<Answer<T>, RemoteError> {
+        let id = self.id()?;
+        client.call(method, path, body, Some(&id)).map_err(|source| unanswered(source, id, None))
+    }
 }
 
-/// Gives a command; when nobody knows what became of it, the error says by which id that can be asked.
-pub(super) fn give(
-    client: &Client,
-    path: &[&str],
-    body: &impl Serialize,
-    id: String,
-    ask: Option<&str>,
-) -> Result<Answer<Outcome>, RemoteError> {
-    client.call(Method::POST, path, body, Some(&id)).map_err(|source| {
-        let ask = ask.unwrap_or(&id).to_owned();
-        if source.leaves_open() { RemoteError::Unanswered { ask, id, source } } else { source.into() }
-    })
+impl Order {
+    /// Gives a command. What came of it can be asked by the id `ask`, which is its own unless another is given.
+    pub(super) fn give(
+        &self,
+        client: &Client,
+        path: &[&str],
+        body: &impl Serialize,
+        ask: Option<&str>,
+    ) -> Result<Answer<Outcome>, RemoteError> {
+        let id = self.once.id()?;
+        client.call(Method::POST, path, Sent::json(body), Some(&id)).map_err(|source| {
+            let ask = ask.unwrap_or(&id).to_owned();
+            unanswered(source, id, Some(ask))
+        })
+    }
+}
+
+fn unanswered(source: ClientError, id: String, ask: Option<String>) -> RemoteError {
+    if source.leaves_open() { RemoteError::Unanswered { ask, id, source } } else { source.into() }
 }
 
 fn id(text: &str) -> Result<String, String> {

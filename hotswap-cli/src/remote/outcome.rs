@@ -48,7 +48,7 @@ fn asked(client: &Client, switch: &str, id: String) -> Result<Outcome, RemoteErr
     client.get(&["v1", "switches", switch, "upgrades", &id]).map_err(|source| match source {
         ClientError::Refused(_) | ClientError::Strange { .. } => source.into(),
         // it may be there again
-        source => RemoteError::Unanswered { ask: id.clone(), id, source },
+        source => RemoteError::Unanswered { ask: Some(id.clone()), id, source },
     })
 }
 

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::at::AtSwitch;
-use super::client::{Answer, Client};
+use super::client::{Answer, Client, Sent};
 use super::error::RemoteError;
 use super::show;
 use crate::report::{Failure, Found};
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
 /// Instances that would be held back are not passed over.
 pub(super) fn found(client: &Client, switch: &str, to: u32) -> Result<Found, RemoteError> {
     let path = ["v1", "switches", switch, "plans"];
-    let Answer { body: plan, .. } = client.call::<Plan>(Method::POST, &path, &PlanBody { to }, None)?;
+    let Answer { body: plan, .. } = client.call::<Plan>(Method::POST, &path, Sent::json(&PlanBody { to }), None)?;
     if plan.failed > 0 {
         return Err(RemoteError::WouldHoldBack(Box::new(plan)));
     }

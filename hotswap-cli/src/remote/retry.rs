@@ -4,7 +4,7 @@ use hotswap::remote::wire::RetryBody;
 
 use super::at::AtSwitch;
 use super::error::RemoteError;
-use super::order::{Order, give};
+use super::order::Order;
 use super::{outcome, status};
 use crate::report::{Failure, Found};
 
@@ -30,6 +30,6 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
     let body = RetryBody { reason: args.order.reason.clone(), expect: args.order.expect.clone(), wait_ms: None };
     let path = ["v1", "switches", &switch, "upgrades", &command, "retry"];
     // the outcome is the command's, under its id; the id of this one is for its answer only
-    let answer = give(&client, &path, &body, args.order.id()?, Some(&command))?;
+    let answer = args.order.give(&client, &path, &body, Some(&command))?;
     Ok(outcome::found(&client, &switch, answer, args.wait, false)?)
 }

@@ -3,7 +3,7 @@
 use hotswap::remote::wire::RollbackBody;
 
 use super::at::AtSwitch;
-use super::order::{Order, give};
+use super::order::Order;
 use super::outcome;
 use crate::report::{Failure, Found};
 
@@ -29,6 +29,6 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
         accept_loss: args.accept_loss,
         wait_ms: None,
     };
-    let answer = give(&client, &["v1", "switches", &switch, "rollback"], &body, args.order.id()?, None)?;
+    let answer = args.order.give(&client, &["v1", "switches", &switch, "rollback"], &body, None)?;
     Ok(outcome::found(&client, &switch, answer, args.wait, false)?)
 }

@@ -3,7 +3,7 @@
 use hotswap::remote::wire::UpgradeBody;
 
 use super::at::AtSwitch;
-use super::order::{Order, give};
+use super::order::Order;
 use super::{outcome, plan};
 use crate::report::{Failure, Found};
 
@@ -47,6 +47,6 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
         rollback_after: args.rollback_after,
         wait_ms: None,
     };
-    let answer = give(&client, &["v1", "switches", &switch, "upgrades"], &body, args.order.id()?, None)?;
+    let answer = args.order.give(&client, &["v1", "switches", &switch, "upgrades"], &body, None)?;
     Ok(outcome::found(&client, &switch, answer, args.wait, false)?)
 }
