@@ -1,4 +1,4 @@
-//! What the head of an envelope says, for people and for programs.
+//! What is known of a file, a line for each fact; and what the head of an envelope says, for people and for programs.
 
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,24 +9,30 @@ use serde_json::{Value, json};
 /// The last second of the year 9999; later ones are not written as dates.
 pub(crate) const LAST_DATE: u64 = 253_402_300_799;
 
+/// A line for each fact, whatever it says.
+pub(crate) fn lines(facts: &[(&str, String)]) -> String {
+    facts.iter().fold(String::new(), |mut text, (name, value)| {
+        let _ = writeln!(text, "{name:<12} {}", shown(value));
+        text
+    })
+}
+
 /// A line for each.
 pub(crate) fn text(head: &Head) -> String {
     let claims = &head.claims;
-    let mut text = String::new();
-    let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<12} {value}");
-    };
-    line("application", &shown(&claims.application));
-    line("serial", &claims.serial.to_string());
-    line("created", &date(claims.created));
-    line("expires", &date(claims.expires));
-    line("key", &head.key.to_string());
-    line("image", &format!("{} bytes", head.length));
-    line("sha256", &head.digest.to_string());
+    let mut facts = vec![
+        ("application", claims.application.clone()),
+        ("serial", claims.serial.to_string()),
+        ("created", date(claims.created)),
+        ("expires", date(claims.expires)),
+        ("key", head.key.to_string()),
+        ("image", format!("{} bytes", head.length)),
+        ("sha256", head.digest.to_string()),
+    ];
     if !claims.note.is_empty() {
-        line("note", &shown(&claims.note));
+        facts.push(("note", claims.note.clone()));
     }
-    text
+    lines(&facts)
 }
 
 /// Times in Unix seconds.

@@ -8,6 +8,7 @@ mod key;
 mod remote;
 mod report;
 mod sign;
+mod snapshot;
 mod verify;
 mod write;
 
@@ -51,6 +52,9 @@ enum Verb {
     /// Check that a program which trusts these keys would let a signed image through, whatever serial it has seen;
     /// what is in it, `inspect` says
     Verify(verify::Args),
+    /// Look at what a program saved, or have a running one save its fleets
+    #[command(subcommand)]
+    Snapshot(snapshot::Verb),
     #[command(flatten)]
     Remote(remote::Verb),
 }
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         Verb::Inspect(args) => ("inspect", inspect::run(&args)),
         Verb::Sign(args) => ("sign", sign::run(&args)),
         Verb::Verify(args) => ("verify", verify::run(&args)),
+        Verb::Snapshot(verb) => snapshot::run(&verb),
         Verb::Remote(verb) => remote::run(&verb, json),
     };
     report::report(command, json, result)

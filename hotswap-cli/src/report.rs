@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hotswap::load::{KeyError, SignError, TrustError};
+use hotswap::snapshot::{SnapshotError, SurveyError};
 use serde_json::{Value, json};
 
 use crate::build::BuildError;
@@ -44,6 +45,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
+    Snapshot(#[from] SurveyError),
+    #[error(transparent)]
     Remote(#[from] RemoteError),
 }
 
@@ -55,11 +58,13 @@ impl Failure {
     /// A name that stays, for programs.
     fn reason(&self) -> &str {
         match self {
-            Self::Io { .. } => "io",
+            Self::Io { .. } | Self::Snapshot(SurveyError::Io { .. }) => "io",
             Self::Key(_) => "key",
             Self::Sign(_) => "not-signed",
             Self::Trust(error) => error.code(),
             Self::Build(error) => error.code(),
+            Self::Snapshot(SurveyError::Snapshot { source, .. }) => damage(source),
+            Self::Snapshot(_) => "undecodable",
             Self::Remote(error) => error.code(),
         }
     }
@@ -68,7 +73,7 @@ impl Failure {
         match self {
             // it was not read, so nothing is known of it
             Self::Trust(TrustError::Io { .. }) => FAILED,
-            Self::Trust(_) => REFUSED,
+            Self::Trust(_) | Self::Snapshot(SurveyError::Snapshot { .. }) => REFUSED,
             Self::Remote(error) => error.exit(),
             _ => FAILED,
         }
@@ -80,6 +85,19 @@ impl Failure {
             Self::Remote(error) => Found { text: error.text(), json: error.json() },
             _ => Found { text: String::new(), json: json!({}) },
         }
+    }
+}
+
+/// A name that stays, for programs.
+fn damage(error: &SnapshotError) -> &'static str {
+    match error {
+        SnapshotError::NotOurs => "not-a-snapshot",
+        SnapshotError::Format { .. } => "format",
+        SnapshotError::Codec { .. } => "codec",
+        SnapshotError::Truncated => "truncated",
+        SnapshotError::TooLong { .. } => "too-long",
+        SnapshotError::Damaged { .. } => "damaged",
+        _ => "undecodable",
     }
 }
 

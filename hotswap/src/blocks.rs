@@ -12,7 +12,7 @@ use std::any::type_name;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,8 +75,8 @@ pub(crate) struct Record<K, S> {
 /// A key as text and as it is encoded. It says of what type the keys are: another one encodes the same text otherwise, and
 /// unlike a type's name this means the same to every compiler, and to a type that was renamed.
 #[derive(Debug, Serialize, Deserialize)]
-struct Sample {
-    text: String,
+pub(crate) struct Sample {
+    pub(crate) text: String,
     encoded: Vec<u8>,
 }
 
@@ -258,6 +258,19 @@ fn block_sum(records: u32, bytes: &[u8], seed: u64) -> u64 {
     checksum(bytes, seed ^ u64::from(records).rotate_left(32))
 }
 
+/// Reads a block in place of the last one, whose checksum is `sum`; gives its number of records.
+pub(crate) fn read_block(from: &mut impl Read, sum: &mut u64, block: &mut Vec<u8>) -> Result<u32, ReadError> {
+    let mut head = Vec::with_capacity(8);
+    read_on(from, &mut head, 8)?;
+    let [r0, r1, r2, r3, l0, l1, l2, l3] = head[..] else { return Err(SnapshotError::Truncated.into()) };
+    let (records, length) = (u32::from_le_bytes([r0, r1, r2, r3]), u32::from_le_bytes([l0, l1, l2, l3]));
+    let there = read_sum(from)?;
+    block.clear();
+    read_on(from, block, u64::from(length))?;
+    *sum = block_sum(records, block, *sum);
+    if *sum == there { Ok(records) } else { Err(SnapshotError::Damaged { part: "a block" }.into()) }
+}
+
 /// Reads a file record by record, and says how it ends.
 pub(crate) struct Reader<'a, M: Machine> {
     from: BufReader<File>,
@@ -331,17 +344,7 @@ impl<'a, M: Machine> Reader<'a, M> {
 
     /// The next block, checked; gives its number of records.
     fn fill(&mut self) -> Result<u32, ReadError> {
-        let mut head = Vec::with_capacity(8);
-        read_on(&mut self.from, &mut head, 8)?;
-        let [r0, r1, r2, r3, l0, l1, l2, l3] = head[..] else { return Err(SnapshotError::Truncated.into()) };
-        let (records, length) = (u32::from_le_bytes([r0, r1, r2, r3]), u32::from_le_bytes([l0, l1, l2, l3]));
-        let sum = read_sum(&mut self.from)?;
-        self.block.clear();
-        read_on(&mut self.from, &mut self.block, u64::from(length))?;
-        self.sum = block_sum(records, &self.block, self.sum);
-        if self.sum != sum {
-            return Err(SnapshotError::Damaged { part: "a block" }.into());
-        }
+        let records = read_block(&mut self.from, &mut self.sum, &mut self.block)?;
         (self.at, self.left) = (0, records);
         Ok(records)
     }

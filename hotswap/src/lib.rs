@@ -34,6 +34,7 @@ mod roster;
 mod save;
 mod slot;
 mod store;
+mod survey;
 mod sweep;
 mod switch;
 mod sync;

@@ -11,6 +11,7 @@ pub use crate::frame::{Header, Holds, SnapshotError};
 use crate::line::Line;
 use crate::loaded::Guest;
 use crate::machine::{Machine, NameOf, known};
+pub use crate::survey::{FleetMark, Survey, SurveyError, survey};
 use crate::way::{contain, travel};
 
 /// How a value becomes bytes. [`Postcard`] is small and fast, [`Json`] can be read by people.

@@ -15,8 +15,8 @@ mod push;
 mod read;
 mod retry;
 mod rollback;
+pub(crate) mod save;
 mod show;
-mod snapshot;
 mod state;
 mod status;
 mod step;
@@ -50,9 +50,6 @@ pub(crate) enum Verb {
     /// Show or replace the state of an instance
     #[command(subcommand)]
     State(state::Verb),
-    /// Save a running program's fleets
-    #[command(subcommand)]
-    Snapshot(snapshot::Verb),
     /// Bring a running program a signed image, whose versions become available there
     Push(push::Args),
     /// List the images of a running program, and who uses them
@@ -77,7 +74,6 @@ pub(crate) fn run(verb: &Verb, as_json: bool) -> (&'static str, Result<Found, Fa
         Verb::Rollback(args) => ("rollback", rollback::run(args)),
         Verb::Step(args) => ("step", step::run(args)),
         Verb::State(verb) => (verb.name(), state::run(verb)),
-        Verb::Snapshot(verb) => (verb.name(), snapshot::run(verb)),
         Verb::Push(args) => ("push", push::run(args)),
         Verb::Images(args) => ("images", images::run(args)),
         Verb::Unload(args) => ("unload", unload::run(args)),

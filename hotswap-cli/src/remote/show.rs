@@ -1,20 +1,12 @@
 //! How what a program says is shown to people: facts in lines, the rest in tables, with nothing that a terminal would obey.
 
-use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use comfy_table::{CellAlignment, Table, presets};
 use hotswap::remote::wire::{HeldBack, Phase, Place, Standing};
 
+pub(super) use crate::facts::lines as facts;
 use crate::facts::{LAST_DATE, shown};
-
-/// A line for each fact.
-pub(super) fn facts(facts: &[(&str, String)]) -> String {
-    facts.iter().fold(String::new(), |mut text, (name, value)| {
-        let _ = writeln!(text, "{name:<12} {}", shown(value));
-        text
-    })
-}
 
 /// A table without lines, in which numbers stand on the right; empty if it has no rows.
 pub(super) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
