@@ -2,6 +2,7 @@
 //! upgrades running programs. Here is the command line; each verb has a file of its own.
 
 mod build;
+mod completions;
 mod facts;
 mod inspect;
 mod key;
@@ -14,7 +15,7 @@ mod write;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 const EXITS: &str = "Exit codes:
   0  done
@@ -57,6 +58,8 @@ enum Verb {
     Snapshot(snapshot::Verb),
     #[command(flatten)]
     Remote(remote::Verb),
+    /// Print what a shell needs to complete these words
+    Completions(completions::Args),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Verb::Verify(args) => ("verify", verify::run(&args)),
         Verb::Snapshot(verb) => snapshot::run(&verb),
         Verb::Remote(verb) => remote::run(&verb, json),
+        Verb::Completions(args) => ("completions", Ok(completions::run(&args, Args::command()))),
     };
     report::report(command, json, result)
 }

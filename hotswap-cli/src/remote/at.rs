@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hotswap::remote::wire;
+use hotswap::remote::{socket_folder, wire};
 use reqwest::header::HeaderValue;
 use reqwest::{Certificate, Identity, Url, redirect};
 use rustls::crypto::ring;
@@ -226,18 +226,6 @@ fn only_live() -> Result<PathBuf, AtError> {
             let sockets = live.iter().map(|path| path.display().to_string()).collect();
             Err(AtError::SeveralPrograms { folder, sockets })
         }
-    }
-}
-
-/// Where programs have their sockets that are given no path.
-fn socket_folder() -> PathBuf {
-    let uid = rustix::process::geteuid().as_raw();
-    let is_ours = |folder: &PathBuf| {
-        folder.is_absolute() && fs::metadata(folder).is_ok_and(|folder| folder.is_dir() && folder.uid() == uid)
-    };
-    match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(is_ours) {
-        Some(runtime) => runtime.join("hotswap"),
-        None => std::env::temp_dir().join(format!("hotswap-{uid}")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why a running program did not do what it was asked, or not all of it.
 
+use hotswap::remote::TokenError;
 use hotswap::remote::wire::{Blocker, Outcome, Plan, Problem};
 use serde_json::{Value, json};
 
@@ -21,6 +22,8 @@ pub(crate) enum RemoteError {
     /// Something was sent, and nobody knows what became of it.
     #[error("{source}\n\nhelp: {}", open_end(.id, .ask.as_deref()))]
     Unanswered { ask: Option<String>, id: String, source: ClientError },
+    #[error(transparent)]
+    Token(#[from] TokenError),
     #[error("the system gives no random bytes to make an id of: {0}; name one with `--id`")]
     Random(String),
     #[error("{}", held_back(.0))]
@@ -60,6 +63,7 @@ impl RemoteError {
         match self {
             Self::At(error) => error.code(),
             Self::Client(error) | Self::Unanswered { source: error, .. } => error.code(),
+            Self::Token(_) => "token",
             Self::Random(_) => "random",
             Self::Ended { .. } => "ended",
             Self::Json { .. } => "json",
@@ -72,7 +76,7 @@ impl RemoteError {
         match self {
             Self::At(AtError::NoProgram { .. }) | Self::Ended { .. } => UNREACHABLE,
             Self::At(AtError::SeveralPrograms { .. } | AtError::SeveralSwitches { .. } | AtError::Both) => USAGE,
-            Self::At(_) | Self::Random(_) | Self::Json { .. } | Self::Superseded(_) => FAILED,
+            Self::At(_) | Self::Token(_) | Self::Random(_) | Self::Json { .. } | Self::Superseded(_) => FAILED,
             Self::Client(error) | Self::Unanswered { source: error, .. } => match error {
                 // the step ran, and something changed
                 ClientError::Refused(problem) if DONE.contains(&problem.name()) => FAILED,

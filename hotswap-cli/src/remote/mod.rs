@@ -20,6 +20,7 @@ mod show;
 mod state;
 mod status;
 mod step;
+mod token;
 mod unload;
 mod upgrade;
 mod versions;
@@ -60,6 +61,9 @@ pub(crate) enum Verb {
     Audit(audit::Args),
     /// Print flips and outcomes as they happen
     Events(events::Args),
+    /// Make the tokens that programs know their callers by
+    #[command(subcommand)]
+    Token(token::Verb),
 }
 
 /// What the verb is called, and how it went.
@@ -78,6 +82,7 @@ pub(crate) fn run(verb: &Verb, as_json: bool) -> (&'static str, Result<Found, Fa
         Verb::Images(args) => ("images", images::run(args)),
         Verb::Unload(args) => ("unload", unload::run(args)),
         Verb::Audit(args) => ("audit", audit::run(args)),
+        Verb::Token(verb) => token::run(verb),
         Verb::Events(args) => ("events", events::run(args, as_json)),
     }
 }
