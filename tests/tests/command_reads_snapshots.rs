@@ -3,11 +3,10 @@
 
 use std::fs;
 
-use hotswap_tests::hotswap::snapshot::{self, SurveyError, survey};
+use hotswap::snapshot::{self, SurveyError, survey};
 use hotswap_tests::tally;
 use serde_json::json;
 
-#[path = "command/mod.rs"]
 mod command;
 
 use command::Place;

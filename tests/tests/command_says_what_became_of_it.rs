@@ -14,7 +14,6 @@ use std::{fs, iter};
 
 use serde_json::{Value, json};
 
-#[path = "command/mod.rs"]
 mod command;
 
 use command::Place;

@@ -9,8 +9,11 @@ use std::sync::LazyLock;
 use hotswap_tests::folder::Folder;
 use serde_json::Value;
 
+pub(crate) mod program;
 #[path = "../server/mod.rs"]
 mod server;
+
+static BINARY: LazyLock<String> = LazyLock::new(|| server::built(&["-p", "hotswap-cli"]));
 
 /// Where the command is run: its default folder of sockets is in here.
 pub(crate) struct Place {
@@ -19,6 +22,8 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
+        // built before anything waits for it
+        LazyLock::force(&BINARY);
         let place = Self { folder: Folder::new() };
         make(&place.sockets());
         place
@@ -35,7 +40,6 @@ impl Place {
 
     /// The command, not run yet.
     pub(crate) fn hotswap(&self, args: &[&str]) -> Command {
-        static BINARY: LazyLock<String> = LazyLock::new(|| server::built(&["-p", "hotswap-cli"]));
         let mut command = Command::new(&*BINARY);
         self.set(&mut command);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
