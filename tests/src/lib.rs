@@ -458,6 +458,20 @@ impl<F: Fn(&tracing::Event<'_>) + 'static> tracing::Subscriber for AtEachEvent<F
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
+/// The cargo that builds these tests, without what it says of their package to them: a build script that asks for that, such
+/// as ring's, would otherwise run again, and what depends on it be built anew, in each direction.
+#[must_use]
+pub fn cargo() -> std::process::Command {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    let says = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(says) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// Runs with panics that are part of the test left unprinted on this thread; others print as ever.
 pub fn quietly<R>(run: impl FnOnce() -> R) -> R {
     use std::cell::Cell;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use hotswap_tests::folder::Folder;
 
 fn example(name: &str) -> Command {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = hotswap_tests::cargo();
     command.args(["run", "--quiet", "-p", "hotswap-examples", "--example", name, "--"]);
     command
 }

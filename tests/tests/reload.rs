@@ -196,7 +196,7 @@ impl Place {
 /// Builds the command and the example.
 fn programs() -> [PathBuf; 2] {
     let packages = ["hotswap-cli", "reload"].map(|name| ["-p", name]).concat();
-    let output = Command::new(env!("CARGO"))
+    let output = hotswap_tests::cargo()
         .args(["build", "--quiet", "--message-format=json"])
         .args(packages)
         .stderr(Stdio::inherit())

@@ -16,7 +16,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
     let Images { images, pinned } = args.at.client()?.get(&["v1", "images"]).map_err(RemoteError::from)?;
-    let mut text = show::table(["image", "serial", "brings", "used by", "from"], images.iter().map(row).collect());
+    let mut text = show::table(["image", "serial", "has", "used by", "from"], images.iter().map(row).collect());
     if images.is_empty() {
         text += "no images\n";
     }
@@ -29,14 +29,14 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
 }
 
 fn row(image: &ImageStatus) -> [String; 5] {
-    let brings = image.machines.iter().map(|ImageMachine { machine, versions }| {
+    let has = image.machines.iter().map(|ImageMachine { machine, versions }| {
         let versions = versions.iter().map(u32::to_string).collect::<Vec<_>>();
         format!("{machine} {}", versions.join(", "))
     });
     [
         image.id.clone(),
         image.serial.map_or_else(String::new, |serial| serial.to_string()),
-        brings.collect::<Vec<_>>().join("; "),
+        has.collect::<Vec<_>>().join("; "),
         image.holders.iter().map(holder).collect::<Vec<_>>().join("; "),
         image.from.clone().unwrap_or_default(),
     ]

@@ -19,7 +19,7 @@ pub(crate) fn build(example: &str) -> String {
 
 /// Builds what these arguments of cargo's name, and gives the path of the program that it is.
 pub(crate) fn built(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO"))
+    let output = hotswap_tests::cargo()
         .args(["build", "--quiet", "--message-format=json"])
         .args(arguments)
         .stderr(Stdio::inherit())
