@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hotswap::{Kind, UpgradeOptions, machine};
+use hotswap_examples::admin::AdminOptions;
 
 /// Greets, and counts how often.
 #[machine(derive(Debug))]
@@ -49,6 +50,8 @@ use greeter::{Greet, Greeter, Switch, Version};
 struct Options {
     /// The folder in which it keeps what must survive a restart; made if it is not there
     folder: PathBuf,
+    #[command(flatten)]
+    admin: AdminOptions,
 }
 
 const HELP: &str = "say [NAME] | versions | status | upgrade N [ID] | commit | rollback | outcome ID | quit";
@@ -115,8 +118,8 @@ impl Program {
 }
 
 fn main() -> ExitCode {
-    let folder = Options::parse().folder;
-    match serve(&folder) {
+    let Options { folder, admin } = Options::parse();
+    match serve(&folder, &admin) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("release: {}: {error}", folder.display());
@@ -125,8 +128,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(folder: &Path) -> Result<(), Box<dyn Error>> {
+fn serve(folder: &Path, admin: &AdminOptions) -> Result<(), Box<dyn Error>> {
     let program = Program::open(folder)?;
+    let _open = admin.serve(|options| options.snapshots(folder))?;
     println!("{}", program.hello());
     let mut line = String::new();
     loop {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use hotswap_examples::admin::AdminOptions;
 use tokio::net::{TcpListener, TcpSocket};
 
 mod host;
@@ -41,6 +42,8 @@ struct Options {
     /// Seconds that a client may take to read what was sent to it
     #[arg(long, default_value_t = 10)]
     stalled_after: u64,
+    #[command(flatten)]
+    admin: AdminOptions,
 }
 
 // one thread: a client's lines wait for no other's, and those who read have their turn between two lines
@@ -53,6 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     socket.bind((Ipv4Addr::LOCALHOST, options.port).into())?;
     let listener = socket.listen(WAITING)?;
     let host = Arc::new(Host::new(options.at)?);
+    let _open = options.admin.serve(|options| options)?;
     println!("chat serves {}", listener.local_addr()?);
     tokio::select! {
         () = serve(&listener, &host, &options) => {}

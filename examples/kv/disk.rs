@@ -17,6 +17,7 @@ use crate::keyspace::now;
 /// The folder of a server.
 #[derive(Debug)]
 pub(crate) struct Disk {
+    folder: PathBuf,
     keys: PathBuf,
     /// When the keys were last saved, in seconds since 1970.
     saved: AtomicU64,
@@ -36,13 +37,17 @@ impl Disk {
         }
         let switch = switch.open(folder.join("switch"))?;
         let keys = switch.fleet();
-        let disk = Self { keys: folder.join("keys"), saved: AtomicU64::new(now() / 1000) };
+        let disk = Self { folder: folder.to_owned(), keys: folder.join("keys"), saved: AtomicU64::new(now() / 1000) };
         match keys.restore(&disk.keys) {
             Ok(restored) => eprintln!("kv: {}", told(&switch, &restored)),
             Err(RestoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
         Ok((disk, switch, keys))
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Writes all keys; the file has the old ones or the new.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use hotswap::{SaveError, Swept, Why};
+use hotswap::{SaveError, Swept, Why, remote};
 use kv_store::commands::owned;
 use kv_store::key::{Admin, AnyState, Fleet, Switch};
 use kv_store::{Command, Reply};
@@ -66,6 +66,17 @@ impl Keyspace {
             (None, switch.clone(), switch.fleet())
         };
         Ok(Self { switch, keys, disk, incoming: incoming.map(Arc::new), bells: Arc::default() })
+    }
+
+    /// What commands from outside may use besides the switch.
+    pub(crate) fn offer(&self, mut options: remote::Options) -> remote::Options {
+        if let Some(incoming) = &self.incoming {
+            options = options.images(incoming.images().clone());
+        }
+        if let Some(disk) = &self.disk {
+            options = options.snapshots(disk.folder());
+        }
+        options
     }
 
     /// Where versions come from, if they may.

@@ -39,11 +39,13 @@ fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
     if options.demo {
         return demo::run(options);
     }
+    let admin = options.admin.clone();
     runtime(&options)?.block_on(async {
         let server = Server::bind(options)?;
         let keyspace = server.keyspace();
         // before anybody hears that it serves: who tells it to stop at once is heard too
         let mut stop = Stop::new()?;
+        let _open = admin.serve(|options| keyspace.offer(options))?;
         println!("kv serves {}; stop it with Ctrl-C", server.address()?);
         tokio::select! {
             () = server.run() => {}

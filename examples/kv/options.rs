@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use hotswap_examples::admin::AdminOptions;
 
 use crate::images::Incoming;
 use crate::resp::Limits;
@@ -46,6 +47,8 @@ pub(crate) struct Options {
     /// Seconds after which a client that does not read its replies is let go
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) stalled_after: u64,
+    #[command(flatten)]
+    pub(crate) admin: AdminOptions,
 }
 
 impl Options {

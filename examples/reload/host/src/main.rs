@@ -38,6 +38,7 @@ use std::{fs, thread};
 use clap::Parser;
 use hotswap::Encoded;
 use hotswap::load::{ImageStatus, Images, LetGo, LoadError, PublicKey, Trust};
+use hotswap_examples::admin::AdminOptions;
 use pricing::service::{Cell, Price, Service, Switch};
 use serde_json::Value;
 
@@ -53,6 +54,8 @@ struct Options {
     /// Where customers connect; 0 is any port that is free
     #[arg(long, default_value_t = 6392)]
     port: u16,
+    #[command(flatten)]
+    admin: AdminOptions,
 }
 
 const HELP: &str = "versions | upgrade N | rollback | commit | images | unload ID | ask NAME [JSON] | state | quit";
@@ -71,7 +74,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(Options { folder, key, port }: &Options) -> Result<(), Box<dyn Error>> {
+fn serve(Options { folder, key, port, admin }: &Options) -> Result<(), Box<dyn Error>> {
     let incoming = folder.join("images");
     fs::create_dir_all(&incoming)?;
     let trust = Trust::new("pricing").key(PublicKey::read(key)?).remember(folder.join("accepted"))?;
@@ -79,6 +82,7 @@ fn serve(Options { folder, key, port }: &Options) -> Result<(), Box<dyn Error>> 
     let switch = Switch::builder().images(&images).open(folder.join("switch"))?;
     let program = Program { service: switch.cell(Service::default())?, images: images.clone() };
 
+    let _open = admin.serve(|options| options.images(images.clone()).snapshots(folder))?;
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, *port))?;
     for refusal in switch.admin().audit().refusals {
         println!("{}: {}", refusal.what, refusal.why);
