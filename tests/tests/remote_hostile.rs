@@ -1,6 +1,8 @@
 //! Whatever is sent to the routes of remote admin: an answer that blames the call, never the server, and a refused call
 //! changes nothing.
 
+use std::sync::LazyLock;
+
 use axum::http::Method;
 use hotswap::remote::{Api, Role};
 use hotswap_tests::remote::{Call, Reply, Server, caller};
@@ -13,8 +15,10 @@ use serde_json::{Map, Value, json};
 struct Rig {
     switch: Switch,
     _fleet: Fleet<String>,
-    server: Server,
 }
+
+/// One for all cases, as a program has one for all its callers.
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::new(Api::default()));
 
 impl Rig {
     fn new(label: &str) -> Self {
@@ -23,7 +27,7 @@ impl Rig {
         fleet.insert("door".to_owned(), V1 { sum: 7, mood: Mood::Willing }).expect("enters");
         let on = hotswap::UpgradeOptions::default().id("first");
         switch.admin().upgrade_with(2, "", &on).expect("not refused");
-        Self { switch, _fleet: fleet, server: Server::new(Api::default()) }
+        Self { switch, _fleet: fleet }
     }
 
     /// All that a refused call must leave as it was; what was refused is in the audit, as it is to be.
@@ -35,7 +39,7 @@ impl Rig {
     /// The call is refused, and blamed.
     fn refused(&self, call: Call) -> Result<Reply, TestCaseError> {
         let before = self.all();
-        let reply = self.server.call(call.clone());
+        let reply = SERVER.call(call.clone());
         prop_assert!((400..500).contains(&reply.status), "{call:?}: {reply:?}");
         let (status, _) = reply.problem();
         prop_assert_eq!(status, reply.status);
@@ -198,9 +202,8 @@ proptest! {
         // no switch of this test's: what an answer does is for the other tests to say
         let path = format!("/{}?{query}", segments.join("/"));
         prop_assume!(!path.starts_with("/v1/events"));
-        let server = Server::new(Api::default());
         let call = Call::new(method.parse().expect("a method"), &path).json(&body).by(role.map(caller));
-        let reply = server.call(call);
+        let reply = SERVER.call(call);
         // 503 is for what this server was not given
         prop_assert!(reply.status < 500 || reply.status == 503, "{} {}: {:?}", method, path, reply);
         if reply.status >= 400 && method != "HEAD" {
