@@ -257,6 +257,7 @@ impl Events {
 }
 
 /// What became of an event that someone was to be told.
+#[cfg_attr(not(feature = "remote"), allow(unreachable_pub, reason = "only `remote` says of others how they are told"))]
 pub enum Told {
     /// It is on its way.
     Yes,

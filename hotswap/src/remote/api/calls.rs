@@ -105,7 +105,7 @@ mod tests {
         let calls = Calls::told_to(Box::new(move |call| to.send(call.number).expect("it is heard")));
         let calls = Arc::new(calls);
         for _ in 0..KEPT + 2 {
-            calls.add(call("/é".repeat(3000)));
+            calls.add(call(format!("/{}", "é".repeat(3000))));
         }
         let (kept, lost) = calls.last();
         assert_eq!((kept.len(), lost, kept[0].number), (KEPT, 2, 2));

@@ -176,7 +176,8 @@ mod tests {
 
         first(&once, KEYS + 1).await.done(answer(BYTES));
         assert!(again(&once, KEYS + 1).await, "the newest stays, however large");
-        assert_eq!((once.memory().keys.len(), once.memory().bytes), (1, BYTES));
+        let memory = once.memory();
+        assert_eq!((memory.keys.len(), memory.bytes), (1, BYTES));
     }
 
     #[tokio::test]
