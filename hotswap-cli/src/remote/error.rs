@@ -30,6 +30,8 @@ pub(crate) enum RemoteError {
     HeldBack(Box<Outcome>),
     #[error("{} of {} examined instances would be held back", .0.failed, .0.examined)]
     WouldHoldBack(Box<Plan>),
+    #[error("standard output is no terminal: `hotswap status --json` is for programs")]
+    NoTerminal,
     /// The program sent no more events.
     #[error("{name} ended the stream of events")]
     Ended { name: String },
@@ -65,6 +67,7 @@ impl RemoteError {
             Self::Client(error) | Self::Unanswered { source: error, .. } => error.code(),
             Self::Token(_) => "token",
             Self::Random(_) => "random",
+            Self::NoTerminal => "no-terminal",
             Self::Ended { .. } => "ended",
             Self::Json { .. } => "json",
             Self::HeldBack(_) | Self::WouldHoldBack(_) => "held-back",
@@ -76,7 +79,12 @@ impl RemoteError {
         match self {
             Self::At(AtError::NoProgram { .. }) | Self::Ended { .. } => UNREACHABLE,
             Self::At(AtError::SeveralPrograms { .. } | AtError::SeveralSwitches { .. } | AtError::Both) => USAGE,
-            Self::At(_) | Self::Token(_) | Self::Random(_) | Self::Json { .. } | Self::Superseded(_) => FAILED,
+            Self::At(_)
+            | Self::Token(_)
+            | Self::Random(_)
+            | Self::NoTerminal
+            | Self::Json { .. }
+            | Self::Superseded(_) => FAILED,
             Self::Client(error) | Self::Unanswered { source: error, .. } => match error {
                 // the step ran, and something changed
                 ClientError::Refused(problem) if DONE.contains(&problem.name()) => FAILED,

@@ -21,6 +21,7 @@ mod state;
 mod status;
 mod step;
 mod token;
+mod top;
 mod unload;
 mod upgrade;
 mod versions;
@@ -61,6 +62,8 @@ pub(crate) enum Verb {
     Audit(audit::Args),
     /// Print flips and outcomes as they happen
     Events(events::Args),
+    /// Watch a program's switches and how far a sweep is, in the terminal
+    Top(top::Args),
     /// Make the tokens that programs know their callers by
     #[command(subcommand)]
     Token(token::Verb),
@@ -82,6 +85,7 @@ pub(crate) fn run(verb: &Verb, as_json: bool) -> (&'static str, Result<Found, Fa
         Verb::Images(args) => ("images", images::run(args)),
         Verb::Unload(args) => ("unload", unload::run(args)),
         Verb::Audit(args) => ("audit", audit::run(args)),
+        Verb::Top(args) => ("top", top::run(args)),
         Verb::Token(verb) => token::run(verb),
         Verb::Events(args) => ("events", events::run(args, as_json)),
     }

@@ -45,7 +45,7 @@ pub(super) fn view(client: &Client, label: &str) -> Result<SwitchView, ClientErr
     client.get(&["v1", "switches", label])
 }
 
-fn all(client: &Client) -> Result<Vec<SwitchView>, RemoteError> {
+pub(super) fn all(client: &Client) -> Result<Vec<SwitchView>, RemoteError> {
     let Switches { switches } = client.get(&["v1", "switches"])?;
     let mut views = Vec::with_capacity(switches.len());
     for Status { label, .. } in switches {
