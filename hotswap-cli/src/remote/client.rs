@@ -16,6 +16,8 @@ use crate::facts::shown;
 
 /// No answer is longer: whatever listens there, it does not fill the memory.
 const LONGEST: u64 = 256 << 20;
+/// So many bytes a second go over a slow line.
+const SLOW: u64 = 64 << 10;
 /// So much of a strange answer is shown.
 const EXCERPT: usize = 200;
 
@@ -115,19 +117,22 @@ impl Client {
         body: Sent,
         id: Option<&str>,
     ) -> Result<Answer<T>, ClientError> {
+        let mut patience = self.patience;
         let mut request = self.request(method, path);
         request = match body {
             Sent::Nothing => request,
             Sent::Json(Ok(body)) => request.header(CONTENT_TYPE, "application/json").body(body),
             Sent::Json(Err(error)) => return Err(ClientError::Unsendable(error.to_string())),
             Sent::Bytes(bytes, length) => {
+                // the answer's time begins when it has been sent, on a slow line too
+                patience += Duration::from_secs(length / SLOW);
                 request.header(CONTENT_TYPE, "application/octet-stream").body(Body::sized(bytes, length))
             }
         };
         if let Some(id) = id {
             request = request.header("idempotency-key", id);
         }
-        let response = self.send(request)?;
+        let response = self.send_for(request, patience)?;
         let replayed = response.headers().get("idempotency-replayed").is_some_and(|value| value == "true");
         Ok(Answer { body: self.read(response)?, replayed })
     }
@@ -150,9 +155,13 @@ impl Client {
         }
     }
 
-    /// Sends it, and waits for the head of the answer and the body's parts for so long each.
     fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        self.good(request.timeout(self.patience).send().map_err(|error| self.error(error))?)
+        self.send_for(request, self.patience)
+    }
+
+    /// Sends it, and waits for the whole answer for so long.
+    fn send_for(&self, request: RequestBuilder, patience: Duration) -> Result<Response, ClientError> {
+        self.good(request.timeout(patience).send().map_err(|error| self.error(error))?)
     }
 
     fn good(&self, response: Response) -> Result<Response, ClientError> {
