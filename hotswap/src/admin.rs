@@ -12,7 +12,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::Plan;
-use crate::command::{Command, Halt, losses, losses_on_the_way_back, roll_back, run, said, way, way_back};
+use crate::canary::CanaryReport;
+use crate::command::{
+    Command, Halt, losses, losses_of, losses_on_the_way_back, no_canary, roll_back, run, said, way, way_back,
+};
 use crate::control::{Asked, Audit, Events, HeldBack, Kind, Outcome};
 #[cfg(feature = "remote")]
 use crate::encoded::{Encoded, EncodedError};
@@ -22,7 +25,7 @@ use crate::line::Hop;
 use crate::loaded::GuestVersion;
 use crate::machine::{Machine, NameOf};
 use crate::observe::Statistics;
-use crate::options::{CommitOptions, RetryOptions, RollbackOptions, UpgradeOptions};
+use crate::options::{CommitOptions, PromoteOptions, RetryOptions, RollbackOptions, UpgradeOptions};
 use crate::roster::{Each, Patience, Shared, Visit};
 #[cfg(feature = "remote")]
 use crate::roster::{Reach, Save};
@@ -77,6 +80,8 @@ pub struct Status {
     pub permanent: u32,
     /// Whether the version that runs may still be rolled back.
     pub phase: Phase,
+    /// While a canary runs, the share of the keys for which that version does, in percent: [`Admin::canary`] tells more.
+    pub canary: Option<u8>,
     /// The id of the command that made this release.
     pub id: String,
     /// Live instances.
@@ -125,6 +130,7 @@ impl Status {
             version: release.version,
             permanent: release.permanent,
             phase: release.phase(),
+            canary: release.canary.as_ref().map(|canary| canary.percent),
             id: release.id.to_string(),
             live: census.live(),
             by_version,
@@ -137,6 +143,9 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: version {}", self.label, self.version)?;
+        if let Some(percent) = self.canary {
+            write!(f, " for {percent} percent")?;
+        }
         match self.phase {
             Phase::Permanent => f.write_str(", permanent")?,
             Phase::Probation => write!(f, " on probation, version {} permanent", self.permanent)?,
@@ -227,6 +236,7 @@ impl<M: Machine> Admin<M> {
                 Standing::Available
             }
         };
+        let lowest = release.permanent.min(release.version).min(release.before().unwrap_or(u32::MAX));
         let versions = self.0.line.versions().into_iter();
         versions
             .map(|(version, image)| {
@@ -242,7 +252,7 @@ impl<M: Machine> Admin<M> {
                     takes,
                     image,
                     live,
-                    can_retire: live == 0 && number < release.permanent.min(release.version),
+                    can_retire: live == 0 && number < lowest,
                 }
             })
             .collect()
@@ -257,12 +267,14 @@ impl<M: Machine> Admin<M> {
         let shared = &*self.0;
         let to = shared.line.runnable(to.number()).map_err(AdminError::Version)?;
         let (release, census) = shared.core.look();
-        let way = way(shared, release.version, to)?;
+        // of a canary that runs, those who have not gone are asked about
+        let from = release.before().unwrap_or(release.version);
+        let way = way(shared, from, to)?;
         let started = Instant::now();
         let mut plan = Plan {
-            from: release.version,
+            from,
             to,
-            path: std::iter::once(release.version).chain(way.iter().flat_map(Hop::path)).collect(),
+            path: std::iter::once(from).chain(way.iter().flat_map(Hop::path)).collect(),
             live: census.live(),
             examined: 0,
             failed: 0,
@@ -339,6 +351,7 @@ impl<M: Machine> Admin<M> {
             keep_previous: options.keep_previous,
             accept_loss: options.accept_loss,
             rollback_after: options.rollback_after,
+            canary: options.canary,
         };
         let asked =
             Asked { kind: Kind::Upgrade, to: number, what: format!("upgrade to version {number}{}", said(terms)) };
@@ -353,7 +366,11 @@ impl<M: Machine> Admin<M> {
             begun,
         };
         run(shared, &command, |last, census| {
+            if let Some(percent) = terms.canary.filter(|percent| !(1..=99).contains(percent)) {
+                return Err(AdminError::NotAShare { percent }.into());
+            }
             let to = shared.line.runnable(number).map_err(AdminError::Version)?;
+            no_canary(last)?;
             if to == last.version {
                 return Err(Halt::Nothing);
             }
@@ -363,7 +380,7 @@ impl<M: Machine> Admin<M> {
             }
             let back = |_| losses_on_the_way_back(shared, last, to, terms, census.live());
             let ways = [
-                (to, losses(shared, census, to)),
+                (to, losses_of(shared, census, to, |count| terms.canary.is_none() || count.place == Place::Fleet)),
                 (last.permanent, terms.rollback_after.map(back).unwrap_or_default()),
             ];
             match ways.into_iter().find(|(_, losses)| !losses.is_empty()) {
@@ -373,11 +390,68 @@ impl<M: Machine> Admin<M> {
         })
     }
 
+    /// Takes everybody to the version of the canary that runs, still on probation, and waits until they are there or held back.
+    /// Its outcome accounts for all: those who had gone are among the moved, and no migration is run a second time.
+    ///
+    /// # Errors
+    ///
+    /// When no canary runs, its upgrade still does, or something would be lost and the loss was not accepted.
+    pub fn promote(&self, reason: &str) -> Result<Outcome, AdminError> {
+        self.promote_with(reason, &PromoteOptions::default())
+    }
+
+    /// As [`Admin::promote`], on the given terms.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::promote`].
+    pub fn promote_with(&self, reason: &str, options: &PromoteOptions) -> Result<Outcome, AdminError> {
+        self.promote_telling(reason, options, &|_| {})
+    }
+
+    /// As [`Admin::promote_with`], and tells of the flip before it waits for the instances.
+    pub(crate) fn promote_telling(
+        &self,
+        reason: &str,
+        options: &PromoteOptions,
+        begun: &dyn Fn(&Outcome),
+    ) -> Result<Outcome, AdminError> {
+        let shared = &*self.0;
+        let what = format!("promote{}", if options.accept_loss { ", accepting losses" } else { "" });
+        let command = Command {
+            asked: Asked { kind: Kind::Promote, to: 0, what },
+            id: options.id.as_deref(),
+            expect: options.expect,
+            wait: options.wait,
+            reason,
+            by: &options.by,
+            terms: Terms { accept_loss: options.accept_loss, ..Terms::default() },
+            begun,
+        };
+        run(shared, &command, |last, census| {
+            let to = last.version;
+            if last.canary.is_none() {
+                return Err(AdminError::NothingToPromote { version: to }.into());
+            }
+            let losses = losses(shared, census, to);
+            let accepted = options.accept_loss || last.terms.accept_loss;
+            if losses.is_empty() || accepted { Ok(to) } else { Err(AdminError::LossNotAccepted { to, losses }.into()) }
+        })
+    }
+
+    /// How both sides of a canary do; `None` while none runs.
+    #[must_use]
+    pub fn canary(&self) -> Option<CanaryReport> {
+        let (release, census) = self.0.core.look();
+        let canary = release.canary.as_ref()?;
+        Some(canary.report(release.epoch, |version| census.of_version(version), census.live()))
+    }
+
     /// Makes the version that runs permanent.
     ///
     /// # Errors
     ///
-    /// When the switch is not in probation, or instances are held back.
+    /// When the switch is not in probation, a canary runs, or instances are held back.
     pub fn commit(&self) -> Result<Outcome, AdminError> {
         self.commit_with("", &CommitOptions::default())
     }
@@ -415,6 +489,7 @@ impl<M: Machine> Admin<M> {
             if last.phase() == Phase::Permanent {
                 return Err(AdminError::NothingToCommit { permanent: last.permanent }.into());
             }
+            no_canary(last)?;
             let count = census.held_back();
             if count > 0 && !options.leave_held_back {
                 return Err(AdminError::HeldBack { count, named: named.clone() }.into());
@@ -684,7 +759,7 @@ impl<M: Machine> Admin<M> {
 
     /// Counts as a failed step for `rollback_after`, for what only the host can see.
     pub fn report_failure(&self) {
-        self.0.failed(self.0.core.epoch());
+        self.0.reported(self.0.core.epoch());
     }
 
     fn visit_all(&self, look: &mut dyn FnMut(&mut Slot<M>, &mut dyn Home)) {

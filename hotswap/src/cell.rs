@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::canary::Lot;
 use crate::encoded::{Encoded, EncodedError};
 use crate::error::{EnterError, NotEntered, StepError, Why};
 use crate::ledger::Place;
@@ -117,13 +118,13 @@ impl<M: Machine> Cell<M> {
         let lock = Lock::new(Body { slot: None, aside: None });
         let inner = Arc::new(Inner { shared, name, lock });
         let Ok(mut body) = inner.lock.lock() else {
-            let why = NotEntered::Reentered;
-            return Err(EnterError { state: Some(state), to: inner.shared.core.release().version, why });
+            let (to, why) = (inner.shared.core.release().version_for(|| Lot::NEVER), NotEntered::Reentered);
+            return Err(EnterError { state: Some(state), to, why });
         };
         // on the roster first, so that a flip which comes after it has entered also finds it
         let reach = Arc::downgrade(&inner);
         inner.shared.roster.add_cell(reach);
-        body.slot = Some(Slot::enter(&inner.shared, state, Place::Cell)?);
+        body.slot = Some(Slot::enter(&inner.shared, state, Place::Cell, || Lot::NEVER)?);
         drop(body);
         Ok(Self(inner))
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::control::{self, Asked, Control, Kind, Outcome};
 use crate::error::{AdminError, Loss};
-use crate::ledger::{Census, POISONED, epoch_of};
+use crate::ledger::{Census, Count, POISONED, epoch_of};
 use crate::line::Hop;
 use crate::machine::Machine;
 use crate::options::{Expect, Wait};
@@ -54,6 +54,9 @@ pub(crate) fn said(terms: Terms) -> String {
     if let Some(n) = terms.rollback_after {
         let _ = write!(said, ", rolled back after failures: {n}");
     }
+    if let Some(percent) = terms.canary {
+        let _ = write!(said, ", as a canary of {percent} percent");
+    }
     said
 }
 
@@ -63,8 +66,18 @@ pub(crate) fn way<M: Machine>(shared: &Shared<M>, from: u32, to: u32) -> Result<
 
 /// What the instances that are live would lose on their ways to `to`.
 pub(crate) fn losses<M: Machine>(shared: &Shared<M>, census: &Census, to: u32) -> Vec<Loss> {
+    losses_of(shared, census, to, |_| true)
+}
+
+/// The same of those who may go: which of a fleet's keys a canary takes, no census knows.
+pub(crate) fn losses_of<M: Machine>(
+    shared: &Shared<M>,
+    census: &Census,
+    to: u32,
+    goes: impl Fn(&Count) -> bool,
+) -> Vec<Loss> {
     let mut losses: Vec<Loss> = Vec::new();
-    for (count, n) in census.counts.iter().filter(|(count, _)| count.stamp & POISONED == 0) {
+    for (count, n) in census.counts.iter().filter(|(count, _)| count.stamp & POISONED == 0 && goes(count)) {
         for what in shared.line.losses(count.version, to) {
             add_loss(&mut losses, &what, *n);
         }
@@ -114,6 +127,14 @@ pub(crate) fn way_back<M: Machine>(
         way => way,
     };
     way.map_err(|(from, missing)| AdminError::NoWayBack { from, to: last.permanent, missing })
+}
+
+/// Refuses what would leave it open what becomes of those whom a canary did not take.
+pub(crate) fn no_canary(last: &Release) -> Result<(), AdminError> {
+    match &last.canary {
+        Some(canary) => Err(AdminError::CanaryRuns { percent: canary.percent, before: canary.before, to: canary.to }),
+        None => Ok(()),
+    }
 }
 
 const WORK_SINCE: &str = "work done since the upgrade";
@@ -270,7 +291,7 @@ fn store_ahead<M: Machine>(shared: &Shared<M>, last: &Release, next: &Next, aske
     let census = shared.core.ledger.census();
     let mut commands = shared.core.control().commands(&census);
     let release = last.followed_by(next);
-    let outcome = Outcome::begun(next, last.version, release.epoch, census.live());
+    let outcome = Outcome::begun(next, last.leaves(next.kind), release.epoch, census.live());
     if let Some(before) = commands.last_mut() {
         before.outcome.superseded_by = Some(outcome.id.clone());
     }
@@ -332,7 +353,13 @@ impl Command<'_> {
             (None, Kind::Retry) => Arc::clone(&last.id),
             (None, _) => Arc::from(format!("{boot:016x}-{}", last.epoch + 1)),
         };
-        let terms = if kind == Kind::Retry { last.terms } else { self.terms };
+        let terms = match kind {
+            Kind::Retry => last.terms,
+            Kind::Promote => {
+                Terms { accept_loss: last.terms.accept_loss || self.terms.accept_loss, canary: None, ..last.terms }
+            }
+            _ => self.terms,
+        };
         Next { kind, version, id, reason: Arc::from(self.reason), by: Arc::from(self.by), terms }
     }
 
@@ -380,6 +407,7 @@ fn nothing_done(release: &Release, command: &Command<'_>) -> Outcome {
         done: false,
         live: 0,
         moved: 0,
+        stayed: 0,
         held_back: 0,
         gone: 0,
         not_reached: 0,

@@ -3,7 +3,7 @@
 //! Plain records, kept under the control lock; nothing here waits or calls what the user wrote.
 
 use std::collections::VecDeque;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime};
@@ -30,6 +30,8 @@ pub enum Kind {
     Commit,
     /// Back to the permanent version.
     Rollback,
+    /// A canary's version for everybody, still on probation.
+    Promote,
     /// The held back of an earlier command are tried again; the outcome goes on as that command's.
     Retry,
 }
@@ -42,6 +44,7 @@ impl Kind {
             Self::Upgrade => "upgrade",
             Self::Commit => "commit",
             Self::Rollback => "rollback",
+            Self::Promote => "promote",
             Self::Retry => "retry",
         }
     }
@@ -69,7 +72,7 @@ pub struct HeldBack {
 }
 
 /// What came of a command. It accounts for every instance that was live at the flip:
-/// `moved + held_back + gone + not_reached == live`.
+/// `moved + stayed + held_back + gone + not_reached == live`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The command's id: the one that was given, or `boot-epoch`.
@@ -90,6 +93,9 @@ pub struct Outcome {
     pub live: u64,
     /// Those that arrived.
     pub moved: u64,
+    /// Those that a canary left at the version before; 0 of any other command.
+    #[serde(default)]
+    pub stayed: u64,
     /// Those that could not.
     pub held_back: u64,
     /// Those that were dropped before they arrived.
@@ -117,6 +123,7 @@ impl Outcome {
             done: true,
             live,
             moved: 0,
+            stayed: 0,
             held_back: 0,
             gone: 0,
             not_reached: live,
@@ -130,6 +137,7 @@ impl Outcome {
     fn count(&mut self, census: &Census) {
         let count = |n: i64| u64::try_from(n).unwrap_or(0);
         self.moved = count(census.flows.moved);
+        self.stayed = count(census.flows.stayed);
         self.held_back = count(census.flows.held);
         self.gone = count(census.flows.gone);
         self.not_reached = census.not_reached();
@@ -146,6 +154,9 @@ impl fmt::Display for Outcome {
             "{} {} -> {}: {} live, {} moved, {} held back, {} gone, {} not reached",
             self.kind, self.from, self.to, self.live, self.moved, self.held_back, self.gone, self.not_reached
         )?;
+        if self.stayed > 0 {
+            write!(f, ", {} stayed", self.stayed)?;
+        }
         if !self.settled {
             f.write_str(", not settled")?;
         }
@@ -419,7 +430,8 @@ impl Control {
             }
         }
         self.held.retain(|held| held.poisoned);
-        let outcome = Outcome::begun(next, last.version, release.epoch, census.live());
+        let from = last.leaves(next.kind);
+        let outcome = Outcome::begun(next, from, release.epoch, census.live());
         let asked = Asked { kind: next.kind, to: next.version, what: String::new() };
         if let Some(record) = self.records.back_mut().filter(|record| record.outcome.id == id) {
             // a retry goes on with its command's outcome
@@ -434,12 +446,15 @@ impl Control {
         if !self.ran.contains(&next.version) {
             self.ran.push(next.version);
         }
-        let what = format!("{} {} -> {}", next.kind, last.version, next.version);
+        let mut what = format!("{} {from} -> {}", next.kind, next.version);
+        if let Some(canary) = &release.canary {
+            let _ = write!(what, " for {} percent", canary.percent);
+        }
         self.changes.push(release.epoch, what, next.reason.to_string(), next.by.to_string());
         self.tell(|_| Event::Flip {
             epoch: release.epoch,
             kind: next.kind,
-            from: last.version,
+            from,
             to: next.version,
             phase: release.phase(),
             id,

@@ -65,12 +65,12 @@ impl<'a, M: Machine> Convoy<'a, M> {
     }
 }
 
-/// None: each finds its own. What was asked to keep the states from before keeps them one by one, and an image's ways are
-/// not held on to.
+/// None: each finds its own. What was asked to keep the states from before keeps them one by one, those who stand alike go
+/// different ways where a canary runs, and an image's ways are not held on to.
 #[cold]
 fn find_road<M: Machine>(shared: &Shared<M>, from: Count) -> Option<Road<M>> {
     let release = shared.core.release();
-    if release.terms.keep_previous {
+    if release.terms.keep_previous || release.canary.is_some() {
         return None;
     }
     let low = release.lowest_since(from.stamp);

@@ -208,7 +208,7 @@ impl<M: Machine> Slot<M> {
         input: Encoded,
     ) -> Result<Encoded, EncodedError> {
         let (format, at) = (input.format, self.version());
-        let see = || shared.observer.see_input(&shared.core.label, at, "Encoded", &input.to_string());
+        let see = || shared.watch(at, self.stamp(), "Encoded", &input.to_string());
         let watch = shared.core.observed().then(see);
         let step = |state: &mut M::AnyState, input: Encoded| {
             let mut output = Vec::new();

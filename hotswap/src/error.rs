@@ -226,6 +226,31 @@ pub enum AdminError {
         /// The permanent version.
         permanent: u32,
     },
+    /// A canary runs. It is ended by a promotion, after which a commit or another upgrade may follow, or by a rollback.
+    #[error(
+        "a canary runs: version {to} for {percent} percent of the keys, version {before} for the others; promote it, or roll \
+         it back, first"
+    )]
+    CanaryRuns {
+        /// Its share in percent.
+        percent: u8,
+        /// The version at which the others stay.
+        before: u32,
+        /// The version that is tried.
+        to: u32,
+    },
+    /// No canary runs: there is nothing to promote.
+    #[error("nothing to promote: version {version} runs for everybody")]
+    NothingToPromote {
+        /// The version that runs.
+        version: u32,
+    },
+    /// What a canary was to take is no share.
+    #[error("a canary takes 1 to 99 percent of the keys, not {percent}")]
+    NotAShare {
+        /// What was asked for.
+        percent: u8,
+    },
     /// Going there loses something, and the loss was not accepted.
     #[error("going to version {to} loses {}; accept the loss to go on", list_losses(.losses))]
     LossNotAccepted {

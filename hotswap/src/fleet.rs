@@ -14,6 +14,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::canary::Lot;
 use crate::encoded::{Encoded, EncodedError};
 use crate::error::{EnterError, NotEntered, Reentered, StepError, Why};
 use crate::ledger::Place;
@@ -95,12 +96,20 @@ struct FleetHome<'a, K> {
     aside: &'a mut HashMap<u32, Box<Aside>>,
 }
 
-impl<K: Display> Home for FleetHome<'_, K> {
+/// What a key drew, whatever the user's `Serialize` does.
+pub(crate) fn lot_of(key: &impl Serialize) -> Lot {
+    contain(|| Lot::of_key(key)).unwrap_or(Lot::NEVER)
+}
+
+impl<K: Display + Serialize> Home for FleetHome<'_, K> {
     fn place(&self) -> Place {
         Place::Fleet
     }
     fn who(&self) -> Option<String> {
         Some(self.key.to_string())
+    }
+    fn lot(&self) -> Lot {
+        lot_of(self.key)
     }
     fn aside(&self) -> Option<&Aside> {
         self.aside.get(&self.at).map(|aside| &**aside)
@@ -322,7 +331,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         };
         let at = match shard.find(hash, &key) {
             Some(at) => at,
-            None => match Slot::enter(&inner.shared, make().into(), Place::Fleet) {
+            None => match Slot::enter(&inner.shared, make().into(), Place::Fleet, || lot_of(&key)) {
                 Ok(slot) => inner.put(&mut shard, hash, key, slot),
                 Err(_) => {
                     return Err(StepError { input, why: Why::NotMade });
@@ -354,12 +363,12 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let hash = inner.hasher.hash_one(&key);
         let state = state.into();
         let Ok(mut shard) = inner.shard(hash) else {
-            let to = inner.shared.core.release().version;
+            let to = inner.shared.core.release().version_for(|| lot_of(&key));
             return Err(EnterError { state: Some(state), to, why: NotEntered::Reentered });
         };
         // the key's own code runs before the instance is counted
         let present = shard.find(hash, &key);
-        let slot = Slot::enter(&inner.shared, state, Place::Fleet)?;
+        let slot = Slot::enter(&inner.shared, state, Place::Fleet, || lot_of(&key))?;
         let old = present.and_then(|at| inner.take(&mut shard, hash, at));
         inner.put(&mut shard, hash, key, slot);
         Ok(old)
@@ -592,12 +601,15 @@ struct Newcomer<'a, K> {
     aside: Option<Box<Aside>>,
 }
 
-impl<K: Display> Home for Newcomer<'_, K> {
+impl<K: Display + Serialize> Home for Newcomer<'_, K> {
     fn place(&self) -> Place {
         Place::Fleet
     }
     fn who(&self) -> Option<String> {
         Some(self.key.to_string())
+    }
+    fn lot(&self) -> Lot {
+        lot_of(self.key)
     }
     fn aside(&self) -> Option<&Aside> {
         self.aside.as_deref()

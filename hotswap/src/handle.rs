@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::admin::Admin;
+use crate::canary::Lot;
 use crate::cell::Cell;
 use crate::command::{alarm, store_now};
 use crate::encoded::{Encoded, EncodedError};
@@ -152,7 +153,7 @@ impl<M: Machine> Switch<M> {
     ///
     /// As [`Switch::cell`].
     pub fn instance(&self, state: impl Into<M::AnyState>) -> Result<Instance<M>, EnterError<M::AnyState>> {
-        let slot = Slot::enter(&self.0, state.into(), Place::Owned)?;
+        let slot = Slot::enter(&self.0, state.into(), Place::Owned, || Lot::NEVER)?;
         Ok(Instance { slot, shared: Arc::clone(&self.0), aside: None })
     }
 

@@ -54,6 +54,8 @@ pub(crate) struct Count {
 enum Standing {
     NotReached,
     Held,
+    /// At the version before, where a canary leaves it.
+    Stayed,
     Arrived,
 }
 
@@ -61,6 +63,7 @@ enum Standing {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Flows {
     pub(crate) moved: i64,
+    pub(crate) stayed: i64,
     pub(crate) held: i64,
     pub(crate) gone: i64,
 }
@@ -68,6 +71,8 @@ pub(crate) struct Flows {
 #[derive(Debug)]
 struct Stripe {
     epoch: u64,
+    /// The version at which a canary leaves those whom it does not take.
+    stays: Option<u32>,
     counts: Vec<(Count, i64)>,
     flows: Flows,
 }
@@ -84,7 +89,8 @@ impl Stripe {
         let at_present = epoch_of(count.stamp) == self.epoch;
         if at_present && (count.stamp & HELD == 0 || count.stamp & ENTERED != 0) {
             // a poisoned one too, if it had arrived before
-            Standing::Arrived
+            let stays = self.stays == Some(count.version) && count.stamp & HELD == 0;
+            if stays { Standing::Stayed } else { Standing::Arrived }
         } else if at_present || count.stamp & POISONED != 0 {
             Standing::Held
         } else {
@@ -140,7 +146,9 @@ pub(crate) struct Held<'a>(Vec<MutexGuard<'a, Stripe>>);
 impl Ledger {
     pub(crate) fn new(epoch: u64) -> Self {
         let stripes = (0..stripe_count())
-            .map(|_| CachePadded::new(Mutex::new(Stripe { epoch, counts: Vec::new(), flows: Flows::default() })))
+            .map(|_| {
+                CachePadded::new(Mutex::new(Stripe { epoch, stays: None, counts: Vec::new(), flows: Flows::default() }))
+            })
             .collect();
         Self { stripes }
     }
@@ -171,7 +179,7 @@ impl Ledger {
                 stripe.flows.held -= 1;
                 stripe.flows.gone += 1;
             }
-            Standing::Arrived => {}
+            Standing::Arrived | Standing::Stayed => {}
         }
         count.stamp & POISONED != 0 || is_held(count.stamp, stripe.epoch)
     }
@@ -190,13 +198,22 @@ impl Ledger {
         match (stripe.standing(from), stripe.standing(to)) {
             (Standing::NotReached, Standing::Held) => stripe.flows.held += n,
             (Standing::NotReached, Standing::Arrived) => stripe.flows.moved += n,
+            (Standing::NotReached, Standing::Stayed) => stripe.flows.stayed += n,
             (Standing::Held, Standing::Arrived) => {
                 stripe.flows.held -= n;
                 stripe.flows.moved += n;
             }
+            (Standing::Held, Standing::Stayed) => {
+                stripe.flows.held -= n;
+                stripe.flows.stayed += n;
+            }
             (Standing::Held, Standing::NotReached) => stripe.flows.held -= n,
             (Standing::Arrived, Standing::Held) => {
                 stripe.flows.moved -= n;
+                stripe.flows.held += n;
+            }
+            (Standing::Stayed, Standing::Held) => {
+                stripe.flows.stayed -= n;
                 stripe.flows.held += n;
             }
             _ => {}
@@ -224,6 +241,7 @@ impl Held<'_> {
                 }
             }
             flows.moved += stripe.flows.moved;
+            flows.stayed += stripe.flows.stayed;
             flows.held += stripe.flows.held;
             flows.gone += stripe.flows.gone;
         }
@@ -234,10 +252,12 @@ impl Held<'_> {
         Census { epoch: self.0[0].epoch, counts, flows }
     }
 
-    /// Opens the account of a new epoch: everyone live now is not reached, the poisoned are held back.
-    pub(crate) fn open(&mut self, census: &Census, epoch: u64) {
+    /// Opens the account of a new epoch: everyone live now is not reached, the poisoned are held back. `stays` is the
+    /// version at which a canary leaves those whom it does not take.
+    pub(crate) fn open(&mut self, census: &Census, epoch: u64, stays: Option<u32>) {
         for stripe in &mut self.0 {
             stripe.epoch = epoch;
+            stripe.stays = stays;
             stripe.counts.clear();
             stripe.flows = Flows::default();
         }

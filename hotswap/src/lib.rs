@@ -8,6 +8,7 @@
 
 mod admin;
 mod blocks;
+mod canary;
 mod cell;
 mod command;
 mod control;
@@ -52,6 +53,7 @@ pub mod snapshot;
 pub mod testing;
 
 pub use admin::{Admin, Population, Standing, Status, VersionStatus};
+pub use canary::{CanaryReport, CanarySide, Latency};
 pub use cell::Cell;
 pub use control::{Audit, Entry, Event, Events, HeldBack, Kind, Outcome};
 pub use encoded::{Encoded, EncodedError, NotEncoded};
@@ -64,7 +66,9 @@ pub use ledger::Place;
 pub use loaded::{Format, Loaded};
 pub use machine::{Accepts, Edge, How, Identity, InputInfo, Machine, NameOf, Stepped, VersionInfo};
 pub use observe::Statistics;
-pub use options::{CommitOptions, Expect, Plan, PlanFailure, RetryOptions, RollbackOptions, UpgradeOptions, Wait};
+pub use options::{
+    CommitOptions, Expect, Plan, PlanFailure, PromoteOptions, RetryOptions, RollbackOptions, UpgradeOptions, Wait,
+};
 pub use registry::{Live, machines, switch, switches};
 pub use save::{Progress, RestoreError, Restored, SaveError, Saved};
 pub use store::OpenError;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use crate::canary::Trial;
 use crate::error::Why;
 use crate::way::contain;
 
@@ -68,12 +69,13 @@ impl Observer {
         version: u32,
         input: &'static str,
         value: &impl Serialize,
+        trial: Option<Trial>,
     ) -> Watch<'a> {
         let traced = self.tracing.load(Ordering::Relaxed);
         if traced {
             tracing::info!(target: "hotswap::trace", switch = label, version, input, value = json(value), "input");
         }
-        Watch { observer: self, label, version, input, traced, over: false }
+        Watch { observer: self, label, version, input, traced, trial, over: false }
     }
 }
 
@@ -84,11 +86,13 @@ pub(crate) struct Watch<'a> {
     version: u32,
     input: &'static str,
     traced: bool,
+    trial: Option<Trial>,
     over: bool,
 }
 
 impl Watch<'_> {
     pub(crate) fn output(mut self, value: &impl Serialize) {
+        self.ran();
         let observer = self.observer;
         self.end(&observer.steps);
         if self.traced {
@@ -106,6 +110,13 @@ impl Watch<'_> {
         }
     }
 
+    /// For the canary; first of all, for the time is taken here.
+    fn ran(&mut self) {
+        if let Some(trial) = self.trial.take() {
+            trial.ran();
+        }
+    }
+
     fn end(&mut self, counter: &AtomicU64) {
         self.over = true;
         if self.observer.counting.load(Ordering::Relaxed) {
@@ -117,6 +128,7 @@ impl Watch<'_> {
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         if !self.over {
+            self.ran();
             let observer = self.observer;
             self.end(&observer.panicked);
         }

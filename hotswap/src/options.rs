@@ -94,6 +94,7 @@ pub struct UpgradeOptions {
     pub(crate) keep_previous: bool,
     pub(crate) accept_loss: bool,
     pub(crate) rollback_after: Option<u64>,
+    pub(crate) canary: Option<u8>,
 }
 
 common_options!(UpgradeOptions);
@@ -123,6 +124,69 @@ impl UpgradeOptions {
     #[must_use]
     pub fn rollback_after(mut self, n: u64) -> Self {
         self.rollback_after = Some(n.max(1));
+        self
+    }
+
+    /// Takes that share of a fleet's keys first, 1 to 99 percent; everybody else stays at the version before: the other keys,
+    /// cells, and owned instances. [`Admin::promote`](crate::Admin::promote) takes the rest along, and a rollback brings back
+    /// those who went. Meanwhile nothing is committed, and [`Admin::canary`](crate::Admin::canary) tells how both sides do.
+    ///
+    /// Which keys go is a matter of the keys alone: the XXH3 of a key's postcard encoding, by 100, is below the percentage.
+    /// So it is the same in every program and every run, for keys that are made later too, and a larger share has all keys
+    /// of a smaller one. A key that cannot be encoded stays.
+    ///
+    /// While it runs every step takes the long way, and is counted. Of those counts, [`rollback_after`](Self::rollback_after)
+    /// goes by the failures at the canary's version only.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/counter.rs"));
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use counter::{Switch, Tick, V1, Version};
+    /// use hotswap::UpgradeOptions;
+    ///
+    /// let switch = Switch::builder().starting_at(Version::V1).build()?;
+    /// let visits = switch.fleet::<u32>();
+    /// for key in 0..1000 {
+    ///     visits.insert(key, V1 { count: 0 })?;
+    /// }
+    /// let admin = switch.admin();
+    /// let first = admin.upgrade_with(Version::V2, "count ticks too", &UpgradeOptions::default().canary(10))?;
+    /// assert_eq!(first.moved + first.stayed, 1000);
+    ///
+    /// (0..1000).try_for_each(|key| visits.step(&key, Tick))?;
+    /// let report = admin.canary().ok_or("it runs")?;
+    /// assert_eq!((report.before.steps, report.canary.steps), (first.stayed, first.moved));
+    /// assert_eq!((report.canary.failures, report.canary.panics), (0, 0));
+    ///
+    /// admin.promote("no worse than before")?; // the rest goes too, still on probation
+    /// admin.commit()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn canary(mut self, percent: u8) -> Self {
+        self.canary = Some(percent);
+        self
+    }
+}
+
+/// The terms of a promotion. What the canary's own terms said holds on.
+#[derive(Debug, Clone, Default)]
+pub struct PromoteOptions {
+    pub(crate) id: Option<String>,
+    pub(crate) expect: Option<Expect>,
+    pub(crate) wait: Wait,
+    pub(crate) by: String,
+    pub(crate) accept_loss: bool,
+}
+
+common_options!(PromoteOptions);
+
+impl PromoteOptions {
+    /// Accepts what the way loses, for those who go now; not needed where it was accepted at the canary.
+    #[must_use]
+    pub fn accept_loss(mut self, accept: bool) -> Self {
+        self.accept_loss = accept;
         self
     }
 }

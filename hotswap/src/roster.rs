@@ -7,9 +7,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use serde::Serialize;
+
+use crate::canary::{Failure, Trial};
+use crate::ledger::epoch_of;
 use crate::line::Line;
 use crate::machine::{Identity, Machine};
-use crate::observe::Observer;
+use crate::observe::{Observer, Watch};
 use crate::slot::{Home, Slot};
 use crate::store::Store;
 use crate::switch::Core;
@@ -58,9 +62,30 @@ impl<M: Machine> Shared<M> {
         Self { core, store, line, roster: Roster::default(), observer: Observer::default(), find, alarm }
     }
 
-    /// Counts a failed step; the one that reaches the threshold rolls back.
+    /// Watches one step of an instance at this version and stamp, from its input to what comes of it.
+    pub(crate) fn watch<'a>(
+        &'a self,
+        version: u32,
+        stamp: u64,
+        input: &'static str,
+        value: &impl Serialize,
+    ) -> Watch<'a> {
+        let release = self.core.current();
+        let canary = release.canary.as_ref().filter(|_| release.epoch == epoch_of(stamp));
+        let trial = canary.and_then(|canary| Trial::begin(canary, version));
+        self.observer.see_input(&self.core.label, version, input, value, trial)
+    }
+
+    /// Counts a failed step of an instance at this version and stamp; the one that reaches the threshold rolls back.
     #[cold]
-    pub(crate) fn failed(&self, epoch: u64) {
+    pub(crate) fn failed(&self, version: u32, stamp: u64, how: Failure) {
+        if self.core.tally(version, stamp, how) {
+            self.reported(stamp);
+        }
+    }
+
+    /// Counts a failure at this epoch, whoever saw it; the one that reaches the threshold rolls back.
+    pub(crate) fn reported(&self, epoch: u64) {
         if self.core.count_failure(epoch) {
             (self.alarm)(self, epoch);
         }

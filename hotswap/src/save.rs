@@ -12,7 +12,7 @@ use crate::blocks::{Mark, Reader, Record, Records, Unsavable, Writer};
 use crate::error::{Loss, VersionError};
 use crate::fault;
 use crate::file::{self, NotLasting, beside};
-use crate::fleet::{Fleet, Key};
+use crate::fleet::{Fleet, Key, lot_of};
 use crate::frame::{Holds, ReadError, SnapshotError};
 use crate::line::Line;
 use crate::machine::Machine;
@@ -344,13 +344,15 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let find = shared.find.as_ref();
         let mut file = Reader::open::<K>(&shared.line, find, path)?;
         let low = file.mark.low(ours, &release);
-        let no_way = |version| low != u32::MAX && shared.line.way_by(version, low, release.version).is_err();
+        let no_way = |key: &K, version| {
+            low != u32::MAX && shared.line.way_by(version, low, release.version_for(|| lot_of(key))).is_err()
+        };
 
         // everything is read once before anything is put in: a file that is not wholly in order changes nothing
         let mut stranded: HashMap<K, Stranded> = HashMap::new();
         while let Some(Record { key, state, .. }) = file.next::<K>()? {
             match state {
-                Ok(state) if no_way(M::version_of(&state)) => {
+                Ok(state) if no_way(&key, M::version_of(&state)) => {
                     drop_contained(state);
                     stranded.insert(key, Stranded::Held);
                 }
@@ -381,7 +383,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let mut put = |restored: &mut Restored, record: Record<K, M::AnyState>, low: &Low<'_>| {
             let Record { key, state, owed } = record;
             let state = state.map_err(SnapshotError::Version)?;
-            let from = M::version_of(&state);
+            let (from, to) = (M::version_of(&state), release.version_for(|| lot_of(&key)));
             let low = |release: &Release| low(release).min(owed.unwrap_or(u32::MAX));
             let put = self.put_in(key, state, &low).map_err(|_| io::Error::from(io::ErrorKind::Deadlock))?;
             fault::point("restore", "put");
@@ -389,8 +391,8 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             restored.held_back += u64::from(put.held_back);
             restored.replaced += u64::from(put.replaced);
             if !put.held_back {
-                restored.moved += u64::from(from != release.version);
-                for what in shared.line.losses_by(from, low(&release), release.version) {
+                restored.moved += u64::from(from != to);
+                for what in shared.line.losses_by(from, low(&release), to) {
                     restored.lose(&what);
                 }
             }

@@ -8,6 +8,7 @@ use std::mem::ManuallyDrop;
 use serde::Serialize;
 
 use crate::__private::{OutputSerializable as _, not_taken};
+use crate::canary::{Failure, Lot};
 use crate::control::HeldBack;
 use crate::error::{EnterError, NotEntered, StepError, Why};
 use crate::ledger::{Count, ENTERED, HELD, LOST, POISONED, Place, epoch_of, is_held};
@@ -63,6 +64,10 @@ pub(crate) trait Home {
     fn place(&self) -> Place;
     /// Its name, if it has one. May run the user's `Display`.
     fn who(&self) -> Option<String>;
+    /// What it drew, for canaries. May run the user's `Serialize`.
+    fn lot(&self) -> Lot {
+        Lot::NEVER
+    }
     /// What was put aside for it, if anything.
     fn aside(&self) -> Option<&Aside>;
     /// The same, to put something there.
@@ -72,13 +77,19 @@ pub(crate) trait Home {
 }
 
 impl<M: Machine> Slot<M> {
-    /// Makes a live instance: brings the state to the version that runs and counts it.
-    pub(crate) fn enter(shared: &Shared<M>, state: M::AnyState, place: Place) -> Result<Self, EnterError<M::AnyState>> {
+    /// Makes a live instance: brings the state to the version at which it belongs and counts it.
+    pub(crate) fn enter(
+        shared: &Shared<M>,
+        state: M::AnyState,
+        place: Place,
+        lot: impl Fn() -> Lot,
+    ) -> Result<Self, EnterError<M::AnyState>> {
         let mut state = Some(state);
         loop {
             let release = shared.core.current();
             let from = state.as_ref().map_or(Start::from(LOST), Start::of::<M>);
-            let way = shared.line.way(from, release.version);
+            let to = release.version_for(&lot);
+            let way = shared.line.way(from, to);
             // a flip may come before it is counted: then it starts again, as it was given
             let given = match (&way, &state) {
                 (Ok(way), Some(state)) if !way.is_empty() => Packed::of::<M>(state).ok(),
@@ -86,9 +97,9 @@ impl<M: Machine> Slot<M> {
             };
             let arrived = way.and_then(|way| travel::<M>(&mut state, &way).map_err(|stuck| stuck.reason));
             if let Err(reason) = arrived {
-                return Err(EnterError { state, to: release.version, why: NotEntered::Migration(reason) });
+                return Err(EnterError { state, to, why: NotEntered::Migration(reason) });
             }
-            let count = Count { place, version: release.version, stamp: release.epoch };
+            let count = Count { place, version: to, stamp: release.epoch };
             if shared.core.ledger.enter(count) {
                 return Ok(Self { state, stamp: release.epoch });
             }
@@ -109,7 +120,8 @@ impl<M: Machine> Slot<M> {
         loop {
             let release = shared.core.release();
             let (from, low) = (slot.version(), low(&release));
-            let way = shared.line.way_by(slot.start(), low, release.version);
+            let to = release.version_for(|| home.lot());
+            let way = shared.line.way_by(slot.start(), low, to);
             let given = slot.state.as_ref().filter(|_| way.as_ref().is_ok_and(|way| !way.is_empty()));
             let given = given.and_then(|state| Packed::of::<M>(state).ok());
             let travelled =
@@ -122,7 +134,7 @@ impl<M: Machine> Slot<M> {
             let count = slot.count(home.place());
             if shared.core.ledger.enter(count) {
                 if let Err(Stuck { reason, lost }) = travelled {
-                    let reason = if low < from { burdened(reason, low, &release) } else { reason };
+                    let reason = if low < from { burdened(reason, low, to) } else { reason };
                     let aside = home.aside_mut();
                     aside.reason = Some(reason.as_str().into());
                     aside.debt = (low < from).then_some(Debt { low, since: release.epoch });
@@ -149,6 +161,10 @@ impl<M: Machine> Slot<M> {
         }
         self.stamp = GONE;
         self.state.take()
+    }
+
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamp
     }
 
     fn count(&self, place: Place) -> Count {
@@ -217,10 +233,7 @@ impl<M: Machine> Slot<M> {
         if self.stamp != shared.core.word() && !self.arrive(shared, home) {
             return Err(StepError { input, why: Why::Poisoned });
         }
-        let watch = shared
-            .core
-            .observed()
-            .then(|| shared.observer.see_input(&shared.core.label, self.version(), "AnyInput", &input));
+        let watch = shared.core.observed().then(|| shared.watch(self.version(), self.stamp, "AnyInput", &input));
         let stepped =
             self.guarded(shared, home, input, M::step_any).map_err(|input| StepError { input, why: Why::Poisoned })?;
         match stepped {
@@ -260,7 +273,7 @@ impl<M: Machine> Slot<M> {
 
     pub(crate) fn count_if(&self, failed: bool, shared: &Shared<M>) {
         if failed {
-            shared.failed(self.stamp);
+            shared.failed(self.version(), self.stamp, Failure::Err);
         }
     }
 
@@ -328,7 +341,8 @@ impl<M: Machine> Slot<M> {
     fn move_to(&mut self, shared: &Shared<M>, home: &mut dyn Home, release: &Release) -> Result<(), Stuck> {
         let poisoned = self.poisoned();
         let low = self.lowest_owed(home, release);
-        let way = shared.line.way_by(self.start(), low, release.version);
+        let to = release.version_for(|| home.lot());
+        let way = shared.line.way_by(self.start(), low, to);
         match way {
             Ok(way) if !poisoned => {
                 let kept = self.keep(home, release, !way.is_empty())?;
@@ -341,7 +355,7 @@ impl<M: Machine> Slot<M> {
             }
             way => {
                 let reason = if poisoned { "a step panicked".to_owned() } else { way.err().unwrap_or_default() };
-                self.restore(shared, home, release, reason)
+                self.restore(shared, home, release, to, reason)
             }
         }
     }
@@ -371,14 +385,21 @@ impl<M: Machine> Slot<M> {
     }
 
     /// Puts back the state kept since before an undone probation; `reason` is why that is the only way.
-    fn restore(&mut self, shared: &Shared<M>, home: &dyn Home, release: &Release, reason: String) -> Result<(), Stuck> {
+    fn restore(
+        &mut self,
+        shared: &Shared<M>,
+        home: &dyn Home,
+        release: &Release,
+        to: u32,
+        reason: String,
+    ) -> Result<(), Stuck> {
         let stuck = |reason| Stuck { reason, lost: false };
         let low = self.lowest_owed(home, release);
         let aside = home.aside().and_then(|aside| aside.kept.as_ref());
         let Some(kept) = aside.filter(|kept| release.was_undone(kept.probation)) else {
             return Err(stuck(reason));
         };
-        let way = shared.line.way_by(kept.state.start(), low, release.version).map_err(stuck)?;
+        let way = shared.line.way_by(kept.state.start(), low, to).map_err(stuck)?;
         let mut restored = Some(kept.state.unpack::<M>().map_err(stuck)?);
         travel::<M>(&mut restored, &way)?;
         let old = std::mem::replace(&mut self.state, restored);
@@ -405,7 +426,7 @@ impl<M: Machine> Slot<M> {
         let mut reason = stuck.reason.clone();
         if in_debt && owed < before.version {
             home.aside_mut().debt = Some(Debt { low: owed, since: release.epoch });
-            reason = burdened(reason, owed, release);
+            reason = burdened(reason, owed, release.version_for(|| home.lot()));
         }
         self.stamp = release.epoch | HELD | if stuck.lost { POISONED } else { 0 };
         let count = self.count(home.place());
@@ -421,7 +442,7 @@ impl<M: Machine> Slot<M> {
         shared.core.ledger.shift(before, count);
         home.aside_mut().reason = Some("a step panicked".into());
         tell_held(shared, home, count, "a step panicked", true);
-        shared.failed(before.stamp);
+        shared.failed(before.version, before.stamp, Failure::Panic);
     }
 
     /// What the state would become at `to`, without touching it.
@@ -446,7 +467,8 @@ impl<M: Machine> Slot<M> {
         let mut new = Some(contain(|| make(self.state.as_ref()))??);
         let release = shared.core.release();
         let from = new.as_ref().map_or(Start::from(LOST), Start::of::<M>);
-        travel::<M>(&mut new, &shared.line.way(from, release.version)?).map_err(|stuck| stuck.reason)?;
+        let to = release.version_for(|| home.lot());
+        travel::<M>(&mut new, &shared.line.way(from, to)?).map_err(|stuck| stuck.reason)?;
         // what cannot be encoded could not be saved or kept either
         new.as_ref().map(encode::<M>).transpose()?;
         let before = self.count(home.place());
@@ -524,7 +546,7 @@ fn step_the_long_way<M: Accepts<I>, L: Housed<M>, I: Serialize>(
     if !shared.core.observed() {
         return run(Parts { slot, shared, home }, input);
     }
-    let watch = shared.observer.see_input(&shared.core.label, slot.version(), M::INPUT, &input);
+    let watch = shared.watch(slot.version(), slot.stamp, M::INPUT, &input);
     let result = run(Parts { slot, shared, home }, input);
     match &result {
         Ok(output) => watch.output(output.encodable()),
@@ -557,7 +579,7 @@ impl<M: Machine, L: Housed<M>> PoisonOnPanic<M, L> {
         match stepped {
             Ok(Stepped { output, failed }) => {
                 if failed {
-                    shared.failed(at.stamp);
+                    shared.failed(at.version, at.stamp, Failure::Err);
                 }
                 Ok(output)
             }
@@ -582,6 +604,9 @@ impl<H: Home + ?Sized> Home for &mut H {
     fn who(&self) -> Option<String> {
         (**self).who()
     }
+    fn lot(&self) -> Lot {
+        (**self).lot()
+    }
     fn aside(&self) -> Option<&Aside> {
         (**self).aside()
     }
@@ -595,8 +620,8 @@ impl<H: Home + ?Sized> Home for &mut H {
 
 /// Why an instance that must pass version `low` stays: when it is to go up again, that a migration down is missing or
 /// failed is only half of it.
-fn burdened(reason: String, low: u32, release: &Release) -> String {
-    if release.version <= low {
+fn burdened(reason: String, low: u32, to: u32) -> String {
+    if to <= low {
         return reason;
     }
     format!("it carries what going back to version {low} could not undo: {reason}")

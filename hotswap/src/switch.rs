@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering;
 use crossbeam_utils::CachePadded;
 use serde::{Deserialize, Serialize};
 
+use crate::canary::{Canary, Failure, Lot};
 use crate::control::{Command, Control, Kind};
-use crate::ledger::{Census, Ledger};
+use crate::ledger::{Census, Ledger, epoch_of};
 use crate::sync::{AtomicU64, Current, Mutex};
 
 /// In the word: steps are traced or counted, so none of them may take the short way.
@@ -48,10 +49,13 @@ pub(crate) struct Release {
     /// The id of the command that made it.
     pub(crate) id: Arc<str>,
     pub(crate) terms: Terms,
+    /// It takes a share only.
+    pub(crate) canary: Option<Arc<Canary>>,
     /// Failures counted at this epoch, for `terms.rollback_after`.
     failures: AtomicU64,
     /// The lowest version of all releases since an epoch: each entry holds for stamps below its epoch and at or
-    /// above the one before. Versions rise from entry to entry, so there are at most as many as versions.
+    /// above the one before. Versions rise from entry to entry, so there are at most as many as versions. A canary stands
+    /// there with the higher of its two versions: it obliges nobody whom it did not move.
     low: Vec<(u64, u32)>,
     /// Probations that were rolled back, by the epoch they began at, the latest last.
     undone: Arc<Vec<u64>>,
@@ -63,6 +67,8 @@ pub(crate) struct Terms {
     pub(crate) keep_previous: bool,
     pub(crate) accept_loss: bool,
     pub(crate) rollback_after: Option<u64>,
+    /// The share that goes first, in percent.
+    pub(crate) canary: Option<u8>,
 }
 
 /// What of a release survives a restart.
@@ -112,6 +118,7 @@ impl Release {
             rolled_back: before.rolled_back,
             id: Arc::from(id),
             terms: Terms::default(),
+            canary: None,
             failures: AtomicU64::new(0),
             low: vec![(before.epoch + 1, before.permanent)],
             undone,
@@ -137,6 +144,24 @@ impl Release {
     /// The lowest version among the releases that an instance with this stamp has missed.
     pub(crate) fn lowest_since(&self, stamp: u64) -> u32 {
         self.low.iter().find(|(epoch, _)| *epoch > stamp).map_or(self.version, |(_, version)| *version)
+    }
+
+    /// The version at which an instance belongs: the one rule for whoever meets this release.
+    pub(crate) fn version_for(&self, lot: impl FnOnce() -> Lot) -> u32 {
+        match &self.canary {
+            Some(canary) if !canary.takes(lot()) => canary.before,
+            _ => self.version,
+        }
+    }
+
+    /// The version at which a canary leaves the others.
+    pub(crate) fn before(&self) -> Option<u32> {
+        self.canary.as_ref().map(|canary| canary.before)
+    }
+
+    /// The version from which a command of this kind starts: of a promotion, that of those whom the canary left.
+    pub(crate) fn leaves(&self, kind: Kind) -> u32 {
+        self.before().filter(|_| kind == Kind::Promote).unwrap_or(self.version)
     }
 
     pub(crate) fn was_undone(&self, probation: u64) -> bool {
@@ -226,9 +251,17 @@ impl Core {
     /// Sends every step the long way, or no longer.
     pub(crate) fn observe(&self, decide: impl FnOnce() -> bool) {
         let mut control = self.control.lock();
-        let on = decide();
-        control.observed = on;
-        self.word.store(word(self.current().epoch, on), Ordering::Release);
+        control.observed = decide();
+        self.word.store(word(&self.current(), control.observed), Ordering::Release);
+    }
+
+    /// Counts a failed step on its side of a canary, if one runs; whether it is one for `terms.rollback_after`.
+    pub(crate) fn tally(&self, version: u32, stamp: u64, how: Failure) -> bool {
+        let release = self.current();
+        let Some(canary) = release.canary.as_ref().filter(|_| release.epoch == epoch_of(stamp)) else { return true };
+        canary.failed(version, how);
+        // what the others do says nothing of the version that is tried
+        version == canary.to
     }
 
     /// Counts a failed step at its epoch; true for the one that reaches the threshold.
@@ -258,9 +291,9 @@ impl Core {
         let release = Arc::new(last.followed_by(&next));
         control.seal(&census);
         control.open(&next, &last, &release, &census);
-        stripes.open(&census, release.epoch);
+        stripes.open(&census, release.epoch, release.before());
         self.release.store(Arc::clone(&release));
-        self.word.store(word(release.epoch, control.observed), Ordering::Release);
+        self.word.store(word(&release, control.observed), Ordering::Release);
         Ok((release, stripes.census()))
     }
 }
@@ -268,12 +301,20 @@ impl Core {
 impl Release {
     pub(crate) fn followed_by(&self, next: &Next) -> Self {
         let epoch = self.epoch + 1;
-        let mut low: Vec<_> = self.low.iter().copied().filter(|(_, version)| *version < next.version).collect();
-        low.push((epoch, next.version));
+        let canary = match next.kind {
+            Kind::Upgrade => {
+                next.terms.canary.map(|percent| Arc::new(Canary::new(percent, self.version, next.version)))
+            }
+            Kind::Retry => self.canary.clone(),
+            Kind::Start | Kind::Promote | Kind::Commit | Kind::Rollback => None,
+        };
+        let passes = canary.as_ref().map_or(next.version, |canary| canary.before.max(next.version));
+        let mut low: Vec<_> = self.low.iter().copied().filter(|(_, version)| *version < passes).collect();
+        low.push((epoch, passes));
         let mut undone = Arc::clone(&self.undone);
         let (permanent, probation) = match next.kind {
             Kind::Start | Kind::Upgrade => (self.permanent, self.probation.or(Some(epoch))),
-            Kind::Retry => (self.permanent, self.probation),
+            Kind::Retry | Kind::Promote => (self.permanent, self.probation),
             Kind::Commit => (next.version, None),
             Kind::Rollback => {
                 extend_undone(&mut undone, self.probation);
@@ -292,6 +333,7 @@ impl Release {
             rolled_back: if next.kind == Kind::Rollback { epoch } else { self.rolled_back },
             id: Arc::clone(&next.id),
             terms,
+            canary,
             failures: AtomicU64::new(0),
             low,
             undone,
@@ -299,8 +341,9 @@ impl Release {
     }
 }
 
-fn word(epoch: u64, observed: bool) -> u64 {
-    if observed { epoch | OBSERVED } else { epoch }
+/// The word of a release: steps are observed if someone wants it, or both sides of a canary are to be told.
+fn word(release: &Release, observed: bool) -> u64 {
+    if observed || release.canary.is_some() { release.epoch | OBSERVED } else { release.epoch }
 }
 
 /// A number that no other run of the program is likely to have had.
@@ -370,6 +413,40 @@ mod tests {
         assert_eq!(epochs(Kind::Upgrade, 2), (4, none, 3));
         assert_eq!(epochs(Kind::Commit, 2), (5, 5, 3));
         assert_eq!(epochs(Kind::Upgrade, 3), (6, 5, 3));
+    }
+
+    #[test]
+    fn a_canary_lasts_through_retries_to_the_next_release_of_another_kind() {
+        let core = Core::new("t".into(), &Lasting::new(1), Vec::new());
+        let share = Terms { canary: Some(30), ..Terms::default() };
+        let canary_of =
+            |release: &Release| release.canary.as_ref().map(|canary| (canary.percent, canary.before, canary.to));
+        for (kind, end) in [(Kind::Promote, 2), (Kind::Rollback, 1)] {
+            let begun = flip_on(&core, Kind::Upgrade, 2, share);
+            let retried = flip_on(&core, Kind::Retry, 2, share);
+            for release in [&begun, &retried] {
+                assert_eq!((canary_of(release), release.version_for(|| Lot::NEVER)), (Some((30, 1, 2)), 1));
+                assert_eq!((release.leaves(Kind::Promote), release.leaves(Kind::Rollback)), (1, 2));
+            }
+            assert_eq!(core.word(), retried.epoch | OBSERVED, "both sides are told");
+            let ended = flip_to(&core, kind, end);
+            assert_eq!((canary_of(&ended), ended.version_for(|| Lot::NEVER), core.word()), (None, end, ended.epoch));
+            flip_to(&core, Kind::Rollback, 1);
+        }
+    }
+
+    #[test]
+    fn a_canary_to_a_lower_version_obliges_nobody_whom_it_did_not_take() {
+        let core = Core::new("t".into(), &Lasting::new(3), Vec::new());
+        let canary = flip_on(&core, Kind::Upgrade, 2, Terms { canary: Some(30), ..Terms::default() });
+        let retried = flip_on(&core, Kind::Retry, 2, Terms::default());
+        let back = flip_to(&core, Kind::Rollback, 3);
+        assert_eq!(canary.lowest_since(1), 3);
+        for release in [&retried, &back] {
+            assert_eq!((release.lowest_since(1), release.lowest_since(2)), (3, 3));
+        }
+        flip_on(&core, Kind::Upgrade, 2, Terms { canary: Some(30), ..Terms::default() });
+        assert_eq!(flip_to(&core, Kind::Promote, 2).lowest_since(back.epoch), 2);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Holder {
     pub switch: String,
     /// The image's version that it uses.
     pub version: u32,
-    /// The version runs.
+    /// The version runs, for everybody or on one side of a canary.
     pub current: bool,
     /// A rollback or a restart comes up there.
     pub permanent: bool,
@@ -61,6 +61,7 @@ impl<M: Machine> Host for Shared<M> {
         let (release, census) = self.core.look();
         let mut used: Vec<u32> = census.counts.iter().map(|(count, _)| count.version).collect();
         used.extend([release.version, release.permanent]);
+        used.extend(release.before());
         let here = Here { identity: M::IDENTITY, versions: self.line.versions(), inputs: self.line.inputs(), used };
         here.fit(line)
     }
@@ -102,7 +103,8 @@ impl<M: Machine> Host for Shared<M> {
     fn holders(&self, image: &str) -> Vec<Holder> {
         let (release, census) = self.core.look();
         let holder = |(version, by): (u32, Arc<dyn Guest>)| {
-            let (current, permanent) = (version == release.version, version == release.permanent);
+            let current = version == release.version || Some(version) == release.before();
+            let permanent = version == release.permanent;
             let live = census.of_version(version);
             let uses = by.image() == image && version != LOST && (current || permanent || live > 0);
             uses.then(|| Holder { switch: self.core.label.clone(), version, current, permanent, live })

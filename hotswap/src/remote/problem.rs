@@ -121,6 +121,16 @@ impl From<AdminError> for Refused {
                 ("nothing-to-roll-back", StatusCode::CONFLICT, "the switch is not in probation"),
                 Blocker::Permanent { version: permanent },
             ),
+            AdminError::CanaryRuns { percent, before, to } => {
+                (("canary-runs", StatusCode::CONFLICT, "a canary runs"), Blocker::Canary { percent, before, to })
+            }
+            AdminError::NothingToPromote { .. } => {
+                return Self::new(("nothing-to-promote", StatusCode::CONFLICT, "no canary runs"), detail);
+            }
+            AdminError::NotAShare { .. } => (
+                ("not-a-share", StatusCode::UNPROCESSABLE_ENTITY, "a canary takes 1 to 99 percent"),
+                Blocker::Field { name: "canary".to_owned() },
+            ),
             AdminError::LossNotAccepted { to, losses } => (
                 ("loss-not-accepted", StatusCode::CONFLICT, "something would be lost"),
                 Blocker::Losses { to, losses: losses.into_iter().map(Into::into).collect() },

@@ -489,6 +489,8 @@ pub enum Kind {
     Commit,
     /// Back to the permanent version.
     Rollback,
+    /// A canary's version for everybody, still on probation.
+    Promote,
     /// The held back of an earlier command are tried again.
     Retry,
 }
@@ -500,6 +502,7 @@ impl From<crate::Kind> for Kind {
             crate::Kind::Upgrade => Self::Upgrade,
             crate::Kind::Commit => Self::Commit,
             crate::Kind::Rollback => Self::Rollback,
+            crate::Kind::Promote => Self::Promote,
             crate::Kind::Retry => Self::Retry,
         }
     }
@@ -512,12 +515,13 @@ impl fmt::Display for Kind {
             Self::Upgrade => "upgrade",
             Self::Commit => "commit",
             Self::Rollback => "rollback",
+            Self::Promote => "promote",
             Self::Retry => "retry",
         })
     }
 }
 
-/// What came of a command; `moved + held_back + gone + not_reached == live`.
+/// What came of a command; `moved + stayed + held_back + gone + not_reached == live`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Outcome {
     /// The command's id: its `Idempotency-Key`, or `boot-epoch`.
@@ -538,6 +542,9 @@ pub struct Outcome {
     pub live: u64,
     /// Those that arrived.
     pub moved: u64,
+    /// Those that a canary left at the version before; 0 of any other command.
+    #[serde(default)]
+    pub stayed: u64,
     /// Those that could not.
     pub held_back: u64,
     /// Those that were dropped before they arrived.
@@ -564,6 +571,7 @@ impl From<crate::Outcome> for Outcome {
             done: outcome.done,
             live: outcome.live,
             moved: outcome.moved,
+            stayed: outcome.stayed,
             held_back: outcome.held_back,
             gone: outcome.gone,
             not_reached: outcome.not_reached,
@@ -1041,6 +1049,15 @@ pub enum Blocker {
         count: u64,
         /// The first of those that have a name.
         named: Vec<String>,
+    },
+    /// A canary runs.
+    Canary {
+        /// Its share in percent.
+        percent: u8,
+        /// The version at which the others stay.
+        before: u32,
+        /// The version that is tried.
+        to: u32,
     },
     /// The switch is not in probation.
     Permanent {

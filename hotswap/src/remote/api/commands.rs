@@ -48,6 +48,7 @@ pub(super) async fn upgrade(
         keep_previous,
         accept_loss,
         rollback_after: rollback_after.map(|n| n.max(1)),
+        canary: None,
     };
     command(&served, &label, terms, move |switch, begun| switch.upgrade(to, &why, &on, begun)).await
 }
