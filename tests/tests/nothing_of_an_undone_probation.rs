@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use hotswap::{CommitOptions, RollbackOptions, UpgradeOptions, Wait};
-use hotswap_tests::marks::{Mark, Marks, Switch, V1};
+use hotswap::{CommitOptions, Machine as _, PromoteOptions, RollbackOptions, UpgradeOptions, Wait};
+use hotswap_tests::marks::{AnyState, Machine, Mark, Marks, Switch, V1};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -12,7 +12,8 @@ enum Op {
     Insert(u8),
     Mark(u8),
     Touch(u8),
-    Upgrade { to: u32, keep: bool },
+    Upgrade { to: u32, keep: bool, share: Option<u8> },
+    Promote,
     Rollback,
     Commit,
     Retry,
@@ -23,7 +24,9 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..4u8).prop_map(Op::Insert),
         4 => (0..4u8).prop_map(Op::Mark),
         2 => (0..4u8).prop_map(Op::Touch),
-        3 => (1..=3u32, any::<bool>()).prop_map(|(to, keep)| Op::Upgrade { to, keep }),
+        3 => (1..=3u32, any::<bool>(), prop::option::of(1..=99u8))
+            .prop_map(|(to, keep, share)| Op::Upgrade { to, keep, share }),
+        2 => Just(Op::Promote),
         2 => Just(Op::Rollback),
         1 => Just(Op::Commit),
         1 => Just(Op::Retry),
@@ -48,16 +51,20 @@ proptest! {
                     let _ = fleet.insert(key, V1::default());
                 },
                 Op::Mark(key) => {
-                    // what is written into an instance that is held back is its own: it is named as such
+                    // what is written into an instance that is held back is its own: it is named as such; and whom a
+                    // canary leaves at the permanent version, that one is in no probation
                     let before = held(&admin);
-                    if fleet.step(&key, Mark(next)).is_ok() && !before.contains(&key) && !held(&admin).contains(&key) {
+                    let written = fleet.step(&key, Mark(next)).is_ok();
+                    let permanent = fleet.inspect(&key, version).expect("outside") == Some(admin.status().permanent);
+                    if written && !permanent && !before.contains(&key) && !held(&admin).contains(&key) {
                         in_probation.push(next);
                     }
                     next += 1;
                 }
                 Op::Touch(key) => drop(fleet.step(&key, Marks)),
-                Op::Upgrade { to, keep } => {
+                Op::Upgrade { to, keep, share } => {
                     let options = UpgradeOptions::default().keep_previous(keep).accept_loss(true).wait(Wait::No);
+                    let options = share.into_iter().fold(options, UpgradeOptions::canary);
                     let was_permanent = admin.status().phase == hotswap::Phase::Permanent;
                     if admin.upgrade_with(to, "", &options).is_ok_and(|outcome| outcome.done) && was_permanent {
                         in_probation.clear();
@@ -78,6 +85,7 @@ proptest! {
                     }
                 }
                 Op::Retry => drop(admin.retry()),
+                Op::Promote => drop(admin.promote_with("", &PromoteOptions::default().wait(Wait::No))),
             }
             let now = admin.status().epoch;
             prop_assert!(now >= epoch);
@@ -91,6 +99,10 @@ proptest! {
             }
         }
     }
+}
+
+fn version(state: &AnyState) -> u32 {
+    Machine::version_of(state)
 }
 
 fn held(admin: &hotswap_tests::marks::Admin) -> HashSet<u8> {
