@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::field::Empty;
+
 use crate::control::{self, Asked, Control, Kind, Outcome};
 use crate::error::{AdminError, Loss};
 use crate::ledger::{Census, Count, POISONED, epoch_of};
@@ -188,6 +190,12 @@ pub(crate) fn run<M: Machine>(
     command: &Command<'_>,
     decide: impl Fn(&Release, &Census) -> Result<u32, Halt>,
 ) -> Result<Outcome, AdminError> {
+    // until it has settled, which may be after this call
+    let span = tracing::info_span!(
+        target: "hotswap", "command", kind = %command.asked.kind, switch = shared.core.label, id = Empty, from = Empty,
+        to = Empty, epoch = Empty, live = Empty, moved = Empty, stayed = Empty, held_back = Empty, gone = Empty
+    );
+    let _entered = span.clone().entered();
     let next = |last: &Release, census: &Census| {
         if let Some(expect) = command.expect {
             expect.check(shared.core.boot, last.epoch)?;
@@ -197,17 +205,23 @@ pub(crate) fn run<M: Machine>(
     let (release, begun) = match flip(shared, command, next) {
         Ok(flipped) => flipped,
         Err(Stop::Known(outcome)) => {
+            span.record("id", &*outcome.id);
             (command.begun)(&outcome);
             return Ok(attach(shared, *outcome, command.wait));
         }
         Err(Stop::Halt(Halt::Nothing)) => return Ok(nothing_done(&shared.core.release(), command)),
         Err(Stop::Halt(Halt::Refused(error))) => {
+            shared.core.meter.refused(command.asked.kind);
             let mut control = shared.core.control();
             control.refused(shared.core.epoch(), command.asked.what.clone(), error.to_string(), command.by);
             return Err(error);
         }
     };
     shared.roster.ring();
+    span.record("id", &*release.id).record("epoch", release.epoch).record("from", begun.from).record("to", begun.to);
+    shared.begin_span(release.epoch, span, begun.settled.then_some(&begun));
+    #[cfg(feature = "metrics")]
+    shared.tell_metrics_outside();
     let _running = command.waits().then(|| Running { shared, id: &release.id });
     tracing::info!(
         target: "hotswap", switch = shared.core.label, epoch = release.epoch, version = release.version,

@@ -478,6 +478,11 @@ impl Control {
         Some(outcome)
     }
 
+    /// The outcome of the command that made this epoch, if that is the present one.
+    pub(crate) fn outcome_at(&self, epoch: u64, census: &Census) -> Option<Outcome> {
+        self.live_outcome(census).filter(|outcome| outcome.epoch == epoch)
+    }
+
     /// The outcome of a command; the present one's with the numbers of this census.
     pub(crate) fn outcome(&self, id: &str, census: &Census) -> Option<Outcome> {
         let record = self.records.iter().rev().find(|record| record.outcome.id == id)?;
@@ -504,19 +509,19 @@ impl Control {
         self.records.iter().rev().find(|record| record.outcome.id == id).map(|record| &record.asked)
     }
 
-    /// Everything that can be reached at this epoch has been.
-    pub(crate) fn settle(&mut self, epoch: u64, census: &Census) {
+    /// Everything that can be reached at this epoch has been; the outcome, the first time that this is said.
+    pub(crate) fn settle(&mut self, epoch: u64, census: &Census) -> Option<Outcome> {
         let present =
             self.records.back().is_some_and(|record| record.outcome.epoch == epoch && !record.outcome.settled);
         if !present || census.epoch != epoch {
-            return;
+            return None;
         }
         if let Some(record) = self.records.back_mut() {
             record.outcome.settled = true;
         }
-        if let Some(outcome) = self.live_outcome(census) {
-            self.tell(|_| Event::Outcome(Box::new(outcome)));
-        }
+        let outcome = self.live_outcome(census)?;
+        self.tell(|_| Event::Outcome(Box::new(outcome.clone())));
+        Some(outcome)
     }
 
     pub(crate) fn hold(&mut self, held: HeldBack) {

@@ -28,6 +28,7 @@ mod line;
 mod loaded;
 mod lock;
 mod machine;
+mod meter;
 mod observe;
 mod options;
 mod registry;
@@ -46,6 +47,8 @@ pub mod __private;
 pub mod docs;
 #[cfg(any(feature = "load", feature = "image"))]
 pub mod load;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "remote")]
 pub mod remote;
 pub mod snapshot;

@@ -1,11 +1,13 @@
 //! What OTP's `sys` gives: steps traced and counted, while someone wants it. It costs nothing while nobody does.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::canary::Trial;
 use crate::error::Why;
+use crate::switch::Core;
 use crate::way::contain;
 
 /// Which of the two is on, and the counts.
@@ -49,7 +51,7 @@ impl Observer {
         self.any()
     }
 
-    fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         self.tracing.load(Ordering::Relaxed) || self.counting.load(Ordering::Relaxed)
     }
 
@@ -69,13 +71,49 @@ impl Observer {
         version: u32,
         input: &'static str,
         value: &impl Serialize,
-        trial: Option<Trial>,
+        timing: Timing<'a>,
     ) -> Watch<'a> {
         let traced = self.tracing.load(Ordering::Relaxed);
         if traced {
             tracing::info!(target: "hotswap::trace", switch = label, version, input, value = json(value), "input");
         }
-        Watch { observer: self, label, version, input, traced, trial, over: false }
+        Watch { observer: self, label, version, input, traced, timing, over: false }
+    }
+}
+
+/// Who wants to know how long a step took.
+pub(crate) struct Timing<'a> {
+    pub(crate) trial: Option<Trial>,
+    pub(crate) sample: Option<Sample<'a>>,
+}
+
+/// One of the steps that are timed for metrics.
+pub(crate) struct Sample<'a> {
+    core: &'a Core,
+    observer: &'a Observer,
+    version: u32,
+    begun: Instant,
+    last: bool,
+}
+
+impl<'a> Sample<'a> {
+    /// Of an instance that runs this version; none if no more are wanted.
+    pub(crate) fn begin(core: &'a Core, observer: &'a Observer, version: u32) -> Option<Self> {
+        let last = core.meter.takes_one()?;
+        Some(Self { core, observer, version, begun: Instant::now(), last })
+    }
+
+    fn ran(self) {
+        self.core.meter.timed(self.version, self.begun.elapsed());
+    }
+}
+
+impl Drop for Sample<'_> {
+    /// The last one ends the burst, whatever came of it; unless another burst has begun.
+    fn drop(&mut self) {
+        if self.last {
+            self.core.observe(|| self.observer.any());
+        }
     }
 }
 
@@ -86,7 +124,7 @@ pub(crate) struct Watch<'a> {
     version: u32,
     input: &'static str,
     traced: bool,
-    trial: Option<Trial>,
+    timing: Timing<'a>,
     over: bool,
 }
 
@@ -110,10 +148,13 @@ impl Watch<'_> {
         }
     }
 
-    /// For the canary; first of all, for the time is taken here.
+    /// First of all, for the time is taken here.
     fn ran(&mut self) {
-        if let Some(trial) = self.trial.take() {
+        if let Some(trial) = self.timing.trial.take() {
             trial.ran();
+        }
+        if let Some(sample) = self.timing.sample.take() {
+            sample.ran();
         }
     }
 
@@ -141,5 +182,47 @@ pub(crate) fn json(value: &impl Serialize) -> String {
         Ok(Ok(text)) => text,
         Ok(Err(error)) => format!("({error})"),
         Err(panic) => format!("({panic})"),
+    }
+}
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests {
+    use super::*;
+    use crate::switch::Lasting;
+
+    #[test]
+    fn a_burst_ends_with_its_last_step_whatever_came_of_it_and_a_new_one_takes_its_place() {
+        let (core, observer) = (Core::new("t".into(), &Lasting::new(1), Vec::new()), Observer::default());
+        let begin = || {
+            core.observe(|| {
+                core.meter.begin_burst();
+                observer.any()
+            });
+        };
+        let step = || Sample::begin(&core, &observer, 1);
+        assert!(!core.observed() && step().is_none());
+        begin();
+        (0..99).for_each(|_| step().expect("one of the burst").ran());
+        assert!(core.observed());
+        // one that is refused, or panics
+        drop(step().expect("the last"));
+        assert!(!core.observed() && step().is_none());
+        assert_eq!(core.meter.take_times().1.len(), 99);
+
+        begin();
+        let slow = step().expect("the first");
+        begin();
+        (0..100).for_each(|_| step().expect("one of the next burst").ran());
+        assert!(!core.observed());
+        slow.ran();
+        assert_eq!(core.meter.take_times().1.len(), 101);
+
+        // what else observes steps goes on
+        core.observe(|| observer.count(true));
+        begin();
+        (0..100).for_each(|_| step().expect("one of the burst").ran());
+        assert!(core.observed());
+        core.observe(|| observer.count(false));
+        assert!(!core.observed());
     }
 }

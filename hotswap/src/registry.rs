@@ -19,6 +19,10 @@ pub trait Live: Send + Sync {
     #[cfg(feature = "load")]
     #[doc(hidden)]
     fn host(&self) -> &dyn crate::load::Host;
+    /// Tells the recorder of metrics how it stands.
+    #[cfg(feature = "metrics")]
+    #[doc(hidden)]
+    fn measure(&self);
     /// The switch as it is driven from outside.
     #[cfg(feature = "remote")]
     #[doc(hidden)]
@@ -38,6 +42,10 @@ impl<M: Machine> Live for Shared<M> {
     #[cfg(feature = "load")]
     fn host(&self) -> &dyn crate::load::Host {
         self
+    }
+    #[cfg(feature = "metrics")]
+    fn measure(&self) {
+        Self::measure(self);
     }
     #[cfg(feature = "remote")]
     fn drive(self: Arc<Self>) -> Arc<dyn crate::remote::Drive> {

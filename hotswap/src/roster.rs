@@ -4,16 +4,18 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Instant;
 
 use serde::Serialize;
+use tracing::Span;
 
 use crate::canary::{Failure, Trial};
+use crate::control::Outcome;
 use crate::ledger::epoch_of;
 use crate::line::Line;
 use crate::machine::{Identity, Machine};
-use crate::observe::{Observer, Watch};
+use crate::observe::{Observer, Sample, Timing, Watch};
 use crate::slot::{Home, Slot};
 use crate::store::Store;
 use crate::switch::Core;
@@ -45,6 +47,8 @@ pub(crate) struct Shared<M: Machine> {
     pub(crate) line: Line<M>,
     pub(crate) roster: Roster<M>,
     pub(crate) observer: Observer,
+    /// That of the last command, by its epoch, until it has settled.
+    span: std::sync::Mutex<Option<(u64, Span)>>,
     /// Where to look for versions that are not here.
     pub(crate) find: Option<Find>,
     /// Rolls back when failures reach the operator's threshold; set by the layer that knows how.
@@ -59,7 +63,49 @@ impl<M: Machine> Shared<M> {
         find: Option<Find>,
         alarm: fn(&Self, u64),
     ) -> Self {
-        Self { core, store, line, roster: Roster::default(), observer: Observer::default(), find, alarm }
+        Self {
+            core,
+            store,
+            line,
+            roster: Roster::default(),
+            observer: Observer::default(),
+            span: std::sync::Mutex::default(),
+            find,
+            alarm,
+        }
+    }
+
+    /// Keeps the span of a command until it has settled. It may have by now: on other threads, or with nobody to move.
+    pub(crate) fn begin_span(&self, epoch: u64, span: Span, settled: Option<&Outcome>) {
+        let mut kept = self.kept_span();
+        // what goes is dropped after the lock: whoever listens may come back here
+        let gone =
+            if kept.as_ref().is_some_and(|(other, _)| *other > epoch) { None } else { kept.replace((epoch, span)) };
+        drop(kept);
+        drop(gone);
+        if let Some(outcome) = settled {
+            self.end_span(outcome);
+        } else if self.roster.swept.load(Ordering::Acquire) >= epoch {
+            let outcome = self.core.control().outcome_at(epoch, &self.core.ledger.census());
+            if let Some(outcome) = outcome {
+                self.end_span(&outcome);
+            }
+        }
+    }
+
+    fn kept_span(&self) -> std::sync::MutexGuard<'_, Option<(u64, Span)>> {
+        self.span.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the span of the command that came to this.
+    pub(crate) fn end_span(&self, outcome: &Outcome) {
+        let mut kept = self.kept_span();
+        let span = if kept.as_ref().is_some_and(|(epoch, _)| *epoch == outcome.epoch) { kept.take() } else { None };
+        drop(kept);
+        if let Some((_, span)) = span {
+            span.record("live", outcome.live).record("moved", outcome.moved).record("stayed", outcome.stayed);
+            span.record("held_back", outcome.held_back).record("gone", outcome.gone);
+        }
     }
 
     /// Watches one step of an instance at this version and stamp, from its input to what comes of it.
@@ -72,8 +118,11 @@ impl<M: Machine> Shared<M> {
     ) -> Watch<'a> {
         let release = self.core.current();
         let canary = release.canary.as_ref().filter(|_| release.epoch == epoch_of(stamp));
-        let trial = canary.and_then(|canary| Trial::begin(canary, version));
-        self.observer.see_input(&self.core.label, version, input, value, trial)
+        let timing = Timing {
+            trial: canary.and_then(|canary| Trial::begin(canary, version)),
+            sample: Sample::begin(&self.core, &self.observer, version),
+        };
+        self.observer.see_input(&self.core.label, version, input, value, timing)
     }
 
     /// Counts a failed step of an instance at this version and stamp; the one that reaches the threshold rolls back.

@@ -235,12 +235,21 @@ fn bring_back<M: Machine>(shared: &Shared<M>, epoch: u64, rest: Task<M>, busy: O
 
 fn finish<M: Machine>(shared: &Shared<M>, epoch: u64) {
     let mut control = shared.core.control();
+    let mut settled = None;
     if shared.roster.swept.load(Ordering::Acquire) < epoch {
         let census = shared.core.ledger.census();
-        control.settle(epoch, &census);
+        settled = control.settle(epoch, &census);
+        if let Some(outcome) = &settled {
+            shared.core.meter.settled(outcome.held_back);
+        }
         // last, so that who sees it also sees the settled outcome
         shared.roster.swept.store(epoch, Ordering::Release);
     }
     drop(control);
+    if let Some(outcome) = settled {
+        shared.end_span(&outcome);
+        #[cfg(feature = "metrics")]
+        shared.tell_metrics_outside();
+    }
     shared.roster.ring();
 }

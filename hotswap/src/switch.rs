@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::canary::{Canary, Failure, Lot};
 use crate::control::{Command, Control, Kind};
 use crate::ledger::{Census, Ledger, epoch_of};
+use crate::meter::Meter;
 use crate::sync::{AtomicU64, Current, Mutex};
 
 /// In the word: steps are traced or counted, so none of them may take the short way.
@@ -195,6 +196,7 @@ pub(crate) struct Core {
     pub(crate) ledger: Ledger,
     control: Mutex<Control>,
     pub(crate) label: String,
+    pub(crate) meter: Meter,
     /// Tells this run of the program from others.
     pub(crate) boot: u64,
 }
@@ -208,6 +210,7 @@ impl Core {
             ledger: Ledger::new(release.epoch),
             control: Mutex::new(Control::new(before, &release, commands)),
             release: Current::new(Arc::new(release)),
+            meter: Meter::new(&label),
             label,
             boot: boot(),
         }
@@ -251,12 +254,13 @@ impl Core {
     /// Sends every step the long way, or no longer.
     pub(crate) fn observe(&self, decide: impl FnOnce() -> bool) {
         let mut control = self.control.lock();
-        control.observed = decide();
+        control.observed = decide() || self.meter.times_steps();
         self.word.store(word(&self.current(), control.observed), Ordering::Release);
     }
 
-    /// Counts a failed step on its side of a canary, if one runs; whether it is one for `terms.rollback_after`.
+    /// Counts a failed step, for metrics and on its side of a canary, if one runs; whether it is one for `terms.rollback_after`.
     pub(crate) fn tally(&self, version: u32, stamp: u64, how: Failure) -> bool {
+        self.meter.failed(version, how);
         let release = self.current();
         let Some(canary) = release.canary.as_ref().filter(|_| release.epoch == epoch_of(stamp)) else { return true };
         canary.failed(version, how);
@@ -291,6 +295,7 @@ impl Core {
         let release = Arc::new(last.followed_by(&next));
         control.seal(&census);
         control.open(&next, &last, &release, &census);
+        self.meter.flipped(next.kind, census.live());
         stripes.open(&census, release.epoch, release.before());
         self.release.store(Arc::clone(&release));
         self.word.store(word(&release, control.observed), Ordering::Release);
