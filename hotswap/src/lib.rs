@@ -34,6 +34,8 @@ mod options;
 mod registry;
 mod roster;
 mod save;
+#[cfg(feature = "metrics")]
+mod scrape;
 mod slot;
 mod store;
 mod survey;

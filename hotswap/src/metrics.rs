@@ -49,40 +49,19 @@
 //! # }
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-
-use crate::machine::Machine;
 use crate::registry;
-use crate::roster::Shared;
-use crate::sync;
+use crate::scrape::forget_others;
 use crate::way::contain;
-
-/// The switches that gauges were set for, each with its versions: those of one that is gone go to 0.
-static TOLD: Mutex<BTreeMap<String, BTreeSet<u32>>> = Mutex::new(BTreeMap::new());
 
 /// Tells the recorder how every live switch stands, and times the next steps of each. To be called before every scrape, by
 /// whoever answers it; calls may overlap. A recorder that panics ends nothing but its own call.
 pub fn refresh() {
-    let switches = registry::switches();
-    let gone: Vec<_> = {
-        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-        let live = |label: &String| switches.iter().any(|switch| switch.label() == label);
-        told.extract_if(.., |label, _| !live(label)).collect()
-    };
-    let _ = contain(|| {
-        describe();
-        for (label, versions) in gone {
-            set("hotswap_current_version", &label, 0);
-            set("hotswap_held_back", &label, 0);
-            for version in versions {
-                set_of(&label, version, 0);
-            }
-        }
-    });
-    for switch in switches {
+    // a recorder that panics has said so
+    let _ = contain(describe);
+    forget_others(|label| registry::switch(label).is_some());
+    for switch in registry::switches() {
         switch.measure();
     }
 }
@@ -96,75 +75,4 @@ fn describe() {
     describe_histogram!("hotswap_step_seconds", Unit::Seconds, "how long sampled steps took");
     describe_counter!("hotswap_step_failures_total", "steps that returned an error");
     describe_counter!("hotswap_step_panics_total", "steps that panicked");
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; nobody has 2^53 instances")]
-fn set(name: &'static str, label: &str, value: u64) {
-    gauge!(name, "switch" => label.to_owned()).set(value as f64);
-}
-
-#[expect(clippy::cast_precision_loss, reason = "as above")]
-fn set_of(label: &str, version: u32, live: u64) {
-    gauge!("hotswap_instances", "switch" => label.to_owned(), "version" => version.to_string()).set(live as f64);
-}
-
-impl<M: Machine> Shared<M> {
-    /// Tells how it stands, and what was timed since the last look, and times the next steps.
-    pub(crate) fn measure(&self) {
-        let (moves, steps) = self.core.meter.take_times();
-        self.tell_metrics();
-        let label = &self.core.label;
-        let _ = contain(|| {
-            for took in moves {
-                histogram!("hotswap_migration_seconds", "switch" => label.clone()).record(took);
-            }
-            for (version, took) in steps {
-                let version = version.to_string();
-                histogram!("hotswap_step_seconds", "switch" => label.clone(), "version" => version).record(took);
-            }
-        });
-        self.core.observe(|| {
-            self.core.meter.begin_burst();
-            self.observer.any()
-        });
-    }
-
-    /// Tells how it stands.
-    pub(crate) fn tell_metrics(&self) {
-        let label = &self.core.label;
-        let (release, census) = self.core.look();
-        let mut versions: BTreeSet<u32> = self.line.numbers().into_iter().collect();
-        versions.extend(census.counts.iter().map(|(count, _)| count.version));
-        {
-            // a version that an image brought may be gone, and what was told of it is not
-            let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-            let told = told.entry(label.clone()).or_default();
-            versions.extend(told.iter());
-            told.clone_from(&versions);
-        }
-        let totals = self.core.meter.totals();
-        let _ = contain(|| {
-            set("hotswap_current_version", label, release.version.into());
-            set("hotswap_held_back", label, census.held_back());
-            for version in versions {
-                set_of(label, version, census.of_version(version));
-            }
-            for (result, n) in totals.upgrades {
-                counter!("hotswap_upgrades_total", "switch" => label.clone(), "result" => result).absolute(n);
-            }
-            for (version, failures) in totals.failures {
-                for (name, n) in ["hotswap_step_failures_total", "hotswap_step_panics_total"].into_iter().zip(failures)
-                {
-                    counter!(name, "switch" => label.clone(), "version" => version.to_string()).absolute(n);
-                }
-            }
-        });
-    }
-
-    /// The same after a flip, or when it has settled; not inside a step, whose locks are none of the recorder's business.
-    pub(crate) fn tell_metrics_outside(&self) {
-        if !sync::inside() {
-            self.tell_metrics();
-        }
-    }
 }
