@@ -76,6 +76,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
         Kind::Start => format!("started at version {to}"),
         _ if !outcome.done => format!("nothing to do: version {to} runs"),
         Kind::Upgrade => format!("upgraded from version {from} to version {to}, on probation"),
+        Kind::Promote => format!("took everybody from version {from} to version {to}"),
         Kind::Commit => format!("committed version {to}"),
         Kind::Rollback => format!("rolled back from version {from} to version {to}"),
         Kind::Retry => format!("tried again at version {to}"),
