@@ -1,8 +1,8 @@
 //! Inputs and outputs as bytes, for callers that lack the types: those of a version that was loaded, or of another
 //! program.
 
-use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Serialize, Serializer};
 
 use crate::error::{StepError, Why};
 use crate::frame::exactly;
@@ -139,6 +139,15 @@ impl std::fmt::Display for Encoded {
     }
 }
 
+/// As text, once somebody wants it.
+struct Shown<'a>(&'a Encoded);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
+}
+
 fn write(format: Format, value: &impl Serialize) -> Result<Encoded, NotEncoded> {
     let bytes = contain(|| match format {
         Format::Json => serde_json::to_vec(value).map_err(|error| error.to_string()),
@@ -208,7 +217,7 @@ impl<M: Machine> Slot<M> {
         input: Encoded,
     ) -> Result<Encoded, EncodedError> {
         let (format, at) = (input.format, self.version());
-        let see = || shared.watch(at, self.stamp(), "Encoded", &input.to_string());
+        let see = || shared.watch(at, self.stamp(), "Encoded", &Shown(&input));
         let watch = shared.core.observed().then(see);
         let step = |state: &mut M::AnyState, input: Encoded| {
             let mut output = Vec::new();
@@ -234,7 +243,7 @@ impl<M: Machine> Slot<M> {
         };
         if let Some(watch) = watch {
             match &result {
-                Ok(output) => watch.output(&output.to_string()),
+                Ok(output) => watch.output(&Shown(output)),
                 Err(EncodedError::Unencodable { reason }) => watch.output(reason),
                 Err(EncodedError::NotTaken(error)) => watch.refused(error.why),
                 Err(EncodedError::Undecodable { .. }) => watch.refused(Why::Refused { at }),

@@ -1,7 +1,7 @@
 //! The numbers behind a switch's metrics that nothing else keeps: taken down as they come, in cold places only, and told when
 //! somebody asks. Without the feature `metrics` there are none.
 //!
-//! Nobody's code is called here: the recorder hears of them from [`metrics`](crate::metrics).
+//! Nobody's code is called here: the recorder hears of them in `scrape.rs`.
 
 #[cfg(feature = "metrics")]
 pub(crate) use kept::Meter;

@@ -71,17 +71,17 @@ impl Observer {
         version: u32,
         input: &'static str,
         value: &impl Serialize,
-        timing: Timing<'a>,
     ) -> Watch<'a> {
         let traced = self.tracing.load(Ordering::Relaxed);
         if traced {
             tracing::info!(target: "hotswap::trace", switch = label, version, input, value = json(value), "input");
         }
-        Watch { observer: self, label, version, input, traced, timing, over: false }
+        Watch { observer: self, label, version, input, traced, timing: Timing::default(), over: false }
     }
 }
 
 /// Who wants to know how long a step took.
+#[derive(Default)]
 pub(crate) struct Timing<'a> {
     pub(crate) trial: Option<Trial>,
     pub(crate) sample: Option<Sample<'a>>,
@@ -128,7 +128,13 @@ pub(crate) struct Watch<'a> {
     over: bool,
 }
 
-impl Watch<'_> {
+impl<'a> Watch<'a> {
+    /// From here on the step takes time.
+    pub(crate) fn timed(mut self, timing: Timing<'a>) -> Self {
+        self.timing = timing;
+        self
+    }
+
     pub(crate) fn output(mut self, value: &impl Serialize) {
         self.ran();
         let observer = self.observer;

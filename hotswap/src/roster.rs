@@ -118,11 +118,11 @@ impl<M: Machine> Shared<M> {
     ) -> Watch<'a> {
         let release = self.core.current();
         let canary = release.canary.as_ref().filter(|_| release.epoch == epoch_of(stamp));
-        let timing = Timing {
+        let watch = self.observer.see_input(&self.core.label, version, input, value);
+        watch.timed(Timing {
             trial: canary.and_then(|canary| Trial::begin(canary, version)),
             sample: Sample::begin(&self.core, &self.observer, version),
-        };
-        self.observer.see_input(&self.core.label, version, input, value, timing)
+        })
     }
 
     /// Counts a failed step of an instance at this version and stamp; the one that reaches the threshold rolls back.

@@ -25,7 +25,7 @@ pub(crate) fn run(sh: &Shell) -> bool {
     if cmd!(sh, "rustup target add {ELSEWHERE}").quiet().ignore_stderr().run().is_ok() {
         let lints = cmd!(
             sh,
-            "cargo clippy --package hotswap --features load,image,testing --target {ELSEWHERE} -- -D warnings"
+            "cargo clippy --package hotswap --features load,image,metrics,testing --target {ELSEWHERE} -- -D warnings"
         );
         report.command("another platform", lints);
     } else {
