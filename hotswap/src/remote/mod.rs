@@ -10,6 +10,8 @@
 //! # Ok::<(), hotswap::remote::ServeError>(())
 //! ```
 //!
+//! At each TCP port there is a page for browsers, at `/`: it asks for a token, and does what its owner may.
+//!
 //! [`wire`] is what goes over it, for clients as for the server. [`router`] makes the routes, for a program that has a server
 //! of its own to put them into.
 
@@ -18,6 +20,7 @@ pub mod wire;
 mod api;
 mod door;
 mod drive;
+mod page;
 mod problem;
 mod serve;
 mod token;

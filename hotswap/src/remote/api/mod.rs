@@ -28,6 +28,7 @@ use self::once::Once;
 pub use self::openapi::openapi;
 use self::turns::Turns;
 use super::drive::Drive;
+use super::page;
 use super::problem::{NO_METHOD, NO_ROUTE, Refused};
 use super::who::Role;
 use crate::registry;
@@ -238,6 +239,7 @@ pub fn router(api: Api) -> Router {
     let no_route = async || Refused::new(NO_ROUTE, "there is no such route; `/openapi.json` has them all");
     let no_method = async || Refused::new(NO_METHOD, "the path is there, and takes other methods");
     router
+        .merge(page::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(&served), guard::guard))
