@@ -326,7 +326,7 @@ impl<'a, M: Machine> Reader<'a, M> {
 
     fn begin(&mut self) -> Result<Option<Sample>, ReadError> {
         let (header, sum) = frame::read_head(&mut self.from)?;
-        snapshot::check::<M>(&header, Holds::Fleet)?;
+        snapshot::check::<M>(header.as_head(), Holds::Fleet)?;
         if header.codec != Postcard::NAME {
             let known = format!("`{}`", Postcard::NAME);
             return Err(SnapshotError::Codec { found: header.codec, known }.into());

@@ -65,6 +65,24 @@ pub struct Header {
     pub length: u64,
 }
 
+/// The same where it stands, in the bytes that it is read from.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Head<'a> {
+    pub(crate) holds: Holds,
+    pub(crate) codec: &'a str,
+    pub(crate) machine: &'a str,
+    pub(crate) version: u32,
+    pub(crate) fingerprint: &'a str,
+    length: u64,
+}
+
+impl Header {
+    pub(crate) fn as_head(&self) -> Head<'_> {
+        let Self { holds, codec, machine, version, fingerprint, length } = self;
+        Head { holds: *holds, codec, machine, version: *version, fingerprint, length: *length }
+    }
+}
+
 /// Why bytes are not a snapshot that this program can use. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -192,34 +210,57 @@ pub(crate) fn seal(mut header: Header, body: &[u8]) -> Result<Vec<u8>, SnapshotE
 pub(crate) fn read_head(reader: &mut impl Read) -> Result<(Header, u64), ReadError> {
     let mut bytes = Vec::with_capacity(128);
     read_on(reader, &mut bytes, MAGIC.len() as u64)?;
-    if bytes != MAGIC {
-        return Err(SnapshotError::NotOurs.into());
-    }
+    check_magic(&bytes)?;
     read_on(reader, &mut bytes, 4)?;
-    let [.., f0, f1, l0, l1] = bytes[..] else { return Err(SnapshotError::Truncated.into()) };
-    let format = u16::from_le_bytes([f0, f1]);
-    if format != FORMAT {
-        return Err(SnapshotError::Format { found: format, known: FORMAT }.into());
-    }
     let start = bytes.len();
-    read_on(reader, &mut bytes, u64::from(u16::from_le_bytes([l0, l1])))?;
+    let length = head_length(&bytes[MAGIC.len()..])?;
+    read_on(reader, &mut bytes, u64::from(length))?;
     let sum = checksum(&bytes, 0);
-    if read_sum(reader)? != sum {
-        return Err(SnapshotError::Damaged { part: "its head" }.into());
-    }
+    check_head(sum, read_sum(reader)?)?;
     let header = exactly::<Header>(&bytes[start..]).map_err(SnapshotError::Undecodable)?;
     Ok((header, sum))
 }
 
+/// The same of bytes that are all there; nothing is copied.
+pub(crate) fn head_of<'a>(rest: &mut &'a [u8]) -> Result<(Head<'a>, u64), SnapshotError> {
+    let all = *rest;
+    check_magic(take(rest, MAGIC.len())?)?;
+    let length = head_length(take(rest, 4)?)?;
+    let encoded = take(rest, length.into())?;
+    let sum = checksum(&all[..all.len() - rest.len()], 0);
+    check_head(sum, read_sum(rest).map_err(ReadError::of_bytes)?)?;
+    let head = exactly::<Head<'a>>(encoded).map_err(SnapshotError::Undecodable)?;
+    Ok((head, sum))
+}
+
+fn check_magic(bytes: &[u8]) -> Result<(), SnapshotError> {
+    if bytes == MAGIC { Ok(()) } else { Err(SnapshotError::NotOurs) }
+}
+
+/// The length of the head, of the four bytes before it.
+fn head_length(bytes: &[u8]) -> Result<u16, SnapshotError> {
+    let [f0, f1, l0, l1] = *bytes else { return Err(SnapshotError::Truncated) };
+    match u16::from_le_bytes([f0, f1]) {
+        FORMAT => Ok(u16::from_le_bytes([l0, l1])),
+        found => Err(SnapshotError::Format { found, known: FORMAT }),
+    }
+}
+
+fn check_head(sum: u64, found: u64) -> Result<(), SnapshotError> {
+    if sum == found { Ok(()) } else { Err(SnapshotError::Damaged { part: "its head" }) }
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], SnapshotError> {
+    let (taken, left) = rest.split_at_checked(length).ok_or(SnapshotError::Truncated)?;
+    *rest = left;
+    Ok(taken)
+}
+
 /// The header and body of a frame, every check on them passed.
-pub(crate) fn open(bytes: &[u8]) -> Result<(Header, &[u8]), SnapshotError> {
+pub(crate) fn open(bytes: &[u8]) -> Result<(Head<'_>, &[u8]), SnapshotError> {
     let mut rest = bytes;
-    let (header, sum) = read_head(&mut rest).map_err(|error| match error {
-        ReadError::Snapshot(error) => error,
-        // a slice fails in no other way
-        ReadError::Io(_) => SnapshotError::Truncated,
-    })?;
-    let expected = header.length.saturating_add(8);
+    let (head, sum) = head_of(&mut rest)?;
+    let expected = head.length.saturating_add(8);
     let there = rest.len() as u64;
     if there < expected {
         return Err(SnapshotError::Truncated);
@@ -230,7 +271,7 @@ pub(crate) fn open(bytes: &[u8]) -> Result<(Header, &[u8]), SnapshotError> {
     if checksum(body, sum).to_le_bytes() != *end {
         return Err(SnapshotError::Damaged { part: "its body" });
     }
-    Ok((header, body))
+    Ok((head, body))
 }
 
 /// A frame that could not be read from a file.
@@ -240,6 +281,16 @@ pub(crate) enum ReadError {
     Snapshot(#[from] SnapshotError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl ReadError {
+    /// Of bytes in memory, that fail in no way but ending.
+    pub(crate) fn of_bytes(self) -> SnapshotError {
+        match self {
+            Self::Snapshot(error) => error,
+            Self::Io(_) => SnapshotError::Truncated,
+        }
+    }
 }
 
 /// Appends exactly so many bytes. Memory grows as they come, not on the word of a length.
@@ -258,7 +309,7 @@ pub(crate) fn read_sum(reader: &mut impl Read) -> Result<u64, ReadError> {
 }
 
 /// Decodes all of `bytes` from postcard.
-pub(crate) fn exactly<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub(crate) fn exactly<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),

@@ -240,7 +240,7 @@ impl<M: Machine> Line<M> {
         let at = |number: u32| self.numbers.binary_search(&number).map_err(|_| format!("there is no version {number}"));
         let (from, to) = (at(from)?, at(to)?);
         let hop = |edge: Option<&'static Edge<M::AnyState>>, i: usize, j: usize| {
-            edge.ok_or_else(|| format!("no migration from version {} to version {}", self.numbers[i], self.numbers[j]))
+            edge.ok_or_else(|| missing(self.numbers[i], self.numbers[j]))
         };
         if from <= to {
             (from..to).map(|i| hop(self.up[i], i, i + 1)).collect()
@@ -270,6 +270,27 @@ impl<M: Machine> Line<M> {
     pub(crate) fn losses_by(&self, from: u32, low: u32, to: u32) -> Vec<String> {
         self.way_by(from, low, to).unwrap_or_default().iter().flat_map(Hop::loses).collect()
     }
+}
+
+/// The way from one version that is compiled in to another, for whoever has no switch.
+pub(crate) fn compiled_way<M: Machine>(from: u32, to: u32) -> Result<Vec<Hop<M>>, String> {
+    let at = |number: u32| M::VERSIONS.iter().position(|version| version.number == number);
+    let none = |number| format!("there is no version {number}");
+    let (first, last) = (at(from).ok_or_else(|| none(from))?, at(to).ok_or_else(|| none(to))?);
+    let hop = |from: usize, to: usize| {
+        let (from, to) = (M::VERSIONS[from].number, M::VERSIONS[to].number);
+        let edge = M::EDGES.iter().find(|edge| (edge.from, edge.to) == (from, to));
+        edge.map(Hop::Edge).ok_or_else(|| missing(from, to))
+    };
+    if first <= last {
+        (first..last).map(|at| hop(at, at + 1)).collect()
+    } else {
+        (last..first).rev().map(|at| hop(at + 1, at)).collect()
+    }
+}
+
+fn missing(from: u32, to: u32) -> String {
+    format!("no migration from version {from} to version {to}")
 }
 
 fn owner(brought: &[Brought], version: u32) -> Option<&Arc<dyn Guest>> {

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::finite;
-use crate::frame::{self, exactly};
+use crate::frame::{self, Head, exactly};
 pub use crate::frame::{Header, Holds, SnapshotError};
-use crate::line::Line;
+use crate::line::{Line, compiled_way};
 use crate::loaded::Guest;
 use crate::machine::{Machine, NameOf, known};
 pub use crate::survey::{FleetMark, Survey, SurveyError, survey};
@@ -124,12 +124,15 @@ pub fn encode_by<M: Machine, C: Codec>(state: &M::AnyState) -> Result<Vec<u8>, S
 /// leads to `to`.
 pub fn decode<M: Machine>(bytes: &[u8], to: impl NameOf<M>) -> Result<M::AnyState, SnapshotError> {
     let (header, body) = frame::open(bytes)?;
-    let decode = match header.codec.as_str() {
+    let decode = match header.codec {
         Postcard::NAME => Postcard::decode,
         Json::NAME => Json::decode,
-        _ => return Err(SnapshotError::Codec { found: header.codec, known: "`postcard` and `json`".to_owned() }),
+        other => {
+            let known = "`postcard` and `json`".to_owned();
+            return Err(SnapshotError::Codec { found: other.to_owned(), known });
+        }
     };
-    read::<M>(&header, body, decode, to.number())
+    read::<M>(header, body, decode, to.number())
 }
 
 /// As [`decode`], of what another codec encoded.
@@ -140,9 +143,9 @@ pub fn decode<M: Machine>(bytes: &[u8], to: impl NameOf<M>) -> Result<M::AnyStat
 pub fn decode_by<M: Machine, C: Codec>(bytes: &[u8], to: impl NameOf<M>) -> Result<M::AnyState, SnapshotError> {
     let (header, body) = frame::open(bytes)?;
     if header.codec != C::NAME {
-        return Err(SnapshotError::Codec { found: header.codec, known: format!("`{}`", C::NAME) });
+        return Err(SnapshotError::Codec { found: header.codec.to_owned(), known: format!("`{}`", C::NAME) });
     }
-    read::<M>(&header, body, C::decode, to.number())
+    read::<M>(header, body, C::decode, to.number())
 }
 
 /// What is known of a snapshot without the machine that wrote it: of a state, an input, or the beginning of a file.
@@ -152,10 +155,7 @@ pub fn decode_by<M: Machine, C: Codec>(bytes: &[u8], to: impl NameOf<M>) -> Resu
 /// When the bytes do not begin with a whole header.
 pub fn header(bytes: &[u8]) -> Result<Header, SnapshotError> {
     let mut rest = bytes;
-    frame::read_head(&mut rest).map(|(header, _)| header).map_err(|error| match error {
-        frame::ReadError::Snapshot(error) => error,
-        frame::ReadError::Io(_) => SnapshotError::Truncated,
-    })
+    frame::read_head(&mut rest).map(|(header, _)| header).map_err(frame::ReadError::of_bytes)
 }
 
 /// The header for something of `version`.
@@ -176,10 +176,10 @@ pub(crate) fn header_of<M: Machine>(
 }
 
 /// Whether a header is of this machine's and holds what is expected.
-pub(crate) fn check<M: Machine>(header: &Header, expected: Holds) -> Result<(), SnapshotError> {
+pub(crate) fn check<M: Machine>(header: Head<'_>, expected: Holds) -> Result<(), SnapshotError> {
     if header.machine != M::IDENTITY.name {
         let expected = M::IDENTITY.name.to_owned();
-        return Err(SnapshotError::WrongMachine { found: header.machine.clone(), expected });
+        return Err(SnapshotError::WrongMachine { found: header.machine.to_owned(), expected });
     }
     if header.holds != expected {
         return Err(SnapshotError::Holds { found: header.holds, expected });
@@ -197,18 +197,25 @@ pub(crate) fn check_shape<M: Machine>(
     if expected == found {
         return Ok(image);
     }
-    Err(SnapshotError::ChangedShape { version, found: found.to_owned(), expected })
+    Err(changed(version, found, &expected))
 }
 
+fn changed(version: u32, found: &str, expected: &str) -> SnapshotError {
+    SnapshotError::ChangedShape { version, found: found.to_owned(), expected: expected.to_owned() }
+}
+
+/// A snapshot is of a version that is compiled in: no switch is asked, and nothing is looked up twice.
 fn read<M: Machine>(
-    header: &Header,
+    header: Head<'_>,
     body: &[u8],
     decode: fn(&[u8]) -> Result<M::AnyState, String>,
     to: u32,
 ) -> Result<M::AnyState, SnapshotError> {
     check::<M>(header, Holds::State)?;
-    let line = Line::<M>::new();
-    check_shape(&line, header.version, &header.fingerprint)?;
+    let expected = known::<M>(header.version).map_err(SnapshotError::Version)?.fingerprint;
+    if header.fingerprint != expected {
+        return Err(changed(header.version, header.fingerprint, expected));
+    }
     known::<M>(to).map_err(SnapshotError::Version)?;
     let state = contain(|| decode(body)).and_then(|state| state).map_err(SnapshotError::Undecodable)?;
     let from = M::version_of(&state);
@@ -218,7 +225,7 @@ fn read<M: Machine>(
     }
     let stuck = |reason| SnapshotError::NotMigrated { from, to, reason };
     let mut slot = Some(state);
-    let way = line.way(from, to).map_err(stuck)?;
+    let way = compiled_way::<M>(from, to).map_err(stuck)?;
     travel::<M>(&mut slot, &way).map_err(|error| stuck(error.reason))?;
     slot.ok_or_else(|| stuck("a migration left no state".to_owned()))
 }

@@ -175,11 +175,11 @@ fn read<M: Machine>(
 ) -> Result<Record, OpenError> {
     let read = || -> Result<Record, SnapshotError> {
         // what it is comes before whether it is whole
-        snapshot::check::<M>(&snapshot::header(bytes)?, Holds::Switch)?;
+        snapshot::check::<M>(snapshot::header(bytes)?.as_head(), Holds::Switch)?;
         let (header, body) = frame::open(bytes)?;
         if header.codec != Json::NAME {
             let known = format!("`{}`", Json::NAME);
-            return Err(SnapshotError::Codec { found: header.codec, known });
+            return Err(SnapshotError::Codec { found: header.codec.to_owned(), known });
         }
         let mut record: Record = Json::decode(body).map_err(SnapshotError::Undecodable)?;
         if record.release.permanent != header.version {
@@ -190,7 +190,7 @@ fn read<M: Machine>(
         if !record.adds_up() {
             return Err(SnapshotError::Undecodable("its epochs are in no order that a switch makes".to_owned()));
         }
-        record.release.permanent = come_up(header.version, &header.fingerprint, record.image.as_deref())?;
+        record.release.permanent = come_up(header.version, header.fingerprint, record.image.as_deref())?;
         Ok(record)
     };
     read().map_err(|error| match error {

@@ -189,7 +189,7 @@ fn state<M: Machine>(bytes: &[u8], version: u32) -> Result<Value, String> {
 fn input<M: Machine>(bytes: &[u8]) -> Result<Value, String> {
     let read = || -> Result<M::AnyInput, SnapshotError> {
         let (header, body) = frame::open(bytes)?;
-        snapshot::check::<M>(&header, Holds::Input)?;
+        snapshot::check::<M>(header, Holds::Input)?;
         known::<M>(header.version).map_err(SnapshotError::Version)?;
         decode(body).map_err(SnapshotError::Undecodable)
     };
