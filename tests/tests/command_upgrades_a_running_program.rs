@@ -280,6 +280,43 @@ fn who_is_held_back_is_named_and_healed_and_tried_again() {
 }
 
 #[test]
+fn a_few_go_first_are_compared_and_the_others_follow() {
+    let place = Place::new();
+    let (_program, _) = ready(&place, "tallies");
+    for percent in ["0", "100", "x"] {
+        assert_eq!(place.run(&["upgrade", "4", "--canary", percent]).code, 2);
+    }
+    let (refused, code) = place.json(&["promote"]);
+    assert_eq!((&refused["reason"], code), (&"nothing-to-promote".into(), 3));
+    let said = place.run(&["upgrade", "1", "--canary", "50", "--wait"]).out;
+    let head = "version 1 runs as a canary, on probation, and the others stay at version 2\n";
+    assert!(said.starts_with(head), "{said}");
+    for key in 0..10 {
+        place.done(&["step", &format!("tally-{key}"), "Get"]);
+    }
+    let (status, _) = place.json(&["status"]);
+    let canary = &status["switches"][0]["canary"];
+    let count = |side: &str, of: &str| canary[side][of].as_u64().expect("a number");
+    let (before, went) = (count("before", "live"), count("canary", "live"));
+    assert_eq!((canary["percent"].as_u64(), before + went), (Some(50), 10));
+    assert_eq!((count("before", "steps"), count("canary", "steps")), (before, went));
+    assert!(said.contains(&format!("\nmoved        {went}\nstayed       {before}\n")), "{said}");
+    let status = place.done(&["status"]);
+    assert!(status.contains("1 for 50 % of the keys, on probation, a rollback goes to version 2\n"), "{status}");
+    let row = format!(" canary {went} {went} 0 0 ");
+    let rows = status.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    assert_eq!(rows.filter(|line| line.contains(&row) && line.starts_with('1')).count(), 1, "{status}");
+
+    let refused = place.run(&["commit"]);
+    assert_eq!(refused.code, 3);
+    assert!(refused.err.contains("\n\nhelp: `hotswap promote` takes everybody there"), "{}", refused.err);
+    let said = place.done(&["promote", "--wait", "--reason", "no worse"]);
+    assert!(said.starts_with("took everybody from version 2 to version 1\n"), "{said}");
+    assert_eq!(place.json(&["status"]).0["switches"][0]["canary"], Value::Null);
+    place.done(&["commit"]);
+}
+
+#[test]
 fn of_several_programs_and_switches_one_is_named() {
     let place = Place::new();
     let (_one, first) = ready(&place, "two");

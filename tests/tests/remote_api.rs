@@ -2,12 +2,12 @@
 //! status, says what stands in the way, and changes nothing.
 
 use axum::http::Method;
-use hotswap::remote::wire::{AuditView, Outcome, Plan, State, SwitchView, Versions};
+use hotswap::remote::wire::{AuditView, CanarySide, Outcome, Plan, State, SwitchView, Versions};
 use hotswap::remote::{Api, Role, openapi};
 use hotswap::{Machine as _, Phase};
 use hotswap_tests::folder::Folder;
 use hotswap_tests::remote::{Call, Reply, Server, caller};
-use hotswap_tests::tally::{Fleet, Get, Machine, Mood, Prepare, Switch, V1, V2, Version};
+use hotswap_tests::tally::{Fail, Fleet, Get, Machine, Mood, Prepare, Switch, V1, V2, Version};
 use serde_json::{Value, json};
 
 /// A switch at version 1 with a fleet of one instance, under `door`, and a server.
@@ -67,7 +67,7 @@ fn a_switch_shows_what_it_runs_and_who_lives_on_it_since_when() {
             "label": "shown", "machine": "tally", "boot": boot, "epoch": 1, "version": 1, "permanent": 1,
             "phase": "permanent", "id": "start", "live": 1, "held_back": 0, "not_reached": 0,
             "by_version": [{"version": 1, "place": "fleet", "live": 1}],
-            "held": [], "pending": null,
+            "held": [], "pending": null, "canary": null,
             "since": [{"version": 1, "place": "fleet", "epoch": 1, "since_ms": null, "live": 1, "held_back": 0,
                 "poisoned": 0}],
         })
@@ -189,6 +189,66 @@ fn an_upgrade_is_answered_at_the_flip_ends_by_itself_and_is_gone_back_from() {
         ]
     );
     assert_eq!((calls.len(), audit.remote_lost, audit.remote[0].key.as_deref()), (6, 0, Some("monday")));
+}
+
+#[test]
+fn a_canary_takes_its_share_is_compared_and_taken_further_or_back() {
+    let rig = Rig::new("shared");
+    for key in 1..100 {
+        rig.fleet.insert(format!("door-{key}"), V1::default()).expect("enters");
+    }
+    assert_eq!(rig.get("").json()["canary"], Value::Null);
+    let ask = json!({"to": 2, "reason": "a few first", "canary": 30, "wait_ms": 60_000});
+    let reply = rig.server.call(Call::post(&rig.path("/upgrades"), &ask).key("few"));
+    let outcome: Outcome = reply.read();
+    let at_2 = || rig.switch.admin().status().by_version.iter().filter(|it| it.version == 2).map(|it| it.live).sum();
+    let went: u64 = at_2();
+    assert!((1..99).contains(&went), "{went}");
+    assert_eq!((reply.status, outcome.live, outcome.moved, outcome.stayed), (200, 100, went, 100 - went));
+    // the share is a part of what the id stands for
+    let more = rig.server.call(Call::post(&rig.path("/upgrades"), &json!({"to": 2, "canary": 31})).key("few"));
+    assert_eq!(more.problem(), (422, "id-reused".into()));
+
+    for key in 1..100 {
+        rig.fleet.step(&*format!("door-{key}"), Fail).expect("it is taken").expect_err("it was told to");
+    }
+    let first = rig.fleet.step("door", Get).expect("it is taken");
+    assert_eq!(first, 7);
+    let view: SwitchView = rig.get("").read();
+    let canary = view.canary.expect("one runs");
+    assert_eq!((canary.percent, canary.epoch, canary.elsewhere), (30, 2, 0));
+    let side = |side: &CanarySide| (side.version, side.live, side.steps, side.panics);
+    assert_eq!((side(&canary.before), side(&canary.canary)), ((1, 100 - went, 100 - went, 0), (2, went, went, 0)));
+    assert_eq!(canary.before.failures + canary.canary.failures, 99);
+    let timed = |side: &CanarySide| side.latency.map(|it| (it.timed, it.p50_ns <= it.p99_ns && it.p99_ns <= it.max_ns));
+    assert_eq!(timed(&canary.before), Some(((100 - went).div_ceil(8), true)));
+    assert_eq!(timed(&canary.canary), Some((went.div_ceil(8), true)));
+
+    let before = rig.all();
+    let runs = json!({"kind": "canary", "percent": 30, "before": 1, "to": 2});
+    for (path, body) in [("/commit", json!({})), ("/upgrades", json!({"to": 3})), ("/upgrades", json!({"to": 1}))] {
+        let refused = rig.post(path, &body);
+        assert_eq!((refused.problem(), refused.blocker()), ((409, "canary-runs".to_owned()), runs.clone()), "{path}");
+    }
+    assert_eq!(rig.all(), before);
+
+    let promote = json!({"reason": "no worse", "wait_ms": 60_000});
+    let reply = rig.server.call(Call::post(&rig.path("/promote"), &promote).key("rest"));
+    let outcome: Outcome = reply.read();
+    assert_eq!((reply.status, &reply.json()["kind"], &*outcome.id), (200, &json!("promote"), "rest"));
+    assert_eq!((outcome.moved, outcome.stayed, at_2()), (100, 0, 100_u64));
+    let view: SwitchView = rig.get("").read();
+    assert_eq!((view.canary, view.status.phase), (None, hotswap::remote::wire::Phase::Probation));
+    let again = rig.server.call(Call::post(&rig.path("/promote"), &promote).key("rest"));
+    assert_eq!((again.status, again.header("idempotency-replayed")), (200, Some("true")));
+    assert_eq!(rig.post("/promote", &json!({})).problem(), (409, "nothing-to-promote".into()));
+
+    // and another goes back, with those who went
+    rig.post("/commit", &json!({"wait_ms": 60_000}));
+    let outcome: Outcome = rig.post("/upgrades", &json!({"to": 3, "canary": 30, "wait_ms": 60_000})).read();
+    assert_eq!((outcome.moved, outcome.stayed), (went, 100 - went), "the same keys");
+    let back: Outcome = rig.post("/rollback", &json!({"accept_loss": true, "wait_ms": 60_000})).read();
+    assert_eq!((back.to, back.moved, at_2()), (2, 100, 100_u64));
 }
 
 #[test]
@@ -397,6 +457,7 @@ fn every_refused_command_says_what_stands_in_the_way_and_changes_nothing() {
     let old = format!("\"{boot}-8\"");
     for call in [
         Call::post(&rig.path("/upgrades"), &json!({"to": 2})),
+        Call::post(&rig.path("/promote"), &json!({})),
         Call::post(&rig.path("/commit"), &json!({})),
         Call::post(&rig.path("/rollback"), &json!({})),
         Call::put(&rig.path("/instances/door/state"), &state),
@@ -424,7 +485,12 @@ fn every_refused_command_says_what_stands_in_the_way_and_changes_nothing() {
         "unreadable",
         field("expect.epoch"),
     );
-    expect_refused(post("/upgrades", json!({"to": 2, "canary": 5})), 400, "unreadable", field("canary"));
+    expect_refused(post("/upgrades", json!({"to": 2, "canary": 300})), 400, "unreadable", field("canary"));
+    expect_refused(post("/upgrades", json!({"to": 2, "share": 5})), 400, "unreadable", field("share"));
+    for percent in [0, 100] {
+        expect_refused(post("/upgrades", json!({"to": 2, "canary": percent})), 422, "not-a-share", field("canary"));
+    }
+    expect_refused(post("/promote", json!({})), 409, "nothing-to-promote", Value::Null);
     expect_refused(post("/upgrades", json!({"to": 2, "expect": [boot, 1]})), 400, "unreadable", field("expect"));
     expect_refused(post("/upgrades", json!([2])), 400, "unreadable", Value::Null);
     expect_refused(post("/upgrades", json!({})), 400, "unreadable", Value::Null);
@@ -516,7 +582,7 @@ fn routes() -> Vec<(Method, String, Option<Role>)> {
             routes.push((method, path.clone(), serde_json::from_value(role.clone()).expect("a role")));
         }
     }
-    assert_eq!(routes.len(), 23);
+    assert_eq!(routes.len(), 24);
     routes
 }
 
@@ -567,7 +633,7 @@ fn each_route_of_the_document_is_there_and_takes_the_role_that_it_says() {
             assert_eq!((refused[0].who.as_str(), refused[0].role), ("", None));
         }
     }
-    assert_eq!((mutations, rig.all()), (9, before));
+    assert_eq!((mutations, rig.all()), (10, before));
 }
 
 #[test]

@@ -142,6 +142,9 @@ fn advice(problem: &Problem) -> Option<String> {
         Some(Blocker::HeldBack { .. }) => "`hotswap retry` tries them again, `hotswap rollback` goes back, and \
             `hotswap commit --leave-held-back` goes on without them"
             .to_owned(),
+        Some(Blocker::Canary { .. }) => {
+            "`hotswap promote` takes everybody there, and `hotswap rollback` brings back those who went".to_owned()
+        }
         Some(Blocker::Version { .. }) => "`hotswap versions` lists them, and `hotswap push` brings one".to_owned(),
         Some(Blocker::Holders { .. }) => "`hotswap images` shows who uses it".to_owned(),
         _ if problem.status == 401 => {

@@ -82,12 +82,13 @@ fn text(Event { switch, what }: &Event) -> String {
             show::phase(*phase, *from)
         )),
         Happened::Outcome(it) => shown(&format!(
-            "{switch}: {} `{}` {}: {} of {} moved, {} held back, {} gone, {} not reached",
+            "{switch}: {} `{}` {}: {} of {} moved, {} stayed, {} held back, {} gone, {} not reached",
             it.kind,
             it.id,
             it.superseded_by.as_ref().map_or_else(|| "settled".to_owned(), |by| format!("ended by `{by}`")),
             it.moved,
             it.live,
+            it.stayed,
             it.held_back,
             it.gone,
             it.not_reached

@@ -11,6 +11,7 @@ mod images;
 mod order;
 mod outcome;
 mod plan;
+mod promote;
 mod push;
 mod read;
 mod retry;
@@ -43,6 +44,8 @@ pub(crate) enum Verb {
     Upgrade(upgrade::Args),
     /// Try the held back instances of a command again
     Retry(retry::Args),
+    /// Take everybody to the version of the canary that runs, still on probation
+    Promote(promote::Args),
     /// Make the version that runs permanent
     Commit(commit::Args),
     /// Go back to the permanent version
@@ -77,6 +80,7 @@ pub(crate) fn run(verb: &Verb, as_json: bool) -> (&'static str, Result<Found, Fa
         Verb::Plan(args) => ("plan", plan::run(args)),
         Verb::Upgrade(args) => ("upgrade", upgrade::run(args)),
         Verb::Retry(args) => ("retry", retry::run(args)),
+        Verb::Promote(args) => ("promote", promote::run(args)),
         Verb::Commit(args) => ("commit", commit::run(args)),
         Verb::Rollback(args) => ("rollback", rollback::run(args)),
         Verb::Step(args) => ("step", step::run(args)),

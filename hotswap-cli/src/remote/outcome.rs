@@ -75,6 +75,9 @@ pub(super) fn text(outcome: &Outcome) -> String {
     let what = match outcome.kind {
         Kind::Start => format!("started at version {to}"),
         _ if !outcome.done => format!("nothing to do: version {to} runs"),
+        Kind::Upgrade if outcome.stayed > 0 => {
+            format!("version {to} runs as a canary, on probation, and the others stay at version {from}")
+        }
         Kind::Upgrade => format!("upgraded from version {from} to version {to}, on probation"),
         Kind::Promote => format!("took everybody from version {from} to version {to}"),
         Kind::Commit => format!("committed version {to}"),
@@ -85,14 +88,17 @@ pub(super) fn text(outcome: &Outcome) -> String {
     if !outcome.reason.is_empty() {
         facts.push(("reason", outcome.reason.clone()));
     }
-    let counts = [
+    let mut counts = vec![
         ("live", outcome.live),
         ("moved", outcome.moved),
         ("held back", outcome.held_back),
         ("gone", outcome.gone),
         ("not reached", outcome.not_reached),
     ];
-    facts.extend(counts.map(|(name, count)| (name, count.to_string())));
+    if outcome.stayed > 0 {
+        counts.insert(2, ("stayed", outcome.stayed));
+    }
+    facts.extend(counts.into_iter().map(|(name, count)| (name, count.to_string())));
     if let Some(by) = &outcome.superseded_by {
         facts.push(("ended by", by.clone()));
     } else if !outcome.settled {

@@ -55,6 +55,15 @@ pub(super) fn time(ms: u64) -> String {
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(ms)).to_string()
 }
 
+/// A time in nanoseconds, in the unit in which it has two to four digits.
+pub(super) fn nanos(ns: u64) -> String {
+    match ns {
+        ..10_000 => format!("{ns} ns"),
+        10_000..10_000_000 => format!("{} µs", ns / 1000),
+        _ => format!("{} ms", ns / 1_000_000),
+    }
+}
+
 pub(super) fn place(place: Place) -> &'static str {
     match place {
         Place::Cell => "cell",
@@ -89,5 +98,11 @@ mod tests {
         let text = table(["n", "what"], rows);
         assert_eq!(text, " n  what\n 7  a\\u{1b}[31m\n12  b\n");
         assert_eq!(table(["n"], Vec::new()), "");
+    }
+
+    #[test]
+    fn a_time_has_few_digits() {
+        let times = [0, 9_999, 10_000, 9_999_999, 10_000_000].map(nanos);
+        assert_eq!(times, ["0 ns", "9999 ns", "10 µs", "9999 µs", "10 ms"]);
     }
 }

@@ -1,6 +1,8 @@
 //! `hotswap status`: what a program's switches run, and who lives on them; or what came of one command.
 
-use hotswap::remote::wire::{Outcome, Population, Since, Status, SwitchView, Switches};
+use hotswap::remote::wire::{
+    CanaryReport, CanarySide, Latency, Outcome, Population, Since, Status, SwitchView, Switches,
+};
 use serde_json::json;
 
 use super::at::AtSwitch;
@@ -60,10 +62,10 @@ pub(super) fn all(client: &Client) -> Result<Vec<SwitchView>, RemoteError> {
 }
 
 fn list(views: &[SwitchView]) -> String {
-    let rows = views.iter().map(|SwitchView { status, pending, .. }| {
+    let rows = views.iter().map(|SwitchView { status, pending, canary, .. }| {
         [
             status.label.clone(),
-            status.version.to_string(),
+            version(status, canary.as_ref()),
             show::phase(status.phase, status.permanent),
             status.live.to_string(),
             status.held_back.to_string(),
@@ -75,11 +77,11 @@ fn list(views: &[SwitchView]) -> String {
 }
 
 fn one(view: &SwitchView) -> String {
-    let SwitchView { status, held, pending, since } = view;
+    let SwitchView { status, held, pending, since, canary } = view;
     let mut facts = vec![
         ("switch", status.label.clone()),
         ("machine", status.machine.clone()),
-        ("version", format!("{}, {}", status.version, show::phase(status.phase, status.permanent))),
+        ("version", format!("{}, {}", version(status, canary.as_ref()), show::phase(status.phase, status.permanent))),
         ("release", status.tag().trim_matches('"').to_owned()),
         ("command", status.id.clone()),
         ("live", format!("{}{}", status.live, by_version(&status.by_version))),
@@ -90,6 +92,13 @@ fn one(view: &SwitchView) -> String {
         facts.push(("pending", pending.clone()));
     }
     let mut text = show::facts(&facts);
+    if let Some(canary) = canary {
+        text += "\ncanary\n";
+        text += &show::table(
+            ["version", "side", "live", "steps", "failed", "panicked", "p50", "p99", "longest"],
+            [side("before", &canary.before), side("canary", &canary.canary)].into(),
+        );
+    }
     if since.len() > 1 {
         text += "\nsince when\n";
         text += &show::table(
@@ -98,6 +107,27 @@ fn one(view: &SwitchView) -> String {
         );
     }
     text + &show::held(held, status.held_back)
+}
+
+/// The version that runs; of a canary, for how many.
+fn version(status: &Status, canary: Option<&CanaryReport>) -> String {
+    let share = canary.map_or_else(String::new, |canary| format!(" for {} % of the keys", canary.percent));
+    format!("{}{share}", status.version)
+}
+
+fn side(name: &str, side: &CanarySide) -> [String; 9] {
+    let took = |of: fn(&Latency) -> u64| side.latency.as_ref().map_or_else(String::new, |it| show::nanos(of(it)));
+    [
+        side.version.to_string(),
+        name.to_owned(),
+        side.live.to_string(),
+        side.steps.to_string(),
+        side.failures.to_string(),
+        side.panics.to_string(),
+        took(|it| it.p50_ns),
+        took(|it| it.p99_ns),
+        took(|it| it.max_ns),
+    ]
 }
 
 fn since_row(since: &Since) -> [String; 6] {

@@ -13,7 +13,7 @@ pub(crate) struct Args {
     /// The version to go to
     to: u32,
     /// Only say what it would do, as `plan` does
-    #[arg(long, conflicts_with_all = ["wait", "keep_previous", "rollback_after", "id"])]
+    #[arg(long, conflicts_with_all = ["wait", "keep_previous", "rollback_after", "canary", "id"])]
     dry_run: bool,
     /// Wait until every instance that can be reached has been
     #[arg(long)]
@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Roll back by itself at this many failures in probation
     #[arg(long, value_name = "N")]
     rollback_after: Option<u64>,
+    /// Take that share of a fleet's keys first; the others stay until `promote`
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=99))]
+    canary: Option<u8>,
     #[command(flatten)]
     order: Order,
     #[command(flatten)]
@@ -45,6 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
         keep_previous: args.keep_previous,
         accept_loss: args.accept_loss,
         rollback_after: args.rollback_after,
+        canary: args.canary,
         wait_ms: None,
     };
     let answer = args.order.give(&client, &["v1", "switches", &switch, "upgrades"], &body, None)?;

@@ -13,7 +13,7 @@ use crate::encoded::{Encoded, EncodedError};
 use crate::error::AdminError;
 use crate::ledger::{Count, POISONED, epoch_of, is_held};
 use crate::machine::Machine;
-use crate::options::{CommitOptions, Expect, Plan, RetryOptions, RollbackOptions, UpgradeOptions};
+use crate::options::{CommitOptions, Expect, Plan, PromoteOptions, RetryOptions, RollbackOptions, UpgradeOptions};
 use crate::save::{SaveError, Saved};
 use crate::way::{contain, text_of};
 
@@ -41,6 +41,8 @@ pub trait Drive: Send + Sync {
     fn plan(&self, to: u32) -> Result<Plan, AdminError>;
     /// To another version.
     fn upgrade(&self, to: u32, why: &str, on: &UpgradeOptions, begun: Begun<'_>) -> Result<Outcome, AdminError>;
+    /// Everybody to the version of the canary.
+    fn promote(&self, why: &str, on: &PromoteOptions, begun: Begun<'_>) -> Result<Outcome, AdminError>;
     /// The version that runs becomes permanent.
     fn commit(&self, why: &str, on: &CommitOptions, begun: Begun<'_>) -> Result<Outcome, AdminError>;
     /// Back to the permanent version.
@@ -124,7 +126,12 @@ impl<M: Machine> Drive for Admin<M> {
         let pending = control.pending().map(ToString::to_string);
         drop(control);
         since.sort_by_key(|at| (std::cmp::Reverse(at.epoch), at.version));
-        SwitchView { status: status.into(), held: held.into_iter().map(Into::into).collect(), pending, since }
+        let held = held.into_iter().map(Into::into).collect();
+        let canary = release
+            .canary
+            .as_ref()
+            .map(|it| it.report(release.epoch, |version| census.of_version(version), census.live()).into());
+        SwitchView { status: status.into(), held, pending, since, canary }
     }
 
     fn versions(&self) -> Vec<VersionStatus> {
@@ -137,6 +144,10 @@ impl<M: Machine> Drive for Admin<M> {
 
     fn upgrade(&self, to: u32, why: &str, on: &UpgradeOptions, begun: Begun<'_>) -> Result<Outcome, AdminError> {
         self.upgrade_telling(to, why, on, begun)
+    }
+
+    fn promote(&self, why: &str, on: &PromoteOptions, begun: Begun<'_>) -> Result<Outcome, AdminError> {
+        self.promote_telling(why, on, begun)
     }
 
     fn commit(&self, why: &str, on: &CommitOptions, begun: Begun<'_>) -> Result<Outcome, AdminError> {

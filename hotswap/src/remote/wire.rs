@@ -167,6 +167,74 @@ pub struct SwitchView {
     pub pending: Option<String>,
     /// Who runs what since when, the newest release first.
     pub since: Vec<Since>,
+    /// How both sides of a canary do, while one runs.
+    #[serde(default)]
+    pub canary: Option<CanaryReport>,
+}
+
+/// How both sides of a canary do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CanaryReport {
+    /// The share of the keys that goes to the version of the canary, in percent.
+    pub percent: u8,
+    /// The present epoch; a retry makes another one, and the counts go on.
+    pub epoch: u64,
+    /// Those at the version before: the other keys, cells, and owned instances; and those that could not leave it.
+    pub before: CanarySide,
+    /// Those at the version of the canary.
+    pub canary: CanarySide,
+    /// Live instances at other versions: an earlier release could not move them, or nothing has touched them since.
+    pub elsewhere: u64,
+}
+
+impl From<crate::CanaryReport> for CanaryReport {
+    fn from(report: crate::CanaryReport) -> Self {
+        let crate::CanaryReport { percent, epoch, before, canary, elsewhere } = report;
+        Self { percent, epoch, before: before.into(), canary: canary.into(), elsewhere }
+    }
+}
+
+/// One side of a canary. What happened since it began is counted; the times are of one step in eight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CanarySide {
+    /// The version that it runs.
+    pub version: u32,
+    /// Live instances.
+    pub live: u64,
+    /// Steps that ran, those included that failed or panicked.
+    pub steps: u64,
+    /// Steps that returned an error.
+    pub failures: u64,
+    /// Steps that panicked.
+    pub panics: u64,
+    /// How long steps took, once one was timed.
+    pub latency: Option<Latency>,
+}
+
+impl From<crate::CanarySide> for CanarySide {
+    fn from(side: crate::CanarySide) -> Self {
+        let crate::CanarySide { version, live, steps, failures, panics, latency } = side;
+        Self { version, live, steps, failures, panics, latency: latency.map(Into::into) }
+    }
+}
+
+/// How long steps took, in nanoseconds. The quantiles are at most a sixteenth too high.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Latency {
+    /// So many steps were timed.
+    pub timed: u64,
+    /// Half of them took no longer.
+    pub p50_ns: u64,
+    /// 99 in 100 took no longer.
+    pub p99_ns: u64,
+    /// The longest.
+    pub max_ns: u64,
+}
+
+impl From<crate::Latency> for Latency {
+    fn from(crate::Latency { timed, p50_ns, p99_ns, max_ns }: crate::Latency) -> Self {
+        Self { timed, p50_ns, p99_ns, max_ns }
+    }
 }
 
 /// Instances that have come to the same release.
@@ -420,8 +488,30 @@ pub struct UpgradeBody {
     /// Rolls back by itself at this many failures in probation.
     #[serde(default)]
     pub rollback_after: Option<u64>,
+    /// Takes that share of a fleet's keys first, in percent; everybody else stays until a promotion.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 99)]
+    pub canary: Option<u8>,
     /// How long the answer may wait for the instances, in milliseconds; without it, it comes as soon as the switch has
     /// flipped. The instances move on either way.
+    #[serde(default)]
+    pub wait_ms: Option<u64>,
+}
+
+/// Asks for a promotion.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PromoteBody {
+    /// Why, for the audit.
+    #[serde(default)]
+    pub reason: String,
+    /// The release that has to be the present one.
+    #[serde(default, deserialize_with = "object")]
+    pub expect: Option<Expect>,
+    /// Accepts what the way loses, for those who go now; not needed where it was accepted at the canary.
+    #[serde(default)]
+    pub accept_loss: bool,
+    /// As for an upgrade.
     #[serde(default)]
     pub wait_ms: Option<u64>,
 }

@@ -21,10 +21,12 @@ use super::guard::Said;
 use super::turns::broken;
 use crate::control;
 use crate::error::AdminError;
-use crate::options::{CommitOptions, RetryOptions, RollbackOptions, UpgradeOptions, Wait};
+use crate::options::{CommitOptions, PromoteOptions, RetryOptions, RollbackOptions, UpgradeOptions, Wait};
 use crate::remote::drive::{Begun, Drive};
 use crate::remote::problem::{NO_COMMAND, Refused};
-use crate::remote::wire::{CommitBody, Outcome, Outcomes, RetryBody, RollbackBody, UpgradeBody, boot, tag};
+use crate::remote::wire::{
+    CommitBody, Outcome, Outcomes, PromoteBody, RetryBody, RollbackBody, UpgradeBody, boot, tag,
+};
 
 /// Goes to another version, on probation.
 #[utoipa::path(post, path = "/v1/switches/{label}/upgrades", tag = "commands", request_body = UpgradeBody,
@@ -38,7 +40,7 @@ pub(super) async fn upgrade(
     Json(body): Json<UpgradeBody>,
 ) -> Result<Response, Refused> {
     let Asked { by, key, expect } = asked.expecting(body.expect.as_ref())?;
-    let UpgradeBody { to, reason: why, keep_previous, accept_loss, rollback_after, wait_ms, .. } = body;
+    let UpgradeBody { to, reason: why, keep_previous, accept_loss, rollback_after, canary, wait_ms, .. } = body;
     let terms = Terms { id: key.clone(), why: why.clone(), wait_ms };
     let on = UpgradeOptions {
         id: key,
@@ -48,9 +50,27 @@ pub(super) async fn upgrade(
         keep_previous,
         accept_loss,
         rollback_after: rollback_after.map(|n| n.max(1)),
-        canary: None,
+        canary,
     };
     command(&served, &label, terms, move |switch, begun| switch.upgrade(to, &why, &on, begun)).await
+}
+
+/// Takes everybody to the version of the canary that runs, still on probation.
+#[utoipa::path(post, path = "/v1/switches/{label}/promote", tag = "commands", request_body = PromoteBody,
+    params(("label" = String, Path, description = "the switch's label")),
+    responses((status = 200, body = Outcome, description = "everybody who can be reached has been"),
+        (status = 202, body = Outcome, description = "the switch has flipped, and the instances move")))]
+pub(super) async fn promote(
+    State(served): State<Shared>,
+    At(label): At<String>,
+    asked: Asked,
+    Json(body): Json<PromoteBody>,
+) -> Result<Response, Refused> {
+    let Asked { by, key, expect } = asked.expecting(body.expect.as_ref())?;
+    let PromoteBody { reason: why, accept_loss, wait_ms, .. } = body;
+    let terms = Terms { id: key.clone(), why: why.clone(), wait_ms };
+    let on = PromoteOptions { id: key, expect, wait: Wait::Reached, by, accept_loss };
+    command(&served, &label, terms, move |switch, begun| switch.promote(&why, &on, begun)).await
 }
 
 /// Makes the version that runs permanent.

@@ -170,6 +170,7 @@ const ROUTES: &[Route] = &[
     looks("/v1/switches/{label}/upgrades", Role::Viewer),
     looks("/v1/switches/{label}/upgrades/{id}", Role::Viewer),
     changes(Method::POST, "/v1/switches/{label}/upgrades/{id}/retry", Role::Operator),
+    changes(Method::POST, "/v1/switches/{label}/promote", Role::Operator),
     changes(Method::POST, "/v1/switches/{label}/commit", Role::Operator),
     changes(Method::POST, "/v1/switches/{label}/rollback", Role::Operator),
     looks("/v1/switches/{label}/instances/{key}/state", Role::Operator),
@@ -201,6 +202,7 @@ fn parts() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(commands::upgrade, commands::outcomes))
         .routes(routes!(commands::outcome))
         .routes(routes!(commands::retry))
+        .routes(routes!(commands::promote))
         .routes(routes!(commands::commit))
         .routes(routes!(commands::rollback))
         .routes(routes!(instances::state, instances::put_state))

@@ -15,7 +15,7 @@ use crate::remote::wire::Problem;
     components(schemas(Problem)),
     tags(
         (name = "switches", description = "what runs, and what would"),
-        (name = "commands", description = "upgrade, commit, roll back"),
+        (name = "commands", description = "upgrade, promote, commit, roll back"),
         (name = "instances", description = "states and steps by key"),
         (name = "images", description = "versions that come as files"),
         (name = "health", description = "the server itself"),
