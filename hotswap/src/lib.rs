@@ -51,6 +51,8 @@ pub mod docs;
 pub mod load;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(all(feature = "remote", not(target_os = "linux")))]
+compile_error!("feature `remote` of hotswap is for Linux only as yet: leave it out for other systems");
 #[cfg(feature = "remote")]
 pub mod remote;
 pub mod snapshot;

@@ -165,6 +165,9 @@ fn an_upgrade_is_answered_at_the_flip_ends_by_itself_and_is_gone_back_from() {
     // nothing was done, and there is no record of it to look at
     let again = rig.post("/upgrades", &json!({"to": 2}));
     assert_eq!((again.status, again.read::<Outcome>().done, again.header("location")), (200, false, None));
+    let idle = rig.server.call(Call::post(&rig.path("/upgrades"), &json!({"to": 2})).key("idle"));
+    assert_eq!((idle.status, idle.json()["id"].clone()), (200, json!("idle")));
+    assert_eq!(rig.get("/upgrades/idle").problem(), (404, "no-command".into()));
 
     let audit: AuditView = rig.server.get("/v1/audit?label=driven").read();
     let said: Vec<_> = audit.switches["driven"].changes.iter().map(|it| (&*it.what, &*it.why, &*it.by)).collect();
@@ -188,7 +191,7 @@ fn an_upgrade_is_answered_at_the_flip_ends_by_itself_and_is_gone_back_from() {
             (2, "alice", "POST", 200, "no"),
         ]
     );
-    assert_eq!((calls.len(), audit.remote_lost, audit.remote[0].key.as_deref()), (6, 0, Some("monday")));
+    assert_eq!((calls.len(), audit.remote_lost, audit.remote[0].key.as_deref()), (7, 0, Some("monday")));
 }
 
 #[test]

@@ -614,7 +614,8 @@ impl fmt::Display for Kind {
 /// What came of a command; `moved + stayed + held_back + gone + not_reached == live`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Outcome {
-    /// The command's id: its `Idempotency-Key`, or `boot-epoch`.
+    /// The command's id: its `Idempotency-Key`, or `boot-epoch`; without a key, that of the present release when nothing was
+    /// done.
     pub id: String,
     /// What was commanded.
     pub kind: Kind,
@@ -626,7 +627,8 @@ pub struct Outcome {
     pub epoch: u64,
     /// Why, in the operator's words.
     pub reason: String,
-    /// Whether it changed anything: false for an upgrade to the version that runs.
+    /// Whether it changed anything: false for an upgrade to the version that runs. What did nothing has no record, and is not
+    /// found by its id later.
     pub done: bool,
     /// Instances live at the flip.
     pub live: u64,
@@ -705,7 +707,7 @@ pub struct StepBody {
 pub struct StepAnswer {
     /// The name of the input that it answers.
     pub output: String,
-    /// The output itself.
+    /// The output itself; a float in it that JSON has no form for is `null`.
     pub value: Value,
 }
 

@@ -160,7 +160,8 @@ pub(super) struct Last {
     limit: Option<u32>,
 }
 
-/// What came of a command, as it stands now.
+/// What came of a command, as it stands now. One that was refused, or did nothing (`done` is false), has left no record, and
+/// is not found.
 #[utoipa::path(get, path = "/v1/switches/{label}/upgrades/{id}", tag = "commands",
     params(("label" = String, Path, description = "the switch's label"), ("id" = String, Path, description = "the command's id")),
     responses((status = 200, body = Outcome, description = "as it stands now")))]

@@ -11,7 +11,11 @@ use crate::remote::wire::Problem;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "hotswap", description = "Live upgrades of a running program, commanded from outside."),
+    info(
+        title = "hotswap",
+        description = "Live upgrades of a running program, commanded from outside. What is not HTTP, or has more than 64 \
+            headers or 32 KiB of them, is answered 400 or 431 without a body.",
+    ),
     components(schemas(Problem)),
     tags(
         (name = "switches", description = "what runs, and what would"),
