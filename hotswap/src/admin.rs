@@ -20,6 +20,7 @@ use crate::control::{Asked, Audit, Events, HeldBack, Kind, Outcome};
 #[cfg(feature = "remote")]
 use crate::encoded::{Encoded, EncodedError};
 use crate::error::AdminError;
+use crate::finite;
 use crate::ledger::{Census, Place};
 use crate::line::Hop;
 use crate::loaded::GuestVersion;
@@ -641,7 +642,8 @@ impl<M: Machine> Admin<M> {
     ///
     /// # Errors
     ///
-    /// When there is none, it is in use by the caller, or its state is lost.
+    /// When there is none, it is in use by the caller, its state is lost, or JSON has no form for a float in it: as `null` it
+    /// would read back as nothing, or as another state.
     pub fn get_state(&self, key: &str) -> Result<serde_json::Value, AdminError> {
         let shared = &*self.0;
         let not_shown = |reason: String| AdminError::NotShown { key: key.to_owned(), reason };
@@ -651,7 +653,10 @@ impl<M: Machine> Admin<M> {
                 slot.arrive(shared, home);
             }
             if let Some(state) = slot.state() {
-                let rendered = contain(|| serde_json::to_value(state).map_err(|error| error.to_string()));
+                let rendered = contain(|| {
+                    finite::check(state)?;
+                    serde_json::to_value(state).map_err(|error| error.to_string())
+                });
                 shown = rendered.and_then(|value| value).map_err(not_shown);
             }
         })?;

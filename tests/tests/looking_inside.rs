@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use hotswap::Standing::{Available, Current, Old, Permanent};
+use hotswap::machine;
 use hotswap::{AdminError, CommitOptions, Event, Kind, Phase, Place, Population, RetryOptions, RollbackOptions};
 use hotswap::{UpgradeOptions, Wait, Why};
 use hotswap_tests::Ending;
@@ -14,6 +15,25 @@ use hotswap_tests::tally::{
     Add, AnyInput, AnyState, Boom, Cell, Get, Mood, Prepare, Seen, Switch, V1, V2, V5, Version,
 };
 use serde_json::json;
+
+/// A state that JSON cannot hold whatever is in it.
+#[machine]
+mod gauge {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct Get;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct V1 {
+        pub last: Option<f64>,
+    }
+    #[machine(version = 1)]
+    fn get(state: &V1, _: Get) -> Option<f64> {
+        state.last
+    }
+}
 
 fn switch(at: Version) -> Switch {
     Switch::builder().starting_at(at).build().expect("one to run")
@@ -307,6 +327,20 @@ fn a_cell_without_a_name_is_called_by_its_number_in_one_spelling() {
     for key in ["cell-", "cell-01", "cell-+1", "cell-3", "1"] {
         assert_eq!(sum(key), Err(AdminError::NoInstance { key: key.to_owned() }));
     }
+}
+
+#[test]
+fn a_state_that_json_has_no_form_for_is_not_shown_as_another() {
+    let switch = gauge::Switch::new();
+    let cell = switch.named_cell("boiler", gauge::V1 { last: Some(f64::NAN) }).expect("enters");
+    let admin = switch.admin();
+    let reason = "in `last`: a float is NaN, for which JSON has no form".to_owned();
+    let not_shown = AdminError::NotShown { key: "boiler".into(), reason };
+    // as `null` it would be no reading at all, and so it would stay when it is put back
+    assert_eq!(admin.get_state("boiler"), Err(not_shown));
+    assert!(cell.step(gauge::Get).expect("taken").is_some_and(f64::is_nan));
+    admin.replace_state("boiler", |_| Ok::<_, String>(gauge::V1 { last: None })).expect("replaced");
+    assert_eq!(admin.get_state("boiler"), Ok(json!([1, {"last": null}])));
 }
 
 #[test]

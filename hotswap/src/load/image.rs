@@ -17,6 +17,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use crate::encoded::decode;
+use crate::finite;
 use crate::line::Hop;
 use crate::load::abi::{
     self, ABI, Buf, Code, DONE, ERROR, FAILED, Host, MAGIC, Out, PANICKED, REFUSED, Root, Sink, Slice, Table,
@@ -99,6 +100,7 @@ impl<M: Machine> Thunks<M> {
             Format::Postcard => write(Format::Postcard, state, sink),
             // the program makes a value of it in its turn, so what has no place in one is refused here
             Format::Json => {
+                finite::check(state)?;
                 let value = serde_json::to_value(state).map_err(|error| error.to_string())?;
                 write(Format::Json, &value, sink)
             }
