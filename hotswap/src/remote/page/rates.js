@@ -1,7 +1,8 @@
-// Rate and p99 of the steps by version, from `/metrics`: the rate from `hotswap_steps_total`, which only a program that counts its
-// steps has, and the p99 from `hotswap_step_seconds`, whose samples say nothing of a rate.
+// Rate and p99 of the steps by version, from `/metrics`.
 //
-// Each look is set against the one before, so that of a version that runs no more the last that was measured stays.
+// The rate is of `hotswap_steps_total`, which only a program that counts its steps has; the p99 of `hotswap_step_seconds`, whose
+// samples say nothing of a rate. Each look is set against the one before, so that of a version that runs no more the last that was
+// measured stays.
 
 import { Refused } from "./api.js";
 

@@ -20,7 +20,7 @@ function row([when, version, { rate: steps, p99 }]) {
 
 function within(p99) {
   if (p99 === null) return NOT;
-  if (p99.bound === Infinity) return "over the last bound";
+  if (p99.bound === Infinity) return "longer";
   return p99.exact ? seconds(p99.bound) : `≤ ${seconds(p99.bound)}`;
 }
 
