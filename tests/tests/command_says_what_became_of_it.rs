@@ -314,7 +314,7 @@ fn a_command_whose_connection_breaks_says_its_id_and_how_to_ask_for_it() {
         upgrade.json(),
         json!({
             "to": 2, "reason": "a fix", "expect": { "boot": "00c0ffee00c0ffee", "epoch": 3 }, "keep_previous": false,
-            "accept_loss": false, "rollback_after": null, "wait_ms": null,
+            "accept_loss": false, "rollback_after": null, "canary": null, "wait_ms": null,
         })
     );
     let said = place.run(&["upgrade", "2", "--id", "nightly"]);
