@@ -1,5 +1,4 @@
-//! What the tests need from outside: for `kv` Redis' own tools and the Python client, for the counts and the loader valgrind, for
-//! the page a browser.
+//! What the tests need from outside: for `kv` Redis' own tools and the Python client, for the counts and the loader valgrind.
 //! And what the benches do: the programs that hotswap is measured against.
 
 use std::env;
@@ -20,7 +19,6 @@ pub(crate) fn provide(sh: &Shell, report: &mut Report) -> Vec<&'static str> {
     let mut absent = Vec::new();
     need(report, &mut absent, VALGRIND, || valgrind(sh));
     need(report, &mut absent, "redis-tools", || redis_tools(sh));
-    need(report, &mut absent, "chromium", || chromium(sh));
     if let Some(python) = need(report, &mut absent, "redis-py", || redis_py(sh)) {
         sh.set_var("HOTSWAP_PYTHON", python);
     }
@@ -71,16 +69,6 @@ fn redis_tools(sh: &Shell) -> xshell::Result<()> {
         return Ok(());
     }
     apt_get(sh, "redis-tools")
-}
-
-/// A browser without a window, and what drives it.
-fn chromium(sh: &Shell) -> xshell::Result<()> {
-    let there = |tool: &str| cmd!(sh, "{tool} --version").quiet().ignore_stderr().read().is_ok();
-    if there("chromium") && there("chromedriver") {
-        return Ok(());
-    }
-    // Debian's driver needs Debian's browser of the same version, and brings it
-    apt_get(sh, "chromium-driver")
 }
 
 fn redis_server(sh: &Shell) -> xshell::Result<()> {
