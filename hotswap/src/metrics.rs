@@ -18,6 +18,9 @@
 //! called before every scrape. Histograms are told by [`refresh`] alone. A recorder is never called inside a step, nor under a
 //! lock of hotswap's.
 //!
+//! A program that is commanded from outside (feature `remote`) shows them at `GET /metrics`, where it need have no recorder.
+//! What was timed is told once: to whoever looks first, that or the program's own recorder.
+//!
 //! # How steps are timed
 //!
 //! A step costs no more for it, not one instruction: there is no counter on its short way, and so no `_steps_total`.

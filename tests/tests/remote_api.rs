@@ -1,13 +1,16 @@
 //! Every switch of the program can be looked at and driven over HTTP, by people who lack its types; every refusal has its
 //! status, says what stands in the way, and changes nothing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use axum::http::Method;
 use hotswap::remote::wire::{AuditView, CanarySide, Outcome, Plan, State, SwitchView, Versions};
 use hotswap::remote::{Api, Role, openapi};
 use hotswap::{Machine as _, Phase};
 use hotswap_tests::folder::Folder;
+use hotswap_tests::quietly;
 use hotswap_tests::remote::{Call, Reply, Server, caller};
-use hotswap_tests::tally::{Fail, Fleet, Get, Machine, Mood, Prepare, Switch, V1, V2, Version};
+use hotswap_tests::tally::{Boom, Fail, Fleet, Get, Machine, Mood, Prepare, Switch, V1, V2, Version};
 use serde_json::{Value, json};
 
 /// A switch at version 1 with a fleet of one instance, under `door`, and a server.
@@ -667,7 +670,6 @@ fn the_server_says_that_it_is_there_and_what_it_offers() {
         (&*metrics.body, metrics.header("content-type")),
         (&b"hotswap_up 1\n"[..], Some("text/plain; version=0.0.4"))
     );
-    assert_eq!(Server::new(Api::default()).get("/metrics").problem(), (503, "absent".into()));
     for call in [
         Call::get("/v1/images"),
         Call::new(Method::POST, "/v1/images").bytes("application/octet-stream", vec![0; 9]),
@@ -675,6 +677,45 @@ fn the_server_says_that_it_is_there_and_what_it_offers() {
     ] {
         assert_eq!(server.call(call).problem(), (503, "absent".into()));
     }
+}
+
+#[test]
+fn metrics_tell_of_every_switch_although_the_program_renders_none() {
+    let rig = Rig::new("told\"so");
+    let line = |text: &str, name: &str, labels: &str| {
+        let begin = format!("{name}{{switch=\"told\\\"so\"{labels}}} ");
+        text.lines().find_map(|line| line.strip_prefix(&begin).map(str::to_owned))
+    };
+    let scrape = || {
+        let reply = rig.server.get("/metrics");
+        assert_eq!((reply.status, reply.header("content-type")), (200, Some("text/plain; version=0.0.4")));
+        String::from_utf8(reply.body.to_vec()).expect("text")
+    };
+    let before = scrape();
+    assert_eq!(line(&before, "hotswap_current_version", "").as_deref(), Some("1"));
+    assert_eq!(line(&before, "hotswap_step_panics_total", ",version=\"1\""), None, "it is told when there is one");
+
+    // of the steps after a look the first are timed
+    for _ in 0..150 {
+        rig.sum();
+    }
+    rig.fleet.step("door", Fail).expect("it is taken").expect_err("it was told to");
+    quietly(|| catch_unwind(AssertUnwindSafe(|| rig.fleet.step("door", Boom))).expect_err("it panics"));
+    rig.switch.admin().upgrade(2, "").expect("not refused");
+    let text = scrape();
+    let told = |name: &str, labels: &str| line(&text, name, labels).unwrap_or_else(|| panic!("{name}{labels}: {text}"));
+    assert_eq!(told("hotswap_current_version", ""), "2");
+    assert_eq!(told("hotswap_held_back", ""), "1");
+    assert_eq!(told("hotswap_instances", ",version=\"1\""), "1");
+    assert_eq!(told("hotswap_upgrades_total", ",result=\"held_back\""), "1");
+    assert_eq!(told("hotswap_step_panics_total", ",version=\"1\""), "1");
+    assert_eq!(told("hotswap_step_failures_total", ",version=\"1\""), "1");
+    assert_eq!(told("hotswap_step_seconds_count", ",version=\"1\""), "100");
+    assert_eq!(told("hotswap_step_seconds_bucket", ",version=\"1\",le=\"+Inf\""), "100");
+    assert_eq!(told("hotswap_migration_seconds_count", ""), "1");
+    // what was timed is in every later answer, of another server too
+    let text = String::from_utf8(Server::new(Api::default()).get("/metrics").body.to_vec()).expect("text");
+    assert_eq!(line(&text, "hotswap_step_seconds_count", ",version=\"1\"").as_deref(), Some("100"));
 }
 
 #[test]

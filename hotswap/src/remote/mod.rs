@@ -28,6 +28,7 @@ mod door;
 mod drive;
 mod page;
 mod problem;
+mod rendered;
 mod serve;
 mod token;
 mod who;

@@ -174,7 +174,8 @@ impl Options {
         self
     }
 
-    /// Renders the metrics.
+    /// Renders the metrics: of a program that has metrics of its own and a recorder for them. It calls
+    /// [`metrics::refresh`](crate::metrics::refresh) first. If nothing is given, what hotswap tells of the switches is rendered.
     pub fn metrics(mut self, render: Metrics) -> Self {
         self.api = self.api.metrics(render);
         self

@@ -30,6 +30,7 @@ use self::turns::Turns;
 use super::drive::Drive;
 use super::page;
 use super::problem::{NO_METHOD, NO_ROUTE, Refused};
+use super::rendered;
 use super::who::Role;
 use crate::registry;
 
@@ -45,7 +46,7 @@ pub struct Api {
     #[cfg(feature = "load")]
     images: Option<crate::load::Images>,
     snapshots: Option<PathBuf>,
-    metrics: Option<Metrics>,
+    metrics: Metrics,
     calls: Arc<Calls>,
     body_limit: usize,
     image_limit: usize,
@@ -57,7 +58,7 @@ impl Default for Api {
             #[cfg(feature = "load")]
             images: None,
             snapshots: None,
-            metrics: None,
+            metrics: rendered::own(),
             calls: Arc::default(),
             body_limit: 1 << 20,
             image_limit: 256 << 20,
@@ -87,10 +88,11 @@ impl Api {
         self
     }
 
-    /// Renders the metrics.
+    /// Renders the metrics: of a program that has metrics of its own and a recorder for them. It calls
+    /// [`metrics::refresh`](crate::metrics::refresh) first. If nothing is given, what hotswap tells of the switches is rendered.
     #[must_use]
     pub fn metrics(mut self, render: Metrics) -> Self {
-        self.metrics = Some(render);
+        self.metrics = render;
         self
     }
 
