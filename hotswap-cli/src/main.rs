@@ -24,6 +24,8 @@ const EXITS: &str = "Exit codes:
   3  refused: the file was read and is not good, or not trusted; or the program said no, and nothing changed
   4  unreachable: the program is not there, or the connection broke; the message says what may have been done
   5  done, or planned, but instances are held back
+  6  a rollout was stopped by its gate, and all programs that it had upgraded have gone back
+  7  a rollout was stopped, or could not be ended, and programs are where it left them; the same again goes on
 
 With --json, standard output is one object on one line: `schema` (1), `command`, `ok`, and what was found; if `ok` is
 false, `exit`, `reason` (a stable name) and `message`. People read standard error.";

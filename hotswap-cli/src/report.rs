@@ -23,6 +23,10 @@ pub(crate) const REFUSED: u8 = 3;
 pub(crate) const UNREACHABLE: u8 = 4;
 /// It was done, and not all instances came along.
 pub(crate) const HELD_BACK: u8 = 5;
+/// A rollout was stopped, and all that it had upgraded have gone back.
+pub(crate) const ROLLED_BACK: u8 = 6;
+/// A rollout was stopped, or could not be ended, and programs are where it left them.
+pub(crate) const STOPPED: u8 = 7;
 
 /// What a verb found: lines for people, an object for programs.
 #[derive(Debug)]
@@ -56,7 +60,7 @@ impl Failure {
     }
 
     /// A name that stays, for programs.
-    fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> &str {
         match self {
             Self::Io { .. } | Self::Snapshot(SurveyError::Io { .. }) => "io",
             Self::Key(_) => "key",
@@ -69,7 +73,7 @@ impl Failure {
         }
     }
 
-    fn exit(&self) -> u8 {
+    pub(crate) fn exit(&self) -> u8 {
         match self {
             // it was not read, so nothing is known of it
             Self::Trust(TrustError::Io { .. }) => FAILED,
@@ -80,7 +84,7 @@ impl Failure {
     }
 
     /// What was found all the same.
-    fn found(&self) -> Found {
+    pub(crate) fn found(&self) -> Found {
         match self {
             Self::Remote(error) => Found { text: error.text(), json: error.json() },
             _ => Found { text: String::new(), json: json!({}) },

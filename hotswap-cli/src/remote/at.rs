@@ -31,6 +31,13 @@ pub(crate) struct At {
     /// Its address, `http://…` or `https://…` [env: `HOTSWAP_URL`]
     #[arg(long, value_name = "URL", help_heading = HEADING)]
     url: Option<String>,
+    #[command(flatten)]
+    who: Who,
+}
+
+/// As whom programs are spoken to, and how long they may take.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Who {
     /// The file with the token that says who you are
     #[arg(long, value_name = "FILE", env = "HOTSWAP_TOKEN_FILE", help_heading = HEADING)]
     token_file: Option<PathBuf>,
@@ -112,7 +119,8 @@ fn lines(names: &[String]) -> String {
     names.iter().flat_map(|name| ["\n  ", name]).collect()
 }
 
-enum Place {
+/// Where a program is.
+pub(super) enum Place {
     Socket(PathBuf),
     Url(String),
 }
@@ -120,7 +128,28 @@ enum Place {
 impl At {
     /// The program; nothing is sent to it yet.
     pub(super) fn client(&self) -> Result<Client, Failure> {
-        let place = self.place()?;
+        self.who.client(self.place()?)
+    }
+
+    fn place(&self) -> Result<Place, RemoteError> {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        match (&self.socket, &self.url) {
+            (Some(socket), _) => return Ok(Place::Socket(socket.clone())),
+            (None, Some(url)) => return Ok(Place::Url(url.clone())),
+            (None, None) => {}
+        }
+        match (set("HOTSWAP_SOCKET"), set("HOTSWAP_URL")) {
+            (Some(_), Some(_)) => Err(AtError::Both.into()),
+            (Some(socket), None) => Ok(Place::Socket(socket.into())),
+            (None, Some(url)) => Ok(Place::Url(url.to_string_lossy().into_owned())),
+            (None, None) => Ok(Place::Socket(only_live()?)),
+        }
+    }
+}
+
+impl Who {
+    /// The program at this place; nothing is sent to it yet.
+    pub(super) fn client(&self, place: Place) -> Result<Client, Failure> {
         // an error says that there is one already
         let _ = ring::default_provider().install_default();
         let http = reqwest::blocking::Client::builder()
@@ -144,21 +173,6 @@ impl At {
         };
         let http = http.build().map_err(|error| AtError::Tls(error.to_string())).map_err(RemoteError::from)?;
         Ok(Client { http, base, name, token, patience: self.timeout })
-    }
-
-    fn place(&self) -> Result<Place, RemoteError> {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        match (&self.socket, &self.url) {
-            (Some(socket), _) => return Ok(Place::Socket(socket.clone())),
-            (None, Some(url)) => return Ok(Place::Url(url.clone())),
-            (None, None) => {}
-        }
-        match (set("HOTSWAP_SOCKET"), set("HOTSWAP_URL")) {
-            (Some(_), Some(_)) => Err(AtError::Both.into()),
-            (Some(socket), None) => Ok(Place::Socket(socket.into())),
-            (None, Some(url)) => Ok(Place::Url(url.to_string_lossy().into_owned())),
-            (None, None) => Ok(Place::Socket(only_live()?)),
-        }
     }
 
     fn certified(
@@ -197,7 +211,7 @@ impl AtSwitch {
     }
 }
 
-fn only_switch(client: &Client) -> Result<String, RemoteError> {
+pub(super) fn only_switch(client: &Client) -> Result<String, RemoteError> {
     let wire::Switches { switches } = client.get(&["v1", "switches"])?;
     let mut labels: Vec<_> = switches.into_iter().map(|switch| switch.label).collect();
     match labels.len() {

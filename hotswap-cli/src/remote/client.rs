@@ -104,6 +104,12 @@ impl Client {
         self.read(self.send(self.request(Method::GET, path))?)
     }
 
+    /// An answer that is no JSON.
+    pub(super) fn text(&self, path: &[&str]) -> Result<String, ClientError> {
+        let bytes = self.bytes(self.send(self.request(Method::GET, path))?)?;
+        String::from_utf8(bytes).map_err(|error| self.strange(200, error.as_bytes()))
+    }
+
     /// As `get`, of one switch if one is named.
     pub(super) fn get_of<T: DeserializeOwned>(&self, path: &[&str], label: Option<&str>) -> Result<T, ClientError> {
         self.read(self.send(of(self.request(Method::GET, path), label))?)

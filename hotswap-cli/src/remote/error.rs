@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::at::AtError;
 use super::client::ClientError;
+use super::rollout::RolloutError;
 use super::{outcome, plan};
 use crate::facts::shown;
 use crate::report::{FAILED, HELD_BACK, REFUSED, UNREACHABLE, USAGE};
@@ -32,6 +33,8 @@ pub(crate) enum RemoteError {
     WouldHoldBack(Box<Plan>),
     #[error("standard output is no terminal: `hotswap status --json` is for programs")]
     NoTerminal,
+    #[error(transparent)]
+    Rollout(#[from] RolloutError),
     /// The program sent no more events.
     #[error("{name} ended the stream of events")]
     Ended { name: String },
@@ -72,6 +75,7 @@ impl RemoteError {
             Self::Json { .. } => "json",
             Self::HeldBack(_) | Self::WouldHoldBack(_) => "held-back",
             Self::Superseded(_) => "superseded",
+            Self::Rollout(error) => error.code(),
         }
     }
 
@@ -95,6 +99,7 @@ impl RemoteError {
                 _ => FAILED,
             },
             Self::HeldBack(_) | Self::WouldHoldBack(_) => HELD_BACK,
+            Self::Rollout(error) => error.exit(),
         }
     }
 
@@ -110,6 +115,7 @@ impl RemoteError {
             Self::Unanswered { ask, id, .. } => json!({ "id": id, "ask": ask }),
             Self::HeldBack(outcome) | Self::Superseded(outcome) => json!({ "outcome": outcome }),
             Self::WouldHoldBack(plan) => json!({ "plan": plan }),
+            Self::Rollout(error) => error.json(),
             _ => json!({}),
         }
     }
@@ -119,6 +125,7 @@ impl RemoteError {
         match self {
             Self::HeldBack(outcome) | Self::Superseded(outcome) => outcome::text(outcome),
             Self::WouldHoldBack(plan) => plan::text(plan),
+            Self::Rollout(error) => error.text(),
             _ => String::new(),
         }
     }

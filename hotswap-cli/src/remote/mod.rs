@@ -16,6 +16,7 @@ mod push;
 mod read;
 mod retry;
 mod rollback;
+mod rollout;
 pub(crate) mod save;
 mod show;
 mod state;
@@ -50,6 +51,8 @@ pub(crate) enum Verb {
     Commit(commit::Args),
     /// Go back to the permanent version
     Rollback(rollback::Args),
+    /// Upgrade many programs in waves, and stop or go back where one does not do well
+    Rollout(Box<rollout::Args>),
     /// Give an instance one input, and show its output
     Step(step::Args),
     /// Show or replace the state of an instance
@@ -83,6 +86,7 @@ pub(crate) fn run(verb: &Verb, as_json: bool) -> (&'static str, Result<Found, Fa
         Verb::Promote(args) => ("promote", promote::run(args)),
         Verb::Commit(args) => ("commit", commit::run(args)),
         Verb::Rollback(args) => ("rollback", rollback::run(args)),
+        Verb::Rollout(args) => ("rollout", rollout::run(args, as_json)),
         Verb::Step(args) => ("step", step::run(args)),
         Verb::State(verb) => (verb.name(), state::run(verb)),
         Verb::Push(args) => ("push", push::run(args)),

@@ -36,13 +36,7 @@ impl Once {
         if let Some(id) = &self.id {
             return Ok(id.clone());
         }
-        let mut bits = [0; 8];
-        getrandom::fill(&mut bits).map_err(|error| RemoteError::Random(error.to_string()))?;
-        let mut id = String::from("cli-");
-        for byte in bits {
-            let _ = write!(id, "{byte:02x}");
-        }
-        Ok(id)
+        fresh_id("cli-")
     }
 
     /// A call that is done once; when nobody knows what became of it, the error says its id.
@@ -75,7 +69,19 @@ impl Order {
     }
 }
 
-fn unanswered(source: ClientError, id: String, ask: Option<String>) -> RemoteError {
+/// An id that nobody has used, and that begins like this.
+pub(super) fn fresh_id(begin: &str) -> Result<String, RemoteError> {
+    let mut bits = [0; 8];
+    getrandom::fill(&mut bits).map_err(|error| RemoteError::Random(error.to_string()))?;
+    let mut id = begin.to_owned();
+    for byte in bits {
+        let _ = write!(id, "{byte:02x}");
+    }
+    Ok(id)
+}
+
+/// When nobody knows what became of a call, the error says its id.
+pub(super) fn unanswered(source: ClientError, id: String, ask: Option<String>) -> RemoteError {
     if source.leaves_open() { RemoteError::Unanswered { ask, id, source } } else { source.into() }
 }
 

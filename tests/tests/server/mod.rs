@@ -41,7 +41,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a program that prints its address first.
+    /// Starts a program that prints its address.
     pub(crate) fn run(program: &str, options: &[&str]) -> Self {
         let mut child = Command::new(program)
             .args(["--port", "0"])
@@ -49,12 +49,12 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it says where it serves");
-        let port = line
-            .split_once("127.0.0.1:")
-            .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
-            .unwrap_or_else(|| panic!("no port in {line:?}"));
+        // before that, it says where it takes commands, if it does
+        let mut said = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        let port = said
+            .find_map(|line| line.split_once("127.0.0.1:").map(|(_, rest)| rest.to_owned()))
+            .and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+            .expect("it says where it serves");
         Self { child, port }
     }
 
