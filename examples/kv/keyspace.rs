@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use hotswap::{SaveError, Swept, Why, remote};
 use kv_store::commands::owned;
 use kv_store::key::{Admin, AnyState, Fleet, Switch};
-use kv_store::{Command, Reply};
+use kv_store::{Answer, Command, Reply};
 use tokio::sync::Notify;
 
 use crate::disk::Disk;
@@ -135,10 +136,13 @@ impl Keyspace {
             made.set(true);
             AnyState::empty(self.switch.version())
         };
-        match self.keys.step_while(key, empty, command, |_, answer| answer.map_or(!made.get(), |answer| answer.holds)) {
-            Ok(answer) => answer.reply,
-            Err(refused) if matches!(refused.why, Why::Refused { .. }) => refused.input.unknown(),
-            Err(refused) => Reply::error(format_args!("ERR {}", refused.why)),
+        let stays = |_: &AnyState, answer: Option<&Answer>| answer.map_or(!made.get(), |answer| answer.holds);
+        // a version that panics on one key costs that command, and not the connection with all that came before in it
+        match catch_unwind(AssertUnwindSafe(|| self.keys.step_while(key, empty, command, stays))) {
+            Ok(Ok(answer)) => answer.reply,
+            Ok(Err(refused)) if matches!(refused.why, Why::Refused { .. }) => refused.input.unknown(),
+            Ok(Err(refused)) => Reply::error(format_args!("ERR {}", refused.why)),
+            Err(_) => Reply::error("ERR the command panicked"),
         }
     }
 

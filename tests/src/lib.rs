@@ -2,6 +2,7 @@
 
 pub mod folder;
 pub mod images;
+pub mod programs;
 pub mod remote;
 
 pub use hotswap;

@@ -10,13 +10,14 @@ use std::thread;
 use std::time::Duration;
 
 use hotswap_tests::Ending;
+use hotswap_tests::programs;
 use server::Server;
 
 /// A bound on waiting for what must come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn start(options: &[&str]) -> Server {
-    static BINARY: LazyLock<String> = LazyLock::new(|| server::build("chat"));
+    static BINARY: LazyLock<String> = LazyLock::new(|| programs::example("chat"));
     Server::run(&BINARY, options)
 }
 

@@ -2,31 +2,13 @@
 
 mod kv;
 
-use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use kv::{Server, assert_accounted, missing, upgrade};
+use kv::benchmark::{REQUESTS, benchmark, no_redis_benchmark};
+use kv::{Server, assert_accounted, upgrade};
 use redis::Commands;
-
-const REQUESTS: i64 = 20_000;
-
-fn benchmark(server: &Server, arguments: &[&str]) -> Output {
-    Command::new("redis-benchmark")
-        .args(["-p", &server.port.to_string(), "-n", &REQUESTS.to_string(), "-c", "20", "--csv"])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("redis-benchmark runs")
-}
-
-fn assert_no_error(output: &Output) {
-    let said = [&*output.stdout, &output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success() && !said.to_lowercase().contains("error"), "{said}");
-    assert!(said.contains("\"rps\""), "{said}");
-}
 
 /// Runs benchmarks over and over while the versions change 50 times and more; gives how often all of them ran.
 fn under_switches(server: &Server, way: &[u32], benchmarks: &[&[&str]]) -> i64 {
@@ -46,17 +28,13 @@ fn under_switches(server: &Server, way: &[u32], benchmarks: &[&[&str]]) -> i64 {
         let mut runs = 0;
         while !switched.load(Ordering::Acquire) && !switching.is_finished() {
             for arguments in benchmarks {
-                assert_no_error(&benchmark(server, arguments));
+                benchmark(server.port, arguments);
             }
             runs += 1;
         }
         switching.join().unwrap();
         runs
     })
-}
-
-fn no_redis_benchmark() -> bool {
-    missing("redis-benchmark", Command::new("redis-benchmark").arg("--version").output().is_ok())
 }
 
 #[test]

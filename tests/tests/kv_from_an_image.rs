@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use hotswap_tests::folder::Folder;
-use kv::{Server, assert_accounted, binary_of_two, hotswap_command, missing, numbers, status, upgrade};
+use kv::benchmark::{REQUESTS, benchmark, no_redis_benchmark};
+use kv::{Server, assert_accounted, binary_of_two, hotswap_command, numbers, status, upgrade};
 use redis::{Commands, Connection, RedisResult, Value, cmd};
 
 /// Longer than anything takes on a machine that does ten other things.
@@ -25,12 +26,10 @@ const WRITERS: usize = 4;
 const VALUES: i64 = 500;
 /// It takes ten seconds to look at so many for having expired.
 const OTHERS: i64 = 20_000;
-/// Of one run of `redis-benchmark`.
-const REQUESTS: i64 = 20_000;
 
 #[test]
 fn version_3_comes_as_a_file_and_goes_and_no_write_is_lost() {
-    if missing("redis-benchmark", Command::new("redis-benchmark").arg("--version").output().is_ok()) {
+    if no_redis_benchmark() {
         return;
     }
     let place = Place::new();
@@ -352,20 +351,6 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 // ---- the load
-
-/// Runs `redis-benchmark`, which must hear of no error.
-fn benchmark(port: u16, arguments: &[&str]) {
-    let output = Command::new("redis-benchmark")
-        .args(["-p", &port.to_string(), "-n", &REQUESTS.to_string(), "-c", "20", "--csv"])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("redis-benchmark runs");
-    let said = [&*output.stdout, &output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success() && !said.to_lowercase().contains("error"), "{arguments:?}: {said}");
-    assert!(said.contains("\"rps\""), "{said}");
-}
 
 /// Writers who know what they wrote, and `redis-benchmark` over and over.
 struct Load {

@@ -1,171 +1,162 @@
-//! A rollout over five programs under load, to a version whose steps panic for one key of a thousand: it is stopped in its first
-//! wave, the one program that it had upgraded goes back, and nothing is lost in any.
+//! A rollout over five `kv` servers under load, to a version whose steps panic for one key of a thousand: it is stopped in its
+//! first wave, the one server that it had upgraded goes back, and nothing is lost in any.
 
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+#![cfg(target_os = "linux")]
 
-use hotswap::Why;
-use hotswap::machine;
-use hotswap::remote::{Options, serve};
-use hotswap_tests::{Ending, quietly};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::{fs, thread};
+
+use hotswap_tests::Ending;
+use hotswap_tests::images::Image;
+use redis::{Connection, cmd};
 use serde_json::{Value, json};
 
 mod command;
+mod kv;
 
 use command::Place;
-use command::program::{Program, role, say, told};
+use kv::{Server, binary_of_two, status};
 
-const PROGRAMS: usize = 5;
-const KEYS: u32 = 1000;
+const SERVERS: usize = 5;
+const KEYS: usize = 1000;
 /// The one of them.
-const CURSED: u32 = 7;
+const CURSED: usize = 7;
 
-/// A till. Version 2 also counts the sales, and one of its tills has a number that it cannot stand.
-#[machine]
-mod till {
-    use serde::{Deserialize, Serialize};
-
-    use super::CURSED;
-
-    #[derive(Debug, Clone, Serialize, Deserialize)]
-    pub struct Sell;
-    #[derive(Debug, Clone, Serialize, Deserialize)]
-    pub struct Taken;
-
-    #[machine(version = 1)]
-    #[derive(Debug, Clone, Serialize, Deserialize)]
-    pub struct V1 {
-        pub number: u32,
-        pub taken: u64,
-    }
-    #[machine(version = 1)]
-    fn sell(state: &mut V1, _: Sell) -> u64 {
-        state.taken += 1;
-        state.taken
-    }
-    #[machine(version = 1)]
-    fn taken(state: &V1, _: Taken) -> u64 {
-        state.taken
-    }
-
-    #[machine(version = 2, migrates_from = 1, reversible)]
-    #[derive(Debug, Clone, Serialize, Deserialize)]
-    pub struct V2 {
-        pub number: u32,
-        pub taken: u64,
-        #[machine(added = 0)]
-        pub sales: u64,
-    }
-    #[machine(version = 2)]
-    fn sell_counted(state: &mut V2, _: Sell) -> u64 {
-        state.sales += 1;
-        assert_ne!(state.number, CURSED, "nobody thought of this one");
-        state.taken += 1;
-        state.taken
-    }
-    #[machine(version = 2)]
-    fn taken_2(state: &V2, _: Taken) -> u64 {
-        state.taken
-    }
-}
-
-/// What the load has seen, of each key.
-#[derive(Default)]
-struct Seen {
-    taken: BTreeMap<u32, u64>,
-    panics: u64,
-    wrong: Vec<String>,
-}
-
-#[test]
-fn the_program() {
-    let Some(socket) = role() else { return };
-    let switch = till::Switch::builder().starting_at(1).build().expect("a free label");
-    let fleet = switch.fleet::<u32>();
-    for number in 0..KEYS {
-        fleet.insert(number, till::V1 { number, taken: 0 }).expect("there is none");
-    }
-    let _remote = serve(Options::default().socket(&socket)).expect("it can be opened");
-    let (over, seen) = (AtomicBool::new(false), Mutex::new(Seen::default()));
-    // one key, held against what it has to be
-    let sell = |number: u32, seen: &mut Seen| {
-        let expected = seen.taken.get(&number).copied().unwrap_or_default() + 1;
-        match quietly(|| catch_unwind(AssertUnwindSafe(|| fleet.step(&number, till::Sell)))) {
-            Ok(Ok(taken)) if taken == expected => {
-                seen.taken.insert(number, taken);
-            }
-            Err(_) if number == CURSED => seen.panics += 1,
-            Ok(Err(refused)) if number == CURSED && refused.why == Why::Poisoned => {}
-            other => seen.wrong.push(format!("{number}: {other:?}, {expected} expected")),
-        }
+/// The machine's crate with a version 3 that has not been thought through.
+fn cursed() -> Vec<u8> {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/kv/store/src");
+    let manifest = |text: &str| {
+        let text = text.replace("[lints]\nworkspace = true\n", "");
+        let inherited = "indexmap = { workspace = true, optional = true }";
+        assert!(text.contains(inherited), "{text}");
+        text.replace(inherited, r#"indexmap = { version = "2", features = ["serde"], optional = true }"#)
     };
-    thread::scope(|scope| {
-        let _ending = Ending(&over);
-        scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                for number in 0..KEYS {
-                    sell(number, &mut seen.lock().expect("no panic gets there"));
-                }
-                thread::yield_now();
-            }
-        });
-        say("ready");
-        for _ in told() {
-            let mut seen = seen.lock().expect("no panic gets there");
-            // once more each: all serve, the one that panicked too
-            (0..KEYS).for_each(|number| sell(number, &mut seen));
-            let is_whole = |number: &u32| fleet.step(number, till::Taken).ok() == seen.taken.get(number).copied();
-            let whole = (0..KEYS).filter(is_whole).count();
-            say(&json!({ "whole": whole, "panics": seen.panics, "wrong": seen.wrong }).to_string());
-        }
-    });
+    let source = |text: &str| {
+        let commands = format!("#[path = {:?}]\npub mod commands;", sources.join("commands/mod.rs"));
+        let reply = format!("#[path = {:?}]\nmod reply;", sources.join("reply.rs"));
+        let step = "fn run_typed(state: &mut Typed, command: Command) -> Answer {";
+        let fault = format!("{step}\nassert_ne!(state.data, Some(Data::Text(Bytes::from_static(b\"cursed\"))));");
+        let changes = [("pub mod commands;", &commands), ("mod reply;", &reply), (step, &fault)];
+        changes.iter().fold(text.to_owned(), |text, (from, to)| {
+            assert_eq!(text.matches(from).count(), 1, "{from}");
+            text.replace(from, to)
+        })
+    };
+    let image = Image { krate: "../examples/kv/store", copy: "kv-cursed", features: "hotswap/image,three" };
+    image.changed(manifest, source).unwrap_or_else(|said| panic!("it does not compile: {said}"))
 }
 
-fn check(program: &mut Program) -> Value {
-    program.tell("check");
-    serde_json::from_str(&program.says()).expect("JSON")
+fn key(at: usize) -> String {
+    format!("key-{at}")
+}
+
+/// What a client has seen of one server.
+struct Seen {
+    counts: Vec<i64>,
+    /// Replies to it that a step panicked.
+    panics: u64,
+}
+
+/// Counts every key up, in turn, and asks for the one that is no number, until it is over.
+fn load(server: &Server, over: &AtomicBool, turns: &AtomicU64) -> Seen {
+    let mut client = server.client();
+    let mut seen = Seen { counts: vec![0; KEYS], panics: 0 };
+    while !over.load(Ordering::Relaxed) {
+        for (at, count) in seen.counts.iter_mut().enumerate() {
+            if at == CURSED {
+                match cmd("GET").arg(key(at)).query::<String>(&mut client) {
+                    Ok(value) => assert_eq!(value, "cursed"),
+                    Err(error) => match error.detail() {
+                        Some("the command panicked") => seen.panics += 1,
+                        said => assert_eq!(said, Some("an earlier step of this instance panicked")),
+                    },
+                }
+                continue;
+            }
+            *count += 1;
+            assert_eq!(cmd("INCR").arg(key(at)).query::<i64>(&mut client).expect("a number"), *count, "{}", key(at));
+        }
+        turns.fetch_add(1, Ordering::Relaxed);
+    }
+    seen
+}
+
+fn holds(client: &mut Connection, at: usize) -> String {
+    cmd("GET").arg(key(at)).query(client).unwrap_or_else(|error| panic!("{}: {error}", key(at)))
 }
 
 #[test]
 fn the_first_wave_goes_back_the_others_never_went_and_nothing_is_lost() {
     let place = Place::new();
-    let sockets: Vec<_> = (1..=PROGRAMS).map(|at| format!("till-{at}.sock")).collect();
-    let mut programs: Vec<_> = sockets.iter().map(|socket| Program::start(&place, socket)).collect();
-    programs.iter_mut().for_each(|program| assert_eq!(program.says(), "ready"));
+    place.done(&["key", "new", "release"]);
+    fs::write(place.path("kv-3"), cursed()).expect("a file");
+    place.done(&["sign", "kv-3", "--key", "release", "--application", "kv", "--serial", "1", "--out", "kv-3.signed"]);
+    let sockets: Vec<_> = (1..=SERVERS).map(|at| format!("kv-{at}.sock")).collect();
+    let start = |socket: &String| {
+        let text = |name: &str| place.path(name).display().to_string();
+        let images = text(&format!("images-of-{socket}"));
+        fs::create_dir(&images).expect("a folder");
+        let admin = format!("--admin={}", text(socket));
+        let options = ["--at", "2", "--images", &images, "--key", &text("release.pub"), &admin];
+        let server = Server::run(binary_of_two(), &options);
+        place.done(&["push", "kv-3.signed", "--socket", socket]);
+        let _: () = cmd("SET").arg(key(CURSED)).arg("cursed").query(&mut server.client()).expect("taken");
+        server
+    };
+    let servers: Vec<_> = sockets.iter().map(start).collect();
+    let (over, turns) = (AtomicBool::new(false), [const { AtomicU64::new(0) }; SERVERS]);
+    thread::scope(|scope| {
+        let ending = Ending(&over);
+        let (over, turns) = (&over, &turns);
+        let loads: Vec<_> = servers.iter().zip(turns).map(|(it, n)| scope.spawn(move || load(it, over, n))).collect();
+        // all keys twice more, on every server
+        let more = || {
+            let enough = turns.each_ref().map(|turns| turns.load(Ordering::Relaxed) + 2);
+            while turns.iter().zip(enough).any(|(turns, enough)| turns.load(Ordering::Relaxed) < enough) {
+                assert!(loads.iter().all(|load| !load.is_finished()), "a reply was wrong");
+                thread::yield_now();
+            }
+        };
+        more();
+        // watched for longer than it takes the load to come to that key
+        let args = ["rollout", "3", "--wave", "1,2,rest", "--pause", "5m", "--commit", "--json"];
+        // the one that panics gets back what it held before, whatever was done to it since
+        let terms = ["--keep-previous", "--accept-loss"];
+        let named: Vec<_> = sockets.iter().map(String::as_str).collect();
+        let said = place.run(&[&args[..], &terms, &named].concat());
+        more();
+        drop(ending);
 
-    let named: Vec<_> = sockets.iter().map(String::as_str).collect();
-    // longer than it takes the load to come to that key
-    let args = ["rollout", "2", "--wave", "1,2,rest", "--pause", "5m", "--keep-previous", "--commit", "--json"];
-    let said = place.run(&[&args[..], &named].concat());
-    assert_eq!(said.code, 6, "{said:?}");
-    let lines: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
-    let events: Vec<_> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
-    assert_eq!(
-        events,
-        ["begun", "seen", "seen", "seen", "seen", "seen", "upgraded", "failed", "rolled-back", "ended"],
-        "{said:?}"
-    );
-    let last = lines.last().expect("an end");
-    assert_eq!(
-        (&last["ok"], &last["exit"], &last["reason"], &last["how"]),
-        (&json!(false), &json!(6), &json!("gate"), &json!("rolled-back"))
-    );
-    assert_eq!(last["faults"], json!([{ "program": "till-1.sock", "reason": "panics", "message": "a step panicked" }]));
-    let stands: Vec<_> = last["programs"].as_array().expect("a list").iter().map(|it| it["stands"].clone()).collect();
-    assert_eq!(stands, ["rolled-back", "untouched", "untouched", "untouched", "untouched"]);
-
-    for (at, (program, socket)) in programs.iter_mut().zip(&sockets).enumerate() {
-        let (status, _) = place.json(&["status", "--socket", socket]);
-        let status = &status["switches"][0];
-        let first = at == 0;
+        assert_eq!(said.code, 6, "{said:?}");
+        let lines: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+        let events: Vec<_> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
         assert_eq!(
-            (&status["version"], &status["phase"], &status["epoch"], &status["held_back"]),
-            (&json!(1), &json!("permanent"), &json!(if first { 3 } else { 1 }), &json!(0)),
-            "{socket}"
+            events,
+            ["begun", "seen", "seen", "seen", "seen", "seen", "upgraded", "failed", "rolled-back", "ended"],
+            "{said:?}"
         );
-        assert_eq!(check(program), json!({ "whole": KEYS, "panics": u64::from(first), "wrong": [] }), "{socket}");
-    }
+        let last = lines.last().expect("an end");
+        assert_eq!(
+            (&last["ok"], &last["exit"], &last["reason"], &last["how"]),
+            (&json!(false), &json!(6), &json!("gate"), &json!("rolled-back"))
+        );
+        let fault = json!({ "program": "kv-1.sock", "reason": "panics", "message": "a step panicked" });
+        assert_eq!(last["faults"], json!([fault]));
+        let programs = last["programs"].as_array().expect("a list");
+        let stands: Vec<_> = programs.iter().map(|it| it["stands"].as_str().expect("text")).collect();
+        assert_eq!(stands, ["rolled-back", "untouched", "untouched", "untouched", "untouched"]);
+
+        for (at, (server, load)) in servers.iter().zip(loads).enumerate() {
+            let seen = load.join().expect("each reply was right");
+            assert_eq!(seen.panics, u64::from(at == 0), "of {}", sockets[at]);
+            let mut client = server.client();
+            let now = status(&mut client);
+            assert_eq!((now["version"], now["permanent"], now["held_back"]), (2, 2, 0), "{now:?}");
+            for (at, count) in seen.counts.iter().enumerate().filter(|(at, _)| *at != CURSED) {
+                assert_eq!(holds(&mut client, at), count.to_string(), "{}", key(at));
+            }
+            assert_eq!(holds(&mut client, CURSED), "cursed");
+        }
+    });
 }

@@ -7,13 +7,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use hotswap_tests::folder::Folder;
+use hotswap_tests::programs;
 use serde_json::Value;
 
 pub(crate) mod program;
-#[path = "../server/mod.rs"]
-mod server;
 
-static BINARY: LazyLock<String> = LazyLock::new(|| server::built(&["-p", "hotswap-cli"]));
+static BINARY: LazyLock<String> = LazyLock::new(|| programs::built(&["-p", "hotswap-cli"]));
 
 /// Where the command is run: its default folder of sockets is in here.
 pub(crate) struct Place {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod benchmark;
 #[path = "../server/mod.rs"]
 mod server;
 
@@ -9,13 +10,14 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::{env, fs};
 
+use hotswap_tests::programs;
 use redis::Value;
 
 pub(crate) use server::Server;
 
 /// Builds the example once and gives its path.
 pub(crate) fn binary() -> &'static str {
-    static BINARY: LazyLock<String> = LazyLock::new(|| server::build("kv"));
+    static BINARY: LazyLock<String> = LazyLock::new(|| programs::example("kv"));
     &BINARY
 }
 
@@ -23,7 +25,7 @@ pub(crate) fn binary() -> &'static str {
 pub(crate) fn binary_of_two() -> &'static str {
     static BINARY: LazyLock<String> = LazyLock::new(|| {
         let two = ["--release", "-p", "hotswap-examples", "--example", "kv", "--no-default-features"];
-        let built = server::built(&two);
+        let built = programs::built(&two);
         let link = format!("{}/kv-of-two", env!("CARGO_TARGET_TMPDIR"));
         let _ = fs::remove_file(&link);
         // not a copy: what is open for writing cannot be run, and any thread that starts a process has it open a while
@@ -35,7 +37,7 @@ pub(crate) fn binary_of_two() -> &'static str {
 
 /// Builds the command `hotswap` once and gives its path.
 pub(crate) fn hotswap_command() -> &'static str {
-    static BINARY: LazyLock<String> = LazyLock::new(|| server::built(&["-p", "hotswap-cli"]));
+    static BINARY: LazyLock<String> = LazyLock::new(|| programs::built(&["-p", "hotswap-cli"]));
     &BINARY
 }
 

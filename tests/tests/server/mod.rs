@@ -12,36 +12,16 @@ use std::time::{Duration, Instant};
 /// Longer than any server takes to say that it cannot serve.
 const LONG: Duration = Duration::from_secs(120);
 
-/// Builds an example and gives its path.
-pub(crate) fn build(example: &str) -> String {
-    built(&["--release", "-p", "hotswap-examples", "--example", example])
-}
-
-/// Builds what these arguments of cargo's name, and gives the path of the program that it is.
-pub(crate) fn built(arguments: &[&str]) -> String {
-    let output = hotswap_tests::cargo()
-        .args(["build", "--quiet", "--message-format=json"])
-        .args(arguments)
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo runs");
-    assert!(output.status.success(), "the program builds");
-    String::from_utf8(output.stdout)
-        .expect("JSON is text")
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find_map(|message| message["executable"].as_str().map(str::to_owned))
-        .expect("cargo names the program's file")
-}
-
 /// A server on a free port; it ends when this is dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
+    /// Where it takes commands.
+    pub(crate) admin: Vec<String>,
 }
 
 impl Server {
-    /// Starts a program that prints its address.
+    /// Starts a program that prints first where it takes commands, if it does, and then its address.
     pub(crate) fn run(program: &str, options: &[&str]) -> Self {
         let mut child = Command::new(program)
             .args(["--port", "0"])
@@ -49,20 +29,27 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");
-        // before that, it says where it takes commands, if it does
-        let mut said = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        let port = said
-            .find_map(|line| line.split_once("127.0.0.1:").map(|(_, rest)| rest.to_owned()))
-            .and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
-            .expect("it says where it serves");
-        Self { child, port }
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut admin = Vec::new();
+        let line = loop {
+            let line = lines.next().expect("it says where it serves").expect("text");
+            match line.strip_prefix("commands are taken at ") {
+                Some(address) => admin.push(address.to_owned()),
+                None => break line,
+            }
+        };
+        let port = line
+            .split_once("127.0.0.1:")
+            .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+            .unwrap_or_else(|| panic!("no port in {line:?}"));
+        Self { child, port, admin }
     }
 
     /// Runs a program that has to refuse to serve, and gives what it said. One that serves all the same is ended.
     pub(crate) fn refused(program: &str, options: &[&str]) -> Output {
         let mut command = Command::new(program);
         command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut server = Self { child: command.spawn().expect("the program starts"), port: 0 };
+        let mut server = Self { child: command.spawn().expect("the program starts"), port: 0, admin: Vec::new() };
         let deadline = Instant::now() + LONG;
         let status = loop {
             if let Some(status) = server.child.try_wait().expect("a child") {

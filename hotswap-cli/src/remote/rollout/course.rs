@@ -110,7 +110,9 @@ impl<'a> Course<'a> {
         as_json: bool,
     ) -> Self {
         let mut state = State { programs: vec![Known::default(); intent.programs.len()], ..State::default() };
-        facts.iter().for_each(|fact| state.learn(&intent, fact));
+        for fact in facts {
+            state.learn(&intent, fact);
+        }
         let mut begin = 0;
         let waves = intent.waves.iter().map(|size| {
             let wave = begin..begin + size;
@@ -162,7 +164,7 @@ impl<'a> Course<'a> {
             let more: Vec<_> = seen.into_iter().filter(is_new).collect();
             faults.extend(more);
             let wave = passed + 1;
-            self.note(if faults.is_empty() { Fact::Passed { wave } } else { Fact::Failed { wave, faults } })?;
+            self.note(&if faults.is_empty() { Fact::Passed { wave } } else { Fact::Failed { wave, faults } })?;
         }
         let how = match self.args.on_failure {
             OnFailure::Stop => Ended::Stopped,
@@ -171,7 +173,7 @@ impl<'a> Course<'a> {
                 Ended::RolledBack
             }
         };
-        self.note(Fact::Ended { how })?;
+        self.note(&Fact::Ended { how })?;
         Ok(how)
     }
 
@@ -194,7 +196,7 @@ impl<'a> Course<'a> {
         let looked = at_once(&unseen, |at| self.fit(at, &programs[at]));
         // all of them are fit, or nothing is known of any: the next time they are looked at again
         let facts = looked.into_iter().collect::<Result<Vec<_>, _>>()?;
-        facts.into_iter().try_for_each(|fact| self.note(fact))
+        facts.iter().try_for_each(|fact| self.note(fact))
     }
 
     /// How a program is, if it can be upgraded.
@@ -246,7 +248,7 @@ impl<'a> Course<'a> {
             let verdict = self.came(&outcome);
             let Outcome { epoch, live, moved, held_back, .. } = outcome;
             let program = self.intent.programs[at].clone();
-            self.note(Fact::Upgraded { program, id, epoch, live, moved, held_back })?;
+            self.note(&Fact::Upgraded { program, id, epoch, live, moved, held_back })?;
             Ok(verdict)
         })
     }
@@ -314,7 +316,7 @@ impl<'a> Course<'a> {
             let (end, last) = (programs.len(), self.waves.len());
             let faults = self.watch(programs, end, last.saturating_sub(1), Duration::ZERO)?;
             if !faults.is_empty() {
-                self.note(Fact::Failed { wave: last, faults })?;
+                self.note(&Fact::Failed { wave: last, faults })?;
                 return self.go_on();
             }
         }
@@ -329,7 +331,7 @@ impl<'a> Course<'a> {
                 wait_ms: None,
             };
             match programs[at].command("commit", &body, &self.id_of("commit", at), self.args.patience) {
-                Ok(_) => self.note(Fact::Committed { program: self.intent.programs[at].clone() }).map(Ok),
+                Ok(_) => self.note(&Fact::Committed { program: self.intent.programs[at].clone() }).map(Ok),
                 Err(error) => Ok(Err(fault(&error))),
             }
         })?;
@@ -337,7 +339,7 @@ impl<'a> Course<'a> {
             let what = "not every program has committed the version";
             return Err(Halt::Unfinished { what, reason: "not-committed", faults });
         }
-        self.note(Fact::Ended { how: Ended::Committed })?;
+        self.note(&Fact::Ended { how: Ended::Committed })?;
         Ok(Ended::Committed)
     }
 
@@ -351,7 +353,7 @@ impl<'a> Course<'a> {
         let left: Vec<_> = (0..end).filter(is_left).collect();
         let faults = self.each(&left, |at| match self.bring_back(at, &programs[at], &known[at]) {
             Ok(held_back) => {
-                self.note(Fact::RolledBack { program: self.intent.programs[at].clone(), held_back }).map(Ok)
+                self.note(&Fact::RolledBack { program: self.intent.programs[at].clone(), held_back }).map(Ok)
             }
             Err(fault) => Ok(Err(fault)),
         })?;
@@ -372,7 +374,7 @@ impl<'a> Course<'a> {
         if ![&upgrade, &rollback].contains(&&status.id) {
             let is_back = status.version == seen.from && status.phase == Phase::Permanent;
             // it never went, or went back by itself; a program that was started anew comes up at what was permanent
-            let has_gone_back = is_back && (status.boot != seen.boot || self.went_back(program, &upgrade)?);
+            let has_gone_back = is_back && (status.boot != seen.boot || went_back(program, &upgrade)?);
             if has_gone_back {
                 return Ok(status.held_back);
             }
@@ -391,12 +393,6 @@ impl<'a> Course<'a> {
             return Err(("not-settled".to_owned(), why));
         }
         Ok(outcome.held_back)
-    }
-
-    /// Whether the upgrade never came to the program, or something has undone it.
-    fn went_back(&self, program: &Program, upgrade: &str) -> Result<bool, (String, String)> {
-        let outcome = program.outcome(upgrade).map_err(|error| fault(&error))?;
-        Ok(outcome.is_none_or(|outcome| outcome.superseded_by.is_some()))
     }
 
     /// The id of a command to a program: the same whenever it is given.
@@ -420,13 +416,13 @@ impl<'a> Course<'a> {
     }
 
     /// Writes a fact down, and tells of it.
-    fn note(&self, fact: Fact) -> Result<(), Failure> {
+    fn note(&self, fact: &Fact) -> Result<(), Failure> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.0.write(&fact)?;
-        kept.1.learn(&self.intent, &fact);
+        kept.0.write(fact)?;
+        kept.1.learn(&self.intent, fact);
         self.bar.at(kept.1.programs.iter().filter(|it| it.upgraded.is_some()).count());
         // under the lock: events are told in the order of the journal
-        self.bar.beside(|| event(&fact, self.as_json));
+        self.bar.beside(|| event(fact, self.as_json));
         Ok(())
     }
 
@@ -445,6 +441,12 @@ impl From<Failure> for Halt {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
+}
+
+/// Whether the upgrade never came to the program, or something has undone it.
+fn went_back(program: &Program, upgrade: &str) -> Result<bool, (String, String)> {
+    let outcome = program.outcome(upgrade).map_err(|error| fault(&error))?;
+    Ok(outcome.is_none_or(|outcome| outcome.superseded_by.is_some()))
 }
 
 fn fault(error: &RemoteError) -> (String, String) {

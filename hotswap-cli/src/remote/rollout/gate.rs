@@ -72,6 +72,7 @@ fn unquoted(quoted: &str) -> Option<(String, &str)> {
 
 /// What a program may show and be let through all the same.
 #[derive(Debug, Clone, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "they are options by these names")]
 pub(super) struct Gate {
     /// How many instances of a program may be held back
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = super::GATE)]

@@ -122,14 +122,14 @@ pub(crate) enum RolloutError {
     /// A program did not answer as it should, before anything was done or while nothing could be.
     #[error("{program}: {source}")]
     Program { program: String, source: Box<Failure> },
-    #[error("{}", stopped(.faults, .how))]
+    #[error("{}", stopped(.faults, *.how))]
     Gate { faults: Vec<Fault>, how: Ended, report: Box<Found> },
     /// Not everything went back, or was committed.
     #[error("{what}: the same again tries them once more{}", lines(.faults))]
     Unfinished { what: &'static str, reason: &'static str, faults: Vec<Fault>, report: Box<Found> },
 }
 
-fn stopped(faults: &[Fault], how: &Ended) -> String {
+fn stopped(faults: &[Fault], how: Ended) -> String {
     let end = match how {
         Ended::RolledBack => "all that were upgraded have gone back",
         _ => "nothing more was done",
