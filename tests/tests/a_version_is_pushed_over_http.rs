@@ -1,6 +1,9 @@
 //! A signed image that is sent to a running program brings its versions, which are stepped with inputs that the program has no
 //! types for; what is not trusted or in use is refused, and who sent it is in the audit.
 
+use std::sync::mpsc::channel;
+use std::thread;
+
 use axum::http::Method;
 use hotswap::load::Images;
 use hotswap::remote::wire::{Arrived, Fate, LetGo, Outcome};
@@ -98,4 +101,82 @@ fn the_same_push_under_the_same_key_is_done_once() {
     assert_eq!(other.problem(), (422, "id-reused".into()));
     assert_eq!(images.list().len(), 1);
     images.unload(&first.read::<Arrived>().id).expect("nobody uses it");
+}
+
+#[test]
+fn scenario_48_an_image_is_pushed_while_another_command_runs() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let server = Server::new(Api::default().images(Images::new(trust)));
+    let cell = Cell::new(V1 { total: 7, label: "till".to_owned() });
+    let path = format!("/v1/switches/{}", cell.admin().status().label);
+    let image = signed(&built("three"), &key, 1);
+    let (held, is_held) = channel();
+    let (let_go, may_go) = channel::<()>();
+    thread::scope(|scope| {
+        let (cell, let_go) = (&cell, let_go);
+        scope.spawn(move || {
+            cell.inspect(|_| {
+                held.send(()).expect("it is waited for");
+                let _ = may_go.recv();
+            })
+        });
+        is_held.recv().expect("it is held");
+        let begun: Outcome = server.post(&format!("{path}/upgrades"), &json!({"to": 2})).read();
+        assert_eq!((begun.settled, begun.not_reached), (false, 1));
+
+        let arrived: Arrived = server.call(push(image)).read();
+        let third = server.get(&format!("{path}/versions")).json()["versions"][2].clone();
+        assert_eq!((&third["number"], &third["image"]), (&json!(3), &json!(arrived.id)));
+        let told = server.post(&format!("{path}/upgrades"), &json!({"to": 3}));
+        assert_eq!((told.problem(), told.blocker()["id"].clone()), ((409, "pending".into()), json!(begun.id)));
+        let gone = server.call(Call::new(Method::DELETE, &format!("/v1/images/{}", arrived.id)));
+        assert_eq!(gone.read::<LetGo>().fate, Fate::Gone);
+        let_go.send(()).expect("it waits");
+        // attached to, it is waited for
+        let ended: Outcome = server
+            .call(Call::post(&format!("{path}/upgrades"), &json!({"to": 2, "wait_ms": 60_000})).key(&begun.id))
+            .read();
+        assert_eq!((ended.id, ended.settled, ended.moved), (begun.id, true, 1));
+    });
+}
+
+#[test]
+fn scenario_48_of_two_images_pushed_with_one_number_one_wins_and_the_other_is_told() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let server = Server::new(Api::default().images(Images::new(trust)));
+    let cell = Cell::new(V1 { total: 0, label: "till".to_owned() });
+    let path = format!("/v1/switches/{}", cell.admin().status().label);
+    // what is signed for one place in the order cannot both come in
+    let images = ["three", "dearer"].map(built);
+    let replies = server.runtime.block_on(async {
+        let mut replies = Vec::new();
+        for push in images.each_ref().map(|image| tokio::spawn(server.begin(push(signed(image, &key, 1))))) {
+            replies.push(push.await.expect("no panic"));
+        }
+        replies
+    });
+    let won: Vec<_> = (0..2).filter(|&at| replies[at].status == 200).collect();
+    let [winner] = won[..] else { panic!("{replies:?}") };
+    let told = &replies[1 - winner];
+    assert_eq!(told.problem(), (422, "not-trusted".into()));
+    assert!(told.json()["detail"].as_str().is_some_and(|why| why.contains("1 was accepted already")), "{told:?}");
+    let stays = replies[winner].read::<Arrived>();
+    let listed = || {
+        let images = server.get("/v1/images").json()["images"].clone();
+        images.as_array().expect("a list").iter().map(|image| image["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(), [json!(stays.id)]);
+
+    // nor does a later one push out what runs
+    let upgraded: Outcome = server.post(&format!("{path}/upgrades"), &json!({"to": 3, "wait_ms": 60_000})).read();
+    assert_eq!((upgraded.moved, upgraded.settled), (1, true));
+    let refused = server.call(push(signed(&images[1 - winner], &key, 2)));
+    assert_eq!(refused.problem(), (422, "unfit".into()));
+    assert!(refused.json()["detail"].as_str().is_some_and(|why| why.contains(&stays.id)), "{refused:?}");
+    assert_eq!(listed(), [json!(stays.id)]);
+    drop(cell);
+    let gone = server.call(Call::new(Method::DELETE, &format!("/v1/images/{}", stays.id)));
+    assert_eq!(gone.read::<LetGo>().fate, Fate::Gone);
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use doors::{Answer, Served, on, port, request, socket};
 use hotswap::remote::Role;
+use hotswap::{UpgradeOptions, Wait};
 use hotswap_tests::paused::{self, V1};
 use hotswap_tests::{Stop, tally};
 
@@ -199,6 +200,37 @@ fn a_command_that_takes_long_goes_on_and_is_accounted_for_whoever_waits_for_it()
     assert_eq!((who, &*problem, &*why), (format!("uid {uid}"), "", "takes long"));
     assert!(matches!(status, 200 | 202), "{status}");
     assert_eq!(switch.version(), 2);
+}
+
+#[test]
+fn callers_who_wait_for_an_instance_hold_up_nobody_else() {
+    let switch = paused::Switch::builder().label("held").starting_at(1).build().expect("the label is free");
+    let (stop, hook) = Stop::new();
+    let cell = switch.named_cell("slow", V1 { sum: 3, hook }).expect("enters");
+    let served = Served::new(|options| options);
+    thread::scope(|scope| {
+        let flip = UpgradeOptions::default().wait(Wait::No);
+        switch.admin().upgrade_with(2, "", &flip).expect("not refused");
+        let touched = scope.spawn(|| cell.step(paused::Get).expect("it is taken"));
+        // somebody is in the middle of a migration, under the instance's lock
+        stop.wait();
+        let mut waiting: Vec<_> = (0..100).map(|_| socket(&served.socket)).collect();
+        for stream in &mut waiting {
+            let state = request("GET /v1/switches/held/instances/slow/state", &[], "");
+            stream.write_all(state.as_bytes()).expect("it is open");
+        }
+        for _ in 0..100 {
+            assert_serves(&served);
+        }
+        let back = on(&mut socket(&served.socket), "POST /v1/switches/held/rollback", &[], "{}");
+        assert_eq!((back.status, &back.json()["to"]), (202, &1.into()));
+        stop.let_go();
+        for stream in &mut waiting {
+            let shown = Answer::read(stream).expect("an answer");
+            assert_eq!((shown.status, &shown.json()["state"]["sum"]), (200, &3.into()));
+        }
+        assert_eq!(touched.join().expect("no panic"), 3);
+    });
 }
 
 #[test]
