@@ -109,6 +109,16 @@ fn versions_and_plans_say_what_the_library_says() {
     assert_eq!((plan.live, plan.failed, plan.not_examined, plan.loses.len()), (1, 0, 0, 0));
     assert!(plan.took_ms > 0.0 && plan.bytes_after > plan.bytes_before);
     assert_eq!(rig.all(), before);
+    // to some who write JSON a whole number has a point
+    assert_eq!(rig.post("/plans", &json!({"to": 2.0})).status, 200);
+    for wrong in [json!(2.5), json!(-1.0), json!(4_294_967_296_u64), json!(1e300)] {
+        let refused = rig.post("/plans", &json!({ "to": wrong }));
+        assert_eq!(
+            (refused.problem(), refused.blocker()["name"].clone()),
+            ((400, "unreadable".into()), json!("to")),
+            "{wrong}"
+        );
+    }
 }
 
 #[test]

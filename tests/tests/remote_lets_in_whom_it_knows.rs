@@ -216,6 +216,27 @@ fn a_port_that_would_be_open_to_whoever_comes_by_is_refused_with_the_reason() {
 }
 
 #[test]
+fn the_folder_for_snapshots_is_its_owners_alone_or_the_program_says_why_there_is_none() {
+    let folder = Folder::new();
+    let with = |snapshots: &str| {
+        serve(Options::default().socket(folder.path("a.sock")).snapshots(folder.path(snapshots))).map(drop)
+    };
+    let mode = |name: &str| fs::metadata(folder.path(name)).expect("it is there").mode() & 0o7777;
+    with("saved").expect("it is made");
+    assert_eq!(mode("saved"), 0o700);
+    // one that is there is taken as it is
+    fs::set_permissions(folder.path("saved"), Permissions::from_mode(0o750)).expect("it is ours");
+    with("saved").expect("it is there");
+    assert_eq!(mode("saved"), 0o750);
+    fs::write(folder.path("file"), "").expect("it is free");
+    for wrong in ["file", "file/saved", "misspelt/saved"] {
+        let refused = with(wrong);
+        assert!(matches!(refused, Err(ServeError::Snapshots { path, .. }) if path == folder.path(wrong)), "{wrong}");
+    }
+    assert!(!folder.path("misspelt").exists() && !folder.path("a.sock").exists());
+}
+
+#[test]
 fn a_program_that_is_on_a_runtime_of_its_own_is_served_or_refused_as_any_other() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it can be built");
     runtime.block_on(async {

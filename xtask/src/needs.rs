@@ -1,8 +1,9 @@
-//! What the tests need from outside: for `kv` Redis' own tools and the Python client, for the counts and the loader valgrind.
+//! What the tests need from outside: for `kv` Redis' own tools and the Python client, for what is said of the routes
+//! schemathesis, for the counts and the loader valgrind.
 //! And what the benches do: the programs that hotswap is measured against.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use xshell::{Shell, cmd};
 
@@ -19,8 +20,10 @@ pub(crate) fn provide(sh: &Shell, report: &mut Report) -> Vec<&'static str> {
     let mut absent = Vec::new();
     need(report, &mut absent, VALGRIND, || valgrind(sh));
     need(report, &mut absent, "redis-tools", || redis_tools(sh));
-    if let Some(python) = need(report, &mut absent, "redis-py", || redis_py(sh)) {
-        sh.set_var("HOTSWAP_PYTHON", python);
+    for (name, package, major) in [("redis-py", "redis", "8"), ("schemathesis", "schemathesis", "4")] {
+        if let Some(python) = need(report, &mut absent, name, || python(sh, package, major)) {
+            sh.set_var("HOTSWAP_PYTHON", python);
+        }
     }
     absent
 }
@@ -71,6 +74,7 @@ fn redis_tools(sh: &Shell) -> xshell::Result<()> {
     apt_get(sh, "redis-tools")
 }
 
+/// A browser without a window, and what drives it.
 fn redis_server(sh: &Shell) -> xshell::Result<()> {
     let there = cmd!(sh, "redis-server --version").quiet().ignore_stderr().read().is_ok();
     if there { Ok(()) } else { apt_get(sh, "redis-server") }
@@ -82,24 +86,24 @@ fn erlang(sh: &Shell) -> xshell::Result<()> {
     if there { Ok(()) } else { apt_get(sh, "erlang-base") }
 }
 
-/// A Python with redis-py 8, in a folder of its own.
-fn redis_py(sh: &Shell) -> xshell::Result<PathBuf> {
+/// A Python with this major version of a package, in a folder of its own that all such packages share.
+fn python(sh: &Shell, package: &str, major: &str) -> xshell::Result<PathBuf> {
     let venv = crate::target(sh).join("python");
     let python = venv.join("bin/python");
-    let there = |python: &Path| {
-        let script = "import redis; assert redis.__version__.startswith('8.')";
-        cmd!(sh, "{python} -c {script}").quiet().ignore_stderr().run().is_ok()
-    };
-    if there(&python) {
+    let there = |script: &str| cmd!(sh, "{python} -c {script}").quiet().ignore_stderr().run().is_ok();
+    let script = format!("from importlib.metadata import version; assert version('{package}').startswith('{major}.')");
+    if there(&script) {
         return Ok(python);
     }
-    let create = || cmd!(sh, "python3 -m venv --clear {venv}").run();
-    if create().is_err() {
-        // Debian keeps this part of Python in a package of its own
-        apt_get(sh, "python3-venv")?;
-        create()?;
+    if !there("import pip") {
+        let create = || cmd!(sh, "python3 -m venv --clear {venv}").run();
+        if create().is_err() {
+            // Debian keeps this part of Python in a package of its own
+            apt_get(sh, "python3-venv")?;
+            create()?;
+        }
     }
-    cmd!(sh, "{python} -m pip install --quiet redis==8.*").run()?;
+    cmd!(sh, "{python} -m pip install --quiet {package}=={major}.*").run()?;
     Ok(python)
 }
 

@@ -23,8 +23,9 @@ use super::door::{Door, Way};
 use super::token::{TokenError, Tokens};
 use super::who::Role;
 
-/// How many commands run at once, each on a thread of its own.
-const COMMANDS: usize = 16;
+/// Calls are done on so many threads at the most, which are started when they are needed. The lanes of the routes say how many
+/// are done at once; beyond those there are the sweeps, of which each switch has one, or two where a rollback came into it.
+const THREADS: usize = 512;
 
 /// Where a program is open to commands, to whom, and within which bounds.
 ///
@@ -168,7 +169,7 @@ impl Options {
         self
     }
 
-    /// Saves fleets to files in this folder.
+    /// Saves fleets to files in this folder. It is made if it is not there, for this user alone.
     pub fn snapshots(mut self, folder: impl Into<PathBuf>) -> Self {
         self.api = self.api.snapshots(folder);
         self
@@ -321,6 +322,14 @@ pub enum ServeError {
         /// Why not.
         source: io::Error,
     },
+    /// There is no folder for snapshots.
+    #[error("the folder {path} for snapshots cannot be made: {source}")]
+    Snapshots {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The system gives no thread, or no means to wait for callers.
     #[error("the system does not give what a server needs: {0}")]
     System(io::Error),
@@ -405,7 +414,7 @@ impl Drop for Remote {
 ///
 /// If one of the doors cannot be opened, or would be open to whoever comes by. None is open then.
 pub fn serve(options: Options) -> Result<Remote, ServeError> {
-    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(COMMANDS).build();
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(THREADS).build();
     let runtime = runtime.map_err(ServeError::System)?;
     let grace = options.grace;
     let opened = {
@@ -448,6 +457,7 @@ fn open(options: Options) -> Result<Opened, ServeError> {
         .as_deref()
         .map(|path| journal::open(path).map_err(|source| ServeError::Journal { path: path.to_owned(), source }));
     let (journal, writer) = journal.transpose()?.unzip();
+    options.api.make_folder().map_err(|(path, source)| ServeError::Snapshots { path, source })?;
     // last, so that nobody comes to a door that is not opened after all
     let ways = ways(&options, guarded)?;
     let calls = Arc::new(journal.map_or_else(Calls::default, Calls::told_to));

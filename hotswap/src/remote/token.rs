@@ -7,6 +7,7 @@
 //! <SHA-256 of the token, 64 hexadecimal digits> <role> <name>
 //! ```
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -235,14 +236,14 @@ fn read(path: &Path) -> Result<Known, TokenError> {
 }
 
 fn parse(text: &str) -> Result<Vec<Token>, (usize, String)> {
-    let mut tokens: Vec<Token> = Vec::new();
+    let (mut tokens, mut digests) = (Vec::new(), HashSet::new());
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         let token = token(line).map_err(|what| (at + 1, what))?;
-        if tokens.iter().any(|other| other.digest == token.digest) {
+        if !digests.insert(token.digest) {
             return Err((at + 1, "has a token that an earlier line has".to_owned()));
         }
         tokens.push(token);

@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -353,6 +353,7 @@ impl From<crate::Standing> for Standing {
 #[serde(deny_unknown_fields)]
 pub struct PlanBody {
     /// The version to go to.
+    #[serde(deserialize_with = "whole")]
     pub to: u32,
 }
 
@@ -443,6 +444,7 @@ pub struct Expect {
     #[schema(pattern = "^[0-9a-f]{16}$")]
     pub boot: Option<String>,
     /// The epoch, from a status.
+    #[serde(deserialize_with = "whole")]
     pub epoch: u64,
 }
 
@@ -467,14 +469,54 @@ fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Re
     deserializer.deserialize_option(Object(PhantomData))
 }
 
+/// Reads a whole number, `2.0` among them: to the document, and to some who write JSON, they are the same.
+fn whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<T, D::Error> {
+    struct Whole<T>(PhantomData<T>);
+    impl<T: TryFrom<u64>> Visitor<'_> for Whole<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number, neither negative nor too large")
+        }
+        fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
+            T::try_from(value).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            clippy::float_cmp,
+            reason = "what does not come back the same is not taken"
+        )]
+        fn visit_f64<E: Error>(self, value: f64) -> Result<T, E> {
+            let whole = value as u64;
+            // the largest is one less than any float near it
+            if whole as f64 == value && whole != u64::MAX {
+                return self.visit_u64(whole);
+            }
+            Err(E::invalid_value(Unexpected::Float(value), &self))
+        }
+    }
+    deserializer.deserialize_u64(Whole(PhantomData))
+}
+
+/// As [`whole`], or nothing.
+fn maybe_whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(bound = "T: TryFrom<u64>")]
+    struct Whole<T>(#[serde(deserialize_with = "whole")] T);
+    Ok(Option::deserialize(deserializer)?.map(|Whole(number)| number))
+}
+
 /// Asks for an upgrade.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpgradeBody {
     /// The version to go to.
+    #[serde(deserialize_with = "whole")]
     pub to: u32,
     /// Why, for the audit.
     #[serde(default)]
+    #[schema(max_length = 4096)]
     pub reason: String,
     /// The release that has to be the present one.
     #[serde(default, deserialize_with = "object")]
@@ -486,15 +528,15 @@ pub struct UpgradeBody {
     #[serde(default)]
     pub accept_loss: bool,
     /// Rolls back by itself at this many failures in probation.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_whole")]
     pub rollback_after: Option<u64>,
     /// Takes that share of a fleet's keys first, in percent; everybody else stays until a promotion.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_whole")]
     #[schema(minimum = 1, maximum = 99)]
     pub canary: Option<u8>,
     /// How long the answer may wait for the instances, in milliseconds; without it, it comes as soon as the switch has
     /// flipped. The instances move on either way.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_whole")]
     pub wait_ms: Option<u64>,
 }
 
@@ -504,6 +546,7 @@ pub struct UpgradeBody {
 pub struct PromoteBody {
     /// Why, for the audit.
     #[serde(default)]
+    #[schema(max_length = 4096)]
     pub reason: String,
     /// The release that has to be the present one.
     #[serde(default, deserialize_with = "object")]
@@ -512,7 +555,7 @@ pub struct PromoteBody {
     #[serde(default)]
     pub accept_loss: bool,
     /// As for an upgrade.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_whole")]
     pub wait_ms: Option<u64>,
 }
 
@@ -522,6 +565,7 @@ pub struct PromoteBody {
 pub struct CommitBody {
     /// Why, for the audit.
     #[serde(default)]
+    #[schema(max_length = 4096)]
     pub reason: String,
     /// The release that has to be the present one.
     #[serde(default, deserialize_with = "object")]
@@ -530,7 +574,7 @@ pub struct CommitBody {
     #[serde(default)]
     pub leave_held_back: bool,
     /// As for an upgrade.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_whole")]
     pub wait_ms: Option<u64>,
 }
 
@@ -540,6 +584,7 @@ pub struct CommitBody {
 pub struct RollbackBody {
     /// Why, for the audit.
     #[serde(default)]
+    #[schema(max_length = 4096)]
     pub reason: String,
     /// The release that has to be the present one.
     #[serde(default, deserialize_with = "object")]
@@ -548,7 +593,7 @@ pub struct RollbackBody {
     #[serde(default)]
     pub accept_loss: bool,
     /// As for an upgrade.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_whole")]
     pub wait_ms: Option<u64>,
 }
 
@@ -558,12 +603,13 @@ pub struct RollbackBody {
 pub struct RetryBody {
     /// Why, for the audit.
     #[serde(default)]
+    #[schema(max_length = 4096)]
     pub reason: String,
     /// The release that has to be the present one.
     #[serde(default, deserialize_with = "object")]
     pub expect: Option<Expect>,
     /// As for an upgrade.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_whole")]
     pub wait_ms: Option<u64>,
 }
 
@@ -686,6 +732,7 @@ pub struct Outcomes {
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// The version it is of.
+    #[serde(deserialize_with = "whole")]
     pub version: u32,
     /// The state itself.
     pub state: Value,
@@ -717,6 +764,9 @@ pub struct StepAnswer {
 pub struct SnapshotBody {
     /// A plain file name in the server's folder of snapshots; where the switch has several fleets, the files of the further
     /// ones end in `-2`, `-3` and so on.
+    #[schema(
+        pattern = r"^(?!.*\.([nN][eE][wW]|[lL][oO][cC][kK]|[bB][eE][fF][oO][rR][eE])$)[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$"
+    )]
     pub name: String,
 }
 

@@ -17,7 +17,7 @@ use crate::remote::wire;
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// So long a reason may be, in bytes: the audit keeps a thousand of them.
+/// So long a reason may be, in characters: the audit keeps a thousand of them. The document says the same.
 const REASON: usize = 4096;
 
 /// A body that is JSON.
@@ -150,10 +150,11 @@ impl Asked {
 
 /// A reason that is not too long to be kept.
 pub(super) fn reason(reason: &str) -> Result<(), Refused> {
-    if reason.len() <= REASON {
+    let length = reason.chars().count();
+    if length <= REASON {
         return Ok(());
     }
-    Err(Refused::field("reason", format!("`reason` has {} bytes, and {REASON} are kept", reason.len())))
+    Err(Refused::field("reason", format!("`reason` has {length} characters, and {REASON} are kept")))
 }
 
 fn read(expect: &wire::Expect) -> Result<Expect, Refused> {

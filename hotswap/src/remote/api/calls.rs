@@ -10,7 +10,7 @@ use crate::remote::wire::Call;
 
 /// So many calls are kept of callers, and so many of strangers.
 const KEPT: usize = 1024;
-/// So long a path or a text of one is kept, in bytes.
+/// So long a method, a path or a text of one is kept, in bytes.
 const LONGEST: usize = 4096;
 
 /// Hears of every such call when it has been answered.
@@ -45,7 +45,7 @@ impl Calls {
 
     /// Adds a call; its number and time are given here.
     pub fn add(&self, mut call: Call) {
-        for text in [&mut call.path, &mut call.why, &mut call.who, &mut call.from] {
+        for text in [&mut call.method, &mut call.path, &mut call.why, &mut call.who, &mut call.from] {
             text.truncate(text.floor_char_boundary(LONGEST));
         }
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,11 +105,13 @@ mod tests {
         let calls = Calls::told_to(Box::new(move |call| to.send(call.number).expect("it is heard")));
         let calls = Arc::new(calls);
         for _ in 0..KEPT + 2 {
-            calls.add(call(format!("/{}", "é".repeat(3000))));
+            let method = "M".repeat(5000);
+            calls.add(Call { method, ..call(format!("/{}", "é".repeat(3000))) });
         }
         let (kept, lost) = calls.last();
         assert_eq!((kept.len(), lost, kept[0].number), (KEPT, 2, 2));
         assert_eq!(kept[0].path.len(), LONGEST - 1, "it ends where a character does");
+        assert_eq!(kept[0].method.len(), LONGEST);
         assert_eq!(told.try_iter().collect::<Vec<_>>(), (0..=KEPT as u64 + 1).collect::<Vec<_>>());
     }
 

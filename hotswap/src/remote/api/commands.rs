@@ -157,6 +157,7 @@ pub(super) async fn outcomes(
 #[into_params(parameter_in = Query)]
 pub(super) struct Last {
     /// The newest so many; all that are kept, if nothing is said.
+    #[param(nullable = false)]
     limit: Option<u32>,
 }
 

@@ -33,6 +33,7 @@ const LOOK: Duration = Duration::from_secs(1);
 #[into_params(parameter_in = Query)]
 pub(super) struct Whose {
     /// Of this switch only; the stream ends with it.
+    #[param(nullable = false)]
     label: Option<String>,
 }
 

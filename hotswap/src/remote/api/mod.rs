@@ -13,6 +13,9 @@ mod openapi;
 mod switches;
 mod turns;
 
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -81,7 +84,7 @@ impl Api {
         self
     }
 
-    /// Saves fleets to files in this folder.
+    /// Saves fleets to files in this folder, which has to be there.
     #[must_use]
     pub fn snapshots(mut self, folder: impl Into<PathBuf>) -> Self {
         self.snapshots = Some(folder.into());
@@ -115,6 +118,18 @@ impl Api {
     pub fn image_limit(mut self, bytes: usize) -> Self {
         self.image_limit = bytes;
         self
+    }
+}
+
+impl Api {
+    /// Makes the folder for snapshots if it is not there, or says which cannot be made and why. What it is in has to be there:
+    /// a path that is mistyped is to be noticed.
+    pub(super) fn make_folder(&self) -> Result<(), (PathBuf, io::Error)> {
+        let Some(folder) = &self.snapshots else { return Ok(()) };
+        match DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+            made => made.map_err(|error| (folder.clone(), error)),
+        }
     }
 }
 

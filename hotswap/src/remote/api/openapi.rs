@@ -1,9 +1,11 @@
 //! The OpenAPI document: made of the handlers, and completed by what holds for every route of its kind.
 
+use utoipa::Number;
 use utoipa::OpenApi;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
 
 use super::{ROUTES, Route};
@@ -39,14 +41,38 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     document
 }
 
+/// What a caller shows is called so.
+const TOKEN: &str = "token";
+
 /// Adds what the table of routes says, and what every route may answer.
 pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
+    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("hst_…");
+    let token =
+        token.description(Some("over TCP; at a socket the system says who calls, and over TLS a certificate may"));
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(TOKEN, SecurityScheme::Http(token.build()));
+    components.schemas.values_mut().for_each(bound);
     for route in ROUTES {
         let Some(item) = document.paths.paths.get_mut(route.path) else { continue };
         if let Some(operation) = operation(item, route) {
             describe(operation, route);
         }
     }
+}
+
+/// Says of unsigned numbers how large they may be: of itself the document says where they begin.
+fn bound(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    object.properties.values_mut().for_each(bound);
+    if object.minimum.is_none() || object.maximum.is_some() {
+        return;
+    }
+    let most = match object.format {
+        Some(SchemaFormat::KnownFormat(KnownFormat::Int32)) => u32::MAX.into(),
+        Some(SchemaFormat::KnownFormat(KnownFormat::Int64)) => u64::MAX,
+        _ => return,
+    };
+    object.maximum = usize::try_from(most).ok().map(Number::UInt);
 }
 
 fn operation<'a>(item: &'a mut PathItem, route: &Route) -> Option<&'a mut Operation> {
@@ -65,8 +91,16 @@ fn describe(operation: &mut Operation, route: &Route) {
         .description("refused, and nothing was done")
         .content("application/problem+json", problem);
     operation.responses.responses.insert("default".to_owned(), RefOr::T(refused.build()));
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(Parameter { schema: Some(schema), .. }) = parameter {
+            bound(schema);
+        }
+    }
     let role = route.needs.map_or(serde_json::Value::Null, |role| role.to_string().into());
     operation.extensions.get_or_insert_default().insert("x-hotswap-role".to_owned(), role);
+    if route.needs.is_some() {
+        operation.security = Some(vec![SecurityRequirement::new(TOKEN, [""; 0])]);
+    }
     if route.changes {
         let parameters = operation.parameters.get_or_insert_default();
         let key = "the same call again under the same key is done once, and answered alike";

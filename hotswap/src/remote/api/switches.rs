@@ -63,6 +63,7 @@ pub(super) async fn plan(
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// Of this switch only.
+    #[param(nullable = false)]
     label: Option<String>,
 }
 
