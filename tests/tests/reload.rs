@@ -14,6 +14,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use hotswap_tests::programs;
+
 /// Longer than anything takes on a machine that does ten other things.
 const LONG: Duration = Duration::from_secs(120);
 const CUSTOMERS: usize = 4;
@@ -166,7 +168,7 @@ impl Place {
         fs::create_dir_all(&target).expect("a writable folder");
         std::os::unix::fs::symlink(target, folder.join("target")).expect("a writable folder");
 
-        let [hotswap, reload] = programs();
+        let [hotswap, reload] = ["hotswap-cli", "reload"].map(|name| programs::built(&["-p", name]).into());
         Self { folder, hotswap, reload }
     }
 
@@ -191,22 +193,6 @@ impl Place {
         assert!(command.status().expect("it runs").success(), "{line}");
         eprintln!("{:>8.1?}  {line}", started.elapsed());
     }
-}
-
-/// Builds the command and the example.
-fn programs() -> [PathBuf; 2] {
-    let packages = ["hotswap-cli", "reload"].map(|name| ["-p", name]).concat();
-    let output = hotswap_tests::cargo()
-        .args(["build", "--quiet", "--message-format=json"])
-        .args(packages)
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo runs");
-    assert!(output.status.success(), "they build");
-    let messages = String::from_utf8(output.stdout).expect("JSON is text");
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let built: Vec<_> = messages.filter_map(|it| it["executable"].as_str().map(PathBuf::from)).collect();
-    ["hotswap", "reload"].map(|name| built.iter().find(|path| path.ends_with(name)).expect("it was built").clone())
 }
 
 // ---- the program
