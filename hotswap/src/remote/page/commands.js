@@ -22,6 +22,7 @@ export class Commands {
     this.committing = new Asking($("commit"), () => this.#commit());
     this.rollingBack = new Asking($("rollback"), () => this.#rollBack());
     this.planningBack = new Asking($("rollback"), () => this.#askWayBack(), $("back"));
+    this.upgrading.form.elements.share.addEventListener("input", () => this.#showUpgrade());
   }
 
   show(seen) {
@@ -79,10 +80,17 @@ export class Commands {
     const { view } = this.#seen;
     const to = this.#plan?.to;
     say(this.upgrading.button, to === undefined ? "Upgrade" : `Upgrade to version ${to}`);
-    enable(this.upgrading.button, to !== undefined);
-    const back = `A rollback goes to version ${view.permanent}, until version ${to} is committed.`;
-    const does = `Steps run at version ${to} at once, and ${count(view.live, "instance")} move there.`;
-    say($("upgrade-note"), to === undefined ? "First plan, to see what it would do." : `${does} ${back}`);
+    enable(this.upgrading.button, to !== undefined && !view.canary);
+    say($("upgrade-note"), view.canary ? "A canary runs: promote it or roll it back first." : this.#would(view, to));
+  }
+
+  /** What an upgrade would do. */
+  #would({ live, permanent }, to) {
+    if (to === undefined) return "First plan, to see what it would do.";
+    const back = `A rollback goes to version ${permanent}, until version ${to} is committed.`;
+    const share = this.upgrading.form.elements.share.value;
+    const all = `Steps run at version ${to} at once, and ${count(live, "instance")} move there.`;
+    return `${share === "" ? all : `About ${share} % of ${count(live, "instance")} move to version ${to}, the others stay.`} ${back}`;
   }
 
   async #upgrade() {
@@ -107,12 +115,15 @@ export class Commands {
     const { version, permanent, held_back, held, live } = view;
     const probation = view.phase === "probation";
     const none = `Version ${permanent} is permanent: there is nothing to commit or to roll back.`;
-    say($("commit-note"), probation ? `Commit: version ${version} becomes permanent. No rollback goes further back, and states that were kept for one go.` : none);
+    const commits = `Commit: version ${version} becomes permanent. No rollback goes further back, and states that were kept for one go.`;
+    const soon = `A canary runs: version ${version} can be committed once it is promoted.`;
+    say($("commit-note"), !probation ? none : view.canary ? soon : commits);
     say($("rollback-note"), probation ? `Roll back: ${count(live, "instance")} go to version ${permanent}, each by the declared way down, or else to its state from before, if that was kept; who has neither is held back.` : "");
     askToLeave(this.committing.consent, probation ? held_back : 0, held.slice(0, 10).map(({ who }) => who));
     say(this.committing.button, probation ? `Commit version ${version}` : "Commit");
     say(this.rollingBack.button, probation ? `Roll back to version ${permanent}` : "Roll back");
-    for (const { button } of [this.committing, this.rollingBack, this.planningBack]) enable(button, probation);
+    enable(this.committing.button, probation && !view.canary);
+    for (const { button } of [this.rollingBack, this.planningBack]) enable(button, probation);
   }
 
   async #commit() {

@@ -12,7 +12,7 @@ export function images({ images: seen }) {
 }
 
 function image({ id, from, serial, digest, machines, holders }) {
-  const brings = machines.map(({ machine, versions }) => `${machine} ${versions.join(", ")}`).join("; ");
+  const has = machines.map(({ machine, versions }) => `${machine} ${versions.join(", ")}`).join("; ");
   const uses = holders.map(({ switch: label, version, current, permanent, live }) => {
     const why = [current && "runs", permanent && "permanent", live > 0 && count(live, "instance")].filter(Boolean);
     return `${label} ${version} (${why.join(", ")})`;
@@ -22,7 +22,7 @@ function image({ id, from, serial, digest, machines, holders }) {
     null,
     h("strong", null, id),
     h("span", { class: "note" }, [serial !== null && `serial ${serial}`, from && `from ${from}`].filter(Boolean).join(", ")),
-    h("span", null, `brings ${brings}`),
+    h("span", null, `has ${has}`),
     h("span", null, uses.length > 0 ? `used by ${uses.join("; ")}` : "used by nobody"),
     h("span", { class: "note digest" }, `SHA-256 ${digest}`),
   );
