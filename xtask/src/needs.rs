@@ -1,5 +1,5 @@
 //! What the tests need from outside: for `kv` Redis' own tools and the Python client, for what is said of the routes
-//! schemathesis, for the counts and the loader valgrind.
+//! schemathesis, for the page a browser, for the counts and the loader valgrind.
 //! And what the benches do: the programs that hotswap is measured against.
 
 use std::env;
@@ -20,6 +20,7 @@ pub(crate) fn provide(sh: &Shell, report: &mut Report) -> Vec<&'static str> {
     let mut absent = Vec::new();
     need(report, &mut absent, VALGRIND, || valgrind(sh));
     need(report, &mut absent, "redis-tools", || redis_tools(sh));
+    need(report, &mut absent, "chromium", || chromium(sh));
     for (name, package, major) in [("redis-py", "redis", "8"), ("schemathesis", "schemathesis", "4")] {
         if let Some(python) = need(report, &mut absent, name, || python(sh, package, major)) {
             sh.set_var("HOTSWAP_PYTHON", python);
@@ -75,6 +76,15 @@ fn redis_tools(sh: &Shell) -> xshell::Result<()> {
 }
 
 /// A browser without a window, and what drives it.
+fn chromium(sh: &Shell) -> xshell::Result<()> {
+    let there = |tool: &str| cmd!(sh, "{tool} --version").quiet().ignore_stderr().read().is_ok();
+    if there("chromium") && there("chromedriver") {
+        return Ok(());
+    }
+    // Debian's driver needs Debian's browser of the same version, and brings it
+    apt_get(sh, "chromium-driver")
+}
+
 fn redis_server(sh: &Shell) -> xshell::Result<()> {
     let there = cmd!(sh, "redis-server --version").quiet().ignore_stderr().read().is_ok();
     if there { Ok(()) } else { apt_get(sh, "redis-server") }

@@ -1,0 +1,90 @@
+//! In the middle of an upgrade the page shows where everybody is, and afterwards how the steps did before and after it.
+//!
+//! With `HOTSWAP_PICTURE` it leaves a picture of the page in mid-upgrade there: `hotswap/doc/page.png` is one.
+
+mod page;
+
+use std::{env, fs};
+
+use page::{Metrics, Shop, TILLS, browse, missing};
+
+#[test]
+fn the_bars_stand_where_the_census_does() {
+    if missing() {
+        return;
+    }
+    let mut shop = Shop::start();
+    browse(async |page| {
+        page.enter(&shop.url, &shop.tokens.operator).await;
+        page.until_bars(&[TILLS, 0, 0]).await;
+        page.until("#rates tr:last-child td:last-of-type", |p99| p99.starts_with("≤ ")).await;
+        assert_eq!(page.text("#rates tr:first-child").await.as_deref(), Some("beforenot measurednot measured"));
+        page.choose(2).await;
+        page.click("#plan button").await;
+        let plan = page.until("#planned", |plan| plan.contains("would be held back")).await;
+        assert!(plan.contains("would be held back2would be lostnothingstates"), "{plan}");
+        assert!(plan.contains("70007the drawer of till 70007 is open"), "{plan}");
+
+        shop.shut_after(60_000);
+        page.click("#upgrade button").await;
+        // it stands in the middle, and the bars with it
+        page.until_it_says("#news", "upgrade to version 2: 50 % reached.").await;
+        let census = async || (page.bars().await, shop.census());
+        let alike = |(bars, census): &(Vec<(String, u64, i64)>, [u64; 3])| {
+            census[1] > 0 && bars.iter().map(|(_, count, _)| *count).eq(*census)
+        };
+        let (_, census) = page.wait_for("the bars and the census", census, alike).await;
+        assert_eq!(census.iter().sum::<u64>(), TILLS);
+        page.until_bars(&census).await;
+        assert_eq!(page.text("#line .current").await.as_deref(), Some("2currentV2compiled inruns, on probation"));
+        page.until("#progress", |progress| progress.ends_with("not reached. It goes on.")).await;
+        page.until("#planned", |plan| plan.starts_with("way1 → 2, asked for")).await;
+        if let Some(path) = env::var_os("HOTSWAP_PICTURE") {
+            page.run::<Option<()>>("document.querySelector('main').scrollTop = 0", vec![]).await;
+            fs::write(path, page.picture().await).expect("it is written");
+        }
+        shop.open();
+        page.until_bars(&[2, TILLS - 2, 0]).await;
+        let settled = "upgrade 1 → 2: of 100,000, 99,998 moved, 2 held back, 0 gone. Settled.";
+        page.until_it_says("#progress", settled).await;
+        page.until_it_says("#news", settled).await;
+        page.until("#held", |held| held.contains("7fleet, at version 1the drawer of till 7 is open")).await;
+        page.until("#rates tr:first-child", |before| {
+            before.starts_with("before: 1") && !before.contains("not measured")
+        })
+        .await;
+        page.until("#rates tr:last-child", |now| now.starts_with("now: 2") && !now.contains("not measured")).await;
+        page.assert_calm().await;
+    });
+    let (sold, booked) = shop.close();
+    assert_eq!(sold, booked, "every sale is in the tills");
+    assert!(sold > 0);
+}
+
+#[test]
+fn what_the_program_does_not_measure_is_said_not_to_be() {
+    if missing() {
+        return;
+    }
+    for (metrics, now, note) in [
+        (
+            Metrics::None,
+            "now: 1not measurednot measured",
+            "Not measured: this program was not told how to render metrics.",
+        ),
+        (
+            Metrics::Times,
+            "now: 1not measured≤ ",
+            "While this page was open; the p99 is of sampled steps. The metrics do not count all of them, so there is no rate.",
+        ),
+    ] {
+        let shop = Shop::start_with(metrics);
+        browse(async |page| {
+            page.enter(&shop.url, &shop.tokens.viewer).await;
+            page.until("#rates tr:last-child", |said| said.starts_with(now)).await;
+            page.until_it_says("#rates-note", note).await;
+            page.until_it_says("#images", "this program takes in no images.").await;
+            page.assert_calm().await;
+        });
+    }
+}
