@@ -61,6 +61,59 @@ fn the_bars_stand_where_the_census_does() {
     assert!(sold > 0);
 }
 
+/// Holds what the server says of its own accord until it is let go, and counts the looks.
+const LATE: &str = r"
+const real = window.fetch;
+const held = new Promise((done) => { window.letGo = done; });
+window.looks = 0;
+window.flipHeard = false;
+window.fetch = async (path, how) => {
+  const response = await real(path, how);
+  if (path !== 'v1/events') {
+    window.looks += 1;
+    return response;
+  }
+  const late = new TransformStream({
+    async transform(chunk, to) {
+      await held;
+      to.enqueue(chunk);
+      window.flipHeard ||= new TextDecoder().decode(chunk).includes('event: flip');
+    },
+  });
+  return new Response(response.body.pipeThrough(late), response);
+};
+";
+
+#[test]
+fn what_is_heard_late_is_not_said_after_what_came_of_it() {
+    if missing() {
+        return;
+    }
+    let shop = Shop::start();
+    browse(async |page| {
+        page.run_first(LATE).await;
+        page.enter(&shop.url, &shop.tokens.operator).await;
+        page.choose(2).await;
+        page.click("#plan button").await;
+        page.until_it_says("#upgrade button", "Upgrade to version 2").await;
+        shop.shut_after(60_000);
+        page.click("#upgrade button").await;
+        let half = "upgrade to version 2: 50 % reached.";
+        page.until_it_says("#news", half).await;
+        page.run::<Option<()>>("window.letGo()", vec![]).await;
+        let heard = async || page.run::<bool>("return window.flipHeard", vec![]).await;
+        page.wait_for("the flip", heard, |heard| *heard).await;
+        // it is taken in before any look that begins after it
+        let looks = async || page.run::<u64>("return window.looks", vec![]).await;
+        let before = looks().await;
+        page.wait_for("further looks", looks, |looks| *looks > before + 10).await;
+        assert_eq!(page.text("#news").await.as_deref(), Some(half));
+        shop.open();
+        page.until("#news", |news| news.ends_with("2 held back, 0 gone. Settled.")).await;
+        page.assert_calm().await;
+    });
+}
+
 #[test]
 fn what_the_program_does_not_measure_is_said_not_to_be() {
     if missing() {

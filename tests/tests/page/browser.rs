@@ -124,7 +124,7 @@ pub(crate) fn browse(test: impl AsyncFnOnce(&Page)) {
         builder.capabilities(capabilities(&profile));
         let driver = format!("http://127.0.0.1:{}", driver.port);
         let page = Page { browser: builder.connect(&driver).await.expect("a browser") };
-        page.command("Page.addScriptToEvaluateOnNewDocument", json!({ "source": ACCOUNT })).await;
+        page.run_first(ACCOUNT).await;
         page
     });
     let done = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(&page))));
@@ -169,6 +169,11 @@ impl Page {
         self.fill("#token input", token).await;
         self.click("#token button[type=submit]").await;
         self.until("#main:not([hidden]) #label", |label| !label.is_empty()).await;
+    }
+
+    /// Runs a script in every page that is opened from now on, before its own.
+    pub(crate) async fn run_first(&self, script: &str) {
+        self.command("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
     }
 
     async fn command(&self, name: &str, with: Value) {
@@ -299,9 +304,16 @@ impl Page {
         self.browser.screenshot().await.expect("a picture")
     }
 
-    /// Nothing was refused by the policy or thrown, nothing came from elsewhere, and nothing moved by itself.
+    /// Nothing was refused by the policy or thrown, and nothing came from elsewhere.
+    pub(crate) async fn assert_clean(&self) {
+        let account = "const { refused, elsewhere, thrown } = account; return { refused, elsewhere, thrown }";
+        let account: Value = self.run(account, vec![]).await;
+        assert_eq!(account, json!({ "refused": [], "elsewhere": [], "thrown": [] }));
+    }
+
+    /// Nor did anything move by itself.
     pub(crate) async fn assert_calm(&self) {
-        let account: Value = self.run("return account", vec![]).await;
-        assert_eq!(account, json!({ "refused": [], "elsewhere": [], "thrown": [], "shifted": [] }));
+        self.assert_clean().await;
+        assert_eq!(self.run::<Vec<String>>("return account.shifted", vec![]).await, Vec::<String>::new());
     }
 }
