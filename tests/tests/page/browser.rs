@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Keeps an account of what must not happen: what the policy refused, what came from elsewhere, what was thrown, what moved under
 /// the reader's eyes.
 const ACCOUNT: &str = r"
-window.account = { refused: [], elsewhere: [], thrown: [], shifted: [] };
+window.account = { refused: [], fetched: 0, elsewhere: [], thrown: [], shifted: [] };
 addEventListener('securitypolicyviolation', (e) => account.refused.push(`${e.violatedDirective} ${e.blockedURI}`));
 addEventListener('error', (e) => account.thrown.push(String(e.message)));
 addEventListener('unhandledrejection', (e) => account.thrown.push(String(e.reason)));
@@ -39,8 +39,9 @@ new PerformanceObserver((list) => {
   }
 }).observe({ type: 'layout-shift', buffered: true });
 new PerformanceObserver((list) => {
-  const others = list.getEntries().map(({ name }) => name).filter((name) => new URL(name).origin !== location.origin);
-  account.elsewhere.push(...others);
+  const names = list.getEntries().map(({ name }) => name);
+  account.fetched += names.length;
+  account.elsewhere.push(...names.filter((name) => new URL(name).origin !== location.origin));
 }).observe({ type: 'resource', buffered: true });
 ";
 
@@ -304,8 +305,9 @@ impl Page {
         self.browser.screenshot().await.expect("a picture")
     }
 
-    /// Nothing was refused by the policy or thrown, and nothing came from elsewhere.
+    /// Nothing was refused by the policy or thrown, and of all that was fetched nothing came from elsewhere.
     pub(crate) async fn assert_clean(&self) {
+        assert!(self.run::<u32>("return account.fetched", vec![]).await > 20, "the page has more files than that");
         let account = "const { refused, elsewhere, thrown } = account; return { refused, elsewhere, thrown }";
         let account: Value = self.run(account, vec![]).await;
         assert_eq!(account, json!({ "refused": [], "elsewhere": [], "thrown": [] }));

@@ -10,6 +10,6 @@ mod store;
 mod tokens;
 
 pub(crate) use browser::{Page, browse, missing};
-pub(crate) use shop::{Metrics, Shop, TILLS, till};
+pub(crate) use shop::{Shop, TILLS, till};
 pub(crate) use store::{KEYS, Store, key};
 pub(crate) use tokens::Tokens;

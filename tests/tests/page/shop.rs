@@ -106,7 +106,7 @@ impl Gate {
 /// One after another: a gate and a browser are enough for one.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// How long steps took, by version, in the form that metrics have.
+/// How many steps there were and how long they took, by version, as a program tells that counts them itself.
 #[derive(Default)]
 struct Sales {
     /// By version, and by upper bound in seconds.
@@ -127,7 +127,7 @@ impl Sales {
         self.count[at].fetch_add(1, Ordering::Relaxed);
     }
 
-    fn render(&self, counted: bool) -> String {
+    fn render(&self) -> String {
         let mut text = "# TYPE hotswap_step_seconds histogram\n".to_owned();
         for version in 1..=3_usize {
             let labels = format!("switch=\"till\",version=\"{version}\"");
@@ -138,22 +138,10 @@ impl Sales {
             }
             text += &format!("hotswap_step_seconds_bucket{{{labels},le=\"+Inf\"}} {count}\n");
             text += &format!("hotswap_step_seconds_count{{{labels}}} {count}\n");
-            if counted {
-                text += &format!("hotswap_steps_total{{{labels}}} {count}\n");
-            }
+            text += &format!("hotswap_steps_total{{{labels}}} {count}\n");
         }
         text
     }
-}
-
-/// What the program tells of its steps.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Metrics {
-    None,
-    /// How long they took.
-    Times,
-    /// And how many there were.
-    AndCounts,
 }
 
 /// The program; it ends when this is dropped, by a failing test too.
@@ -170,10 +158,6 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn start() -> Self {
-        Self::start_with(Metrics::AndCounts)
-    }
-
-    pub(crate) fn start_with(metrics: Metrics) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let tokens = Tokens::new();
         let switch = till::Switch::builder().label("till").starting_at(1).build().expect("one to run");
@@ -186,11 +170,8 @@ impl Shop {
             let (fleet, over, sales) = (Arc::clone(&fleet), Arc::clone(&over), Arc::clone(&sales));
             move || sell(&fleet, &over, &sales)
         });
-        let mut options = Options::default().without_socket().tcp(([127, 0, 0, 1], 0).into()).tokens(tokens.file());
-        if metrics != Metrics::None {
-            options = options.metrics(Arc::new(move || sales.render(metrics == Metrics::AndCounts)));
-        }
-        let remote = serve(options).expect("it serves");
+        let options = Options::default().without_socket().tcp(([127, 0, 0, 1], 0).into()).tokens(tokens.file());
+        let remote = serve(options.metrics(Arc::new(move || sales.render()))).expect("it serves");
         let url = match remote.addresses() {
             [Address::Http(address)] => format!("http://{address}/"),
             other => panic!("not one TCP port: {other:?}"),
