@@ -354,8 +354,7 @@ impl<M: Machine> Admin<M> {
             rollback_after: options.rollback_after,
             canary: options.canary,
         };
-        let asked =
-            Asked { kind: Kind::Upgrade, to: number, what: format!("upgrade to version {number}{}", said(terms)) };
+        let asked = Asked { kind: Kind::Upgrade, to: number, what: said(number, terms) };
         let command = Command {
             asked,
             id: options.id.as_deref(),

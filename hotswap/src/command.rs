@@ -15,7 +15,7 @@ use crate::machine::Machine;
 use crate::options::{Expect, Wait};
 use crate::roster::Shared;
 use crate::store::Store;
-use crate::switch::{Lasting, Next, Release, Terms};
+use crate::switch::{Core, Lasting, Next, Release, Terms};
 use crate::{fault, sweep, sync};
 
 /// Why a flip did not happen: refused, or nothing to do.
@@ -44,9 +44,11 @@ pub(crate) struct Command<'a> {
     pub(crate) begun: &'a dyn Fn(&Outcome),
 }
 
-/// The terms of an upgrade, in words: they are part of what its id stands for.
-pub(crate) fn said(terms: Terms) -> String {
-    let mut said = String::new();
+/// An upgrade and its terms, in words: they are what its id stands for.
+pub(crate) fn said(to: u32, terms: Terms) -> String {
+    // most say no more than this
+    let mut said = String::with_capacity(32);
+    let _ = write!(said, "upgrade to version {to}");
     if terms.keep_previous {
         said.push_str(", keeping previous states");
     }
@@ -196,11 +198,11 @@ pub(crate) fn run<M: Machine>(
         to = Empty, epoch = Empty, live = Empty, moved = Empty, stayed = Empty, held_back = Empty, gone = Empty
     );
     let _entered = span.clone().entered();
-    let next = |last: &Release, census: &Census| {
+    let next = |last: &Release, census: &Census| -> Result<Next<'_>, Halt> {
         if let Some(expect) = command.expect {
             expect.check(shared.core.boot, last.epoch)?;
         }
-        Ok(command.next(shared.core.boot, last, decide(last, census)?))
+        Ok(command.next(&shared.core, last, decide(last, census)?))
     };
     let (release, begun) = match flip(shared, command, next) {
         Ok(flipped) => flipped,
@@ -218,7 +220,12 @@ pub(crate) fn run<M: Machine>(
         }
     };
     shared.roster.ring();
-    span.record("id", &*release.id).record("epoch", release.epoch).record("from", begun.from).record("to", begun.to);
+    if !span.is_disabled() {
+        span.record("id", &*release.id)
+            .record("epoch", release.epoch)
+            .record("from", begun.from)
+            .record("to", begun.to);
+    }
     shared.begin_span(release.epoch, span, begun.settled.then_some(&begun));
     #[cfg(feature = "metrics")]
     shared.tell_metrics_outside();
@@ -247,10 +254,10 @@ enum Stop {
 }
 
 /// The flip of one command, and what the store has to say of it before and after.
-fn flip<M: Machine>(
+fn flip<'a, M: Machine>(
     shared: &Shared<M>,
     command: &Command<'_>,
-    next: impl Fn(&Release, &Census) -> Result<Next, Halt>,
+    next: impl Fn(&Release, &Census) -> Result<Next<'a>, Halt>,
 ) -> Result<(Arc<Release>, Outcome), Stop> {
     let core = &shared.core;
     // one command at a time: between the store's word and the flip no other may come
@@ -300,7 +307,7 @@ impl From<Halt> for Stop {
 }
 
 /// Writes what the store would say after `next`.
-fn store_ahead<M: Machine>(shared: &Shared<M>, last: &Release, next: &Next, asked: &Asked) -> io::Result<()> {
+fn store_ahead<M: Machine>(shared: &Shared<M>, last: &Release, next: &Next<'_>, asked: &Asked) -> io::Result<()> {
     let Some(store) = &shared.store else { return Ok(()) };
     let census = shared.core.ledger.census();
     let mut commands = shared.core.control().commands(&census);
@@ -360,12 +367,12 @@ impl Command<'_> {
     }
 
     /// The release that it asks for, after `last`.
-    fn next(&self, boot: u64, last: &Release, version: u32) -> Next {
+    fn next(&self, core: &Core, last: &Release, version: u32) -> Next<'_> {
         let kind = self.asked.kind;
         let id = match (self.id, kind) {
             (Some(id), _) => Arc::from(id),
             (None, Kind::Retry) => Arc::clone(&last.id),
-            (None, _) => Arc::from(format!("{boot:016x}-{}", last.epoch + 1)),
+            (None, _) => core.id(last.epoch + 1),
         };
         let terms = match kind {
             Kind::Retry => last.terms,
@@ -374,7 +381,7 @@ impl Command<'_> {
             }
             _ => self.terms,
         };
-        Next { kind, version, id, reason: Arc::from(self.reason), by: Arc::from(self.by), terms }
+        Next { kind, version, id, reason: self.reason, by: self.by, terms }
     }
 
     fn waits(&self) -> bool {

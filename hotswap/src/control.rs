@@ -3,7 +3,7 @@
 //! Plain records, kept under the control lock; nothing here waits or calls what the user wrote.
 
 use std::collections::VecDeque;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime};
@@ -112,14 +112,14 @@ pub struct Outcome {
 
 impl Outcome {
     /// The outcome of a flip as it begins: nobody has been reached.
-    pub(crate) fn begun(next: &Next, from: u32, epoch: u64, live: u64) -> Self {
+    pub(crate) fn begun(next: &Next<'_>, from: u32, epoch: u64, live: u64) -> Self {
         Self {
-            id: next.id.to_string(),
+            id: String::from(&*next.id),
             kind: next.kind,
             from,
             to: next.version,
             epoch,
-            reason: next.reason.to_string(),
+            reason: next.reason.to_owned(),
             done: true,
             live,
             moved: 0,
@@ -309,25 +309,66 @@ impl Subscriber {
     }
 }
 
+/// What an entry of the audit tells, put into words when somebody reads it.
+#[derive(Debug)]
+enum What {
+    Said(String),
+    Flip { kind: Kind, from: u32, to: u32, percent: Option<u8> },
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Said(what) => f.write_str(what),
+            Self::Flip { kind, from, to, percent: None } => write!(f, "{kind} {from} -> {to}"),
+            Self::Flip { kind, from, to, percent: Some(percent) } => {
+                write!(f, "{kind} {from} -> {to} for {percent} percent")
+            }
+        }
+    }
+}
+
+/// An entry as it is kept.
+#[derive(Debug)]
+struct Line {
+    at_ms: u64,
+    epoch: u64,
+    what: What,
+    why: String,
+    by: String,
+}
+
 /// The last entries of a numbered series.
 #[derive(Debug, Default)]
 struct Ring {
-    entries: VecDeque<Entry>,
+    lines: VecDeque<Line>,
     next: u64,
 }
 
 impl Ring {
-    fn push(&mut self, epoch: u64, what: String, why: String, by: String) {
+    fn push(&mut self, epoch: u64, what: What, why: String, by: String) {
         let at_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
-        if self.entries.len() == AUDIT_KEPT {
-            self.entries.pop_front();
+        if self.lines.len() == AUDIT_KEPT {
+            self.lines.pop_front();
         }
-        self.entries.push_back(Entry { number: self.next, at_ms, epoch, what, why, by });
+        self.lines.push_back(Line { at_ms, epoch, what, why, by });
         self.next += 1;
     }
 
+    fn entries(&self) -> Vec<Entry> {
+        let entry = |(number, line): (u64, &Line)| Entry {
+            number,
+            at_ms: line.at_ms,
+            epoch: line.epoch,
+            what: line.what.to_string(),
+            why: line.why.clone(),
+            by: line.by.clone(),
+        };
+        (self.lost()..).zip(&self.lines).map(entry).collect()
+    }
+
     fn lost(&self) -> u64 {
-        self.next - self.entries.len() as u64
+        self.next - self.lines.len() as u64
     }
 }
 
@@ -366,7 +407,8 @@ impl Control {
         let mut changes = Ring::default();
         let undone = before.probation.map(|_| format!("version {} was not committed", before.version));
         let why = undone.unwrap_or_default();
-        changes.push(release.epoch, format!("start at version {}", release.version), why.clone(), String::new());
+        let start = What::Said(format!("start at version {}", release.version));
+        changes.push(release.epoch, start, why.clone(), String::new());
         let mut records = VecDeque::from(commands);
         let mut ran = vec![release.version];
         for version in records.iter().flat_map(|record| [record.outcome.from, record.outcome.to]) {
@@ -390,8 +432,8 @@ impl Control {
                 kind: Kind::Start,
                 version: release.version,
                 id: Arc::clone(&release.id),
-                reason: Arc::from(why),
-                by: Arc::from(""),
+                reason: &why,
+                by: "",
                 terms: Terms::default(),
             };
             let asked = Asked { kind: Kind::Start, to: release.version, what: "start".to_owned() };
@@ -419,12 +461,10 @@ impl Control {
     }
 
     /// Opens the account of the next epoch.
-    pub(crate) fn open(&mut self, next: &Next, last: &Release, release: &Release, census: &Census) {
-        let id = next.id.to_string();
-        if let Some(record) = self.records.back_mut()
-            && record.outcome.id != id
-        {
-            record.outcome.superseded_by = Some(id.clone());
+    pub(crate) fn open(&mut self, next: &Next<'_>, last: &Release, release: &Release, census: &Census) {
+        let goes_on = self.records.back().is_some_and(|record| *record.outcome.id == *next.id);
+        if let Some(record) = self.records.back_mut().filter(|_| !goes_on) {
+            record.outcome.superseded_by = Some(String::from(&*next.id));
             if !record.outcome.settled {
                 self.tell_of_the_last();
             }
@@ -432,12 +472,12 @@ impl Control {
         self.held.retain(|held| held.poisoned);
         let from = last.leaves(next.kind);
         let outcome = Outcome::begun(next, from, release.epoch, census.live());
-        let asked = Asked { kind: next.kind, to: next.version, what: String::new() };
-        if let Some(record) = self.records.back_mut().filter(|record| record.outcome.id == id) {
+        if let Some(record) = self.records.back_mut().filter(|_| goes_on) {
             // a retry goes on with its command's outcome
             let Outcome { kind, from, ref reason, .. } = record.outcome;
             record.outcome = Outcome { kind, from, reason: reason.clone(), ..outcome };
         } else {
+            let asked = Asked { kind: next.kind, to: next.version, what: String::new() };
             if self.records.len() == OUTCOMES_KEPT {
                 self.records.pop_front();
             }
@@ -446,18 +486,16 @@ impl Control {
         if !self.ran.contains(&next.version) {
             self.ran.push(next.version);
         }
-        let mut what = format!("{} {from} -> {}", next.kind, next.version);
-        if let Some(canary) = &release.canary {
-            let _ = write!(what, " for {} percent", canary.percent);
-        }
-        self.changes.push(release.epoch, what, next.reason.to_string(), next.by.to_string());
+        let percent = release.canary.as_ref().map(|canary| canary.percent);
+        let what = What::Flip { kind: next.kind, from, to: next.version, percent };
+        self.changes.push(release.epoch, what, next.reason.to_owned(), next.by.to_owned());
         self.tell(|_| Event::Flip {
             epoch: release.epoch,
             kind: next.kind,
             from,
             to: next.version,
             phase: release.phase(),
-            id,
+            id: String::from(&*next.id),
         });
         if self.records.back().is_some_and(|record| record.outcome.settled) {
             self.tell_of_the_last();
@@ -559,18 +597,18 @@ impl Control {
     }
 
     pub(crate) fn changed(&mut self, epoch: u64, what: String, by: &str) {
-        self.changes.push(epoch, what, String::new(), by.to_owned());
+        self.changes.push(epoch, What::Said(what), String::new(), by.to_owned());
     }
 
     pub(crate) fn refused(&mut self, epoch: u64, what: String, why: String, by: &str) {
-        self.refusals.push(epoch, what, why, by.to_owned());
+        self.refusals.push(epoch, What::Said(what), why, by.to_owned());
     }
 
     pub(crate) fn audit(&self) -> Audit {
         Audit {
-            changes: self.changes.entries.iter().cloned().collect(),
+            changes: self.changes.entries(),
             changes_lost: self.changes.lost(),
-            refusals: self.refusals.entries.iter().cloned().collect(),
+            refusals: self.refusals.entries(),
             refusals_lost: self.refusals.lost(),
         }
     }
@@ -593,11 +631,11 @@ impl Control {
     /// When an epoch began, in milliseconds since 1970, if the audit still knows.
     #[cfg(feature = "remote")]
     pub(crate) fn began(&self, epoch: u64) -> Option<u64> {
-        let entries = &self.changes.entries;
-        let at = entries.partition_point(|entry| entry.epoch < epoch);
-        let first = entries.get(at).filter(|entry| entry.epoch == epoch)?;
+        let lines = &self.changes.lines;
+        let at = lines.partition_point(|line| line.epoch < epoch);
+        let first = lines.get(at).filter(|line| line.epoch == epoch)?;
         // the first that is kept of an epoch need not be the flip
-        (at > 0 || first.number == 0).then_some(first.at_ms)
+        (at > 0 || self.changes.lost() == 0).then_some(first.at_ms)
     }
 
     fn tell_of_the_last(&mut self) {

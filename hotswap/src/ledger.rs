@@ -253,17 +253,19 @@ impl Held<'_> {
     }
 
     /// Opens the account of a new epoch: everyone live now is not reached, the poisoned are held back. `stays` is the
-    /// version at which a canary leaves those whom it does not take.
-    pub(crate) fn open(&mut self, census: &Census, epoch: u64, stays: Option<u32>) {
+    /// version at which a canary leaves those whom it does not take. Gives the census as it is then.
+    pub(crate) fn open(&mut self, census: Census, epoch: u64, stays: Option<u32>) -> Census {
         for stripe in &mut self.0 {
             stripe.epoch = epoch;
             stripe.stays = stays;
             stripe.counts.clear();
             stripe.flows = Flows::default();
         }
-        self.0[0].counts =
-            census.counts.iter().map(|(count, n)| (*count, i64::try_from(*n).unwrap_or(i64::MAX))).collect();
-        self.0[0].flows.held = i64::try_from(census.poisoned()).unwrap_or(i64::MAX);
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let first = &mut self.0[0];
+        first.counts.extend(census.counts.iter().map(|(count, n)| (*count, signed(*n))));
+        first.flows.held = signed(census.poisoned());
+        Census { epoch, flows: first.flows, counts: census.counts }
     }
 }
 

@@ -192,7 +192,9 @@ impl<M: Machine> Line<M> {
         let (leaves, enters) = (own.as_ref().or_else(|| owner(&brought, from)), owner(&brought, to));
         let stays = leaves.zip(enters).is_none_or(|(leaves, enters)| Arc::ptr_eq(leaves, enters));
         if (from == to && stays) || (leaves.is_none() && enters.is_none()) {
-            return Ok(self.edges(from, to)?.into_iter().map(Hop::Edge).collect());
+            let mut hops = Vec::with_capacity(1);
+            self.edges(from, to, |edge| hops.push(Hop::Edge(edge)))?;
+            return Ok(hops);
         }
         let no_way = || format!("there is no version {}", from.max(to));
         let through = if from > to { leaves } else { enters }.ok_or_else(no_way)?;
@@ -233,19 +235,20 @@ impl<M: Machine> Line<M> {
         self.numbers.binary_search(&number).is_ok()
     }
 
-    fn edges(&self, from: u32, to: u32) -> Result<Vec<&'static Edge<M::AnyState>>, String> {
+    /// Goes over the migrations that are compiled in from one version to another, up to where one is missing.
+    fn edges(&self, from: u32, to: u32, mut each: impl FnMut(&'static Edge<M::AnyState>)) -> Result<(), String> {
         if from == to {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let at = |number: u32| self.numbers.binary_search(&number).map_err(|_| format!("there is no version {number}"));
         let (from, to) = (at(from)?, at(to)?);
-        let hop = |edge: Option<&'static Edge<M::AnyState>>, i: usize, j: usize| {
-            edge.ok_or_else(|| missing(self.numbers[i], self.numbers[j]))
+        let mut hop = |edge: Option<&'static Edge<M::AnyState>>, i: usize, j: usize| {
+            edge.map(&mut each).ok_or_else(|| missing(self.numbers[i], self.numbers[j]))
         };
         if from <= to {
-            (from..to).map(|i| hop(self.up[i], i, i + 1)).collect()
+            (from..to).try_for_each(|i| hop(self.up[i], i, i + 1))
         } else {
-            (to + 1..=from).rev().map(|i| hop(self.down[i], i, i - 1)).collect()
+            (to + 1..=from).rev().try_for_each(|i| hop(self.down[i], i, i - 1))
         }
     }
 
@@ -268,7 +271,16 @@ impl<M: Machine> Line<M> {
 
     /// The same for a way by `low`.
     pub(crate) fn losses_by(&self, from: u32, low: u32, to: u32) -> Vec<String> {
-        self.way_by(from, low, to).unwrap_or_default().iter().flat_map(Hop::loses).collect()
+        if !self.brought.load().is_empty() {
+            return self.way_by(from, low, to).unwrap_or_default().iter().flat_map(Hop::loses).collect();
+        }
+        let mut losses = Vec::new();
+        let mut each = |edge: &Edge<M::AnyState>| losses.extend(edge.loses.map(str::to_owned));
+        let low = low.min(from);
+        match self.edges(from, low, &mut each).and_then(|()| self.edges(low, to, &mut each)) {
+            Ok(()) => losses,
+            Err(_) => Vec::new(),
+        }
     }
 }
 

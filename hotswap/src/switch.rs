@@ -2,6 +2,7 @@
 //!
 //! This file knows versions and no states.
 
+use std::fmt::Write as _;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +22,8 @@ const OBSERVED: u64 = 1 << 62;
 /// No store has an epoch from here on: the bits above are other things in a word and in a stamp, and a flip in every
 /// nanosecond takes nine years to come here.
 const LATEST: u64 = 1 << 58;
+/// So many digits has a number at most.
+const LONGEST: usize = 20;
 /// How many undone probations a release remembers, for instances that slept through all of them, and for files.
 const UNDONE_KEPT: usize = 4096;
 
@@ -107,7 +110,7 @@ impl Lasting {
 
 impl Release {
     /// The first release of this run: at the permanent version, for a probation does not survive a restart.
-    pub(crate) fn first(before: &Lasting, id: &str) -> Self {
+    pub(crate) fn first(before: &Lasting, id: Arc<str>) -> Self {
         let mut undone = Arc::new(before.undone.clone());
         extend_undone(&mut undone, before.probation);
         Self {
@@ -117,7 +120,7 @@ impl Release {
             probation: None,
             committed: before.committed,
             rolled_back: before.rolled_back,
-            id: Arc::from(id),
+            id,
             terms: Terms::default(),
             canary: None,
             failures: AtomicU64::new(0),
@@ -178,12 +181,12 @@ fn extend_undone(undone: &mut Arc<Vec<u64>>, probation: Option<u64>) {
 
 /// What the next release is to be; the switch adds the rest.
 #[derive(Debug, Clone)]
-pub(crate) struct Next {
+pub(crate) struct Next<'a> {
     pub(crate) kind: Kind,
     pub(crate) version: u32,
     pub(crate) id: Arc<str>,
-    pub(crate) reason: Arc<str>,
-    pub(crate) by: Arc<str>,
+    pub(crate) reason: &'a str,
+    pub(crate) by: &'a str,
     pub(crate) terms: Terms,
 }
 
@@ -199,12 +202,15 @@ pub(crate) struct Core {
     pub(crate) meter: Meter,
     /// Tells this run of the program from others.
     pub(crate) boot: u64,
+    /// The same, as ids begin.
+    run: String,
 }
 
 impl Core {
     pub(crate) fn new(label: String, before: &Lasting, commands: Vec<Command>) -> Self {
-        let id = if before.epoch == 0 { "start".to_owned() } else { format!("{:016x}-{}", boot(), before.epoch + 1) };
-        let release = Release::first(before, &id);
+        let run = format!("{:016x}-", boot());
+        let id = if before.epoch == 0 { Arc::from("start") } else { id(&run, before.epoch + 1) };
+        let release = Release::first(before, id);
         Self {
             word: CachePadded::new(AtomicU64::new(release.epoch)),
             ledger: Ledger::new(release.epoch),
@@ -213,7 +219,13 @@ impl Core {
             meter: Meter::new(&label),
             label,
             boot: boot(),
+            run,
         }
+    }
+
+    /// The id of a command that was given none, by the epoch that it makes.
+    pub(crate) fn id(&self, epoch: u64) -> Arc<str> {
+        id(&self.run, epoch)
     }
 
     /// What every step compares its stamp with. It equals the epoch unless steps are observed.
@@ -283,10 +295,10 @@ impl Core {
     /// instance or a million.
     ///
     /// `decide` sees everyone who is live, at the instant of the flip, and may still refuse.
-    pub(crate) fn flip<E>(
+    pub(crate) fn flip<'a, E>(
         &self,
         control: &mut Control,
-        decide: impl FnOnce(&Release, &Census) -> Result<Next, E>,
+        decide: impl FnOnce(&Release, &Census) -> Result<Next<'a>, E>,
     ) -> Result<(Arc<Release>, Census), E> {
         let mut stripes = self.ledger.hold();
         let census = stripes.census();
@@ -296,15 +308,15 @@ impl Core {
         control.seal(&census);
         control.open(&next, &last, &release, &census);
         self.meter.flipped(next.kind, census.live());
-        stripes.open(&census, release.epoch, release.before());
+        let census = stripes.open(census, release.epoch, release.before());
         self.release.store(Arc::clone(&release));
         self.word.store(word(&release, control.observed), Ordering::Release);
-        Ok((release, stripes.census()))
+        Ok((release, census))
     }
 }
 
 impl Release {
-    pub(crate) fn followed_by(&self, next: &Next) -> Self {
+    pub(crate) fn followed_by(&self, next: &Next<'_>) -> Self {
         let epoch = self.epoch + 1;
         let canary = match next.kind {
             Kind::Upgrade => {
@@ -314,8 +326,8 @@ impl Release {
             Kind::Start | Kind::Promote | Kind::Commit | Kind::Rollback => None,
         };
         let passes = canary.as_ref().map_or(next.version, |canary| canary.before.max(next.version));
-        let mut low: Vec<_> = self.low.iter().copied().filter(|(_, version)| *version < passes).collect();
-        low.push((epoch, passes));
+        let lower = self.low.iter().copied().filter(|(_, version)| *version < passes);
+        let low = lower.chain([(epoch, passes)]).collect();
         let mut undone = Arc::clone(&self.undone);
         let (permanent, probation) = match next.kind {
             Kind::Start | Kind::Upgrade => (self.permanent, self.probation.or(Some(epoch))),
@@ -351,6 +363,13 @@ fn word(release: &Release, observed: bool) -> u64 {
     if observed || release.canary.is_some() { release.epoch | OBSERVED } else { release.epoch }
 }
 
+fn id(run: &str, epoch: u64) -> Arc<str> {
+    let mut id = String::with_capacity(run.len() + LONGEST);
+    id.push_str(run);
+    let _ = write!(id, "{epoch}");
+    Arc::from(id)
+}
+
 /// A number that no other run of the program is likely to have had.
 fn boot() -> u64 {
     use std::hash::{BuildHasher, RandomState};
@@ -368,7 +387,7 @@ mod tests {
     }
 
     fn flip_on(core: &Core, kind: Kind, version: u32, terms: Terms) -> Arc<Release> {
-        let next = Next { kind, version, id: Arc::from("t"), reason: Arc::from(""), by: Arc::from(""), terms };
+        let next = Next { kind, version, id: Arc::from("t"), reason: "", by: "", terms };
         let mut control = core.control();
         core.flip(&mut control, |_, _| Ok::<_, ()>(next)).expect("nothing refuses").0
     }
@@ -460,7 +479,7 @@ mod tests {
         flip_to(&core, Kind::Upgrade, 2);
         flip_to(&core, Kind::Commit, 2);
         let before = flip_to(&core, Kind::Upgrade, 3).lasting();
-        let release = Release::first(&before, "t");
+        let release = Release::first(&before, Arc::from("t"));
         assert_eq!((release.version, release.epoch, release.phase()), (2, 5, Phase::Permanent));
         assert!(release.was_undone(4) && !release.was_undone(2));
     }
