@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::ledger::Count;
+use crate::ledger::{Count, Place};
 use crate::line::Hop;
 use crate::machine::Machine;
 use crate::roster::Shared;
-use crate::slot::{Home, Slot};
+use crate::slot::{Alike, Home, Slot, Standing};
 use crate::switch::Release;
+use crate::way::{InPlace, Stuck};
 
 /// Brings one instance after the other to the present release.
 pub(crate) struct Convoy<'a, M: Machine> {
@@ -19,8 +20,12 @@ pub(crate) struct Convoy<'a, M: Machine> {
 struct Road<M: Machine> {
     release: Arc<Release>,
     from: Count,
+    /// The same, as a slot tells it by itself.
+    stood: Standing<M>,
     way: Vec<Hop<M>>,
     to: Count,
+    /// How those go who stand side by side; none if each has to be looked at.
+    in_place: Option<InPlace<M>>,
     /// So many have gone it that the ledger does not know of.
     uncounted: i64,
 }
@@ -45,13 +50,37 @@ impl<'a, M: Machine> Convoy<'a, M> {
             self.road.as_ref().is_some_and(|road| road.from == from && road.release.epoch == self.shared.core.epoch());
         if !here {
             self.count();
-            self.road = find_road(self.shared, from);
+            self.road = find_road(self.shared, from, slot.standing());
         }
         match &mut self.road {
-            Some(road) => road.uncounted += i64::from(slot.follow(self.shared, home, &road.release, &road.way)),
+            Some(road) => {
+                road.uncounted += i64::from(slot.follow(self.shared, home, &road.release, from, &road.way));
+            }
             None => {
                 slot.arrive(self.shared, home);
             }
+        }
+    }
+
+    /// How those go who stand as the last one did, in such a place.
+    pub(crate) fn alike(&self, place: Place) -> Option<Alike<'_, M>> {
+        let Road { release, from, stood, way, in_place, .. } = self.road.as_ref()?;
+        let here = from.place == place && release.epoch == self.shared.core.epoch();
+        let in_place = in_place.as_ref().filter(|_| here)?;
+        Some(Alike { from: stood, way, in_place, to: release.epoch })
+    }
+
+    /// So many have gone so, under the same lock.
+    pub(crate) fn went(&mut self, moved: i64) {
+        if let Some(road) = &mut self.road {
+            road.uncounted += moved;
+        }
+    }
+
+    /// One who was to go so did not arrive.
+    pub(crate) fn hold_back(&mut self, slot: &mut Slot<M>, home: &mut dyn Home, stuck: &Stuck) {
+        if let Some(Road { release, from, .. }) = &self.road {
+            slot.hold_back(self.shared, home, release, *from, stuck);
         }
     }
 
@@ -68,7 +97,7 @@ impl<'a, M: Machine> Convoy<'a, M> {
 /// None: each finds its own. What was asked to keep the states from before keeps them one by one, those who stand alike go
 /// different ways where a canary runs, and an image's ways are not held on to.
 #[cold]
-fn find_road<M: Machine>(shared: &Shared<M>, from: Count) -> Option<Road<M>> {
+fn find_road<M: Machine>(shared: &Shared<M>, from: Count, stood: Option<Standing<M>>) -> Option<Road<M>> {
     let release = shared.core.release();
     if release.terms.keep_previous || release.canary.is_some() {
         return None;
@@ -77,5 +106,6 @@ fn find_road<M: Machine>(shared: &Shared<M>, from: Count) -> Option<Road<M>> {
     let way = shared.line.way_by(from.version, low, release.version).ok()?;
     let compiled_in = way.iter().all(|hop| matches!(hop, Hop::Edge(_)));
     let to = Count { version: release.version, stamp: release.epoch, ..from };
-    compiled_in.then_some(Road { release, from, way, to, uncounted: 0 })
+    let in_place = InPlace::of(&way);
+    compiled_in.then_some(Road { release, from, stood: stood?, way, in_place, to, uncounted: 0 })
 }

@@ -21,7 +21,7 @@ use crate::ledger::Place;
 use crate::lock::{Busy, Guard, Lock};
 use crate::machine::{Accepts, Machine};
 use crate::roster::{self, Patience, Reach, Shared, Visit, Visitor};
-use crate::slot::{Aside, Home, Slot};
+use crate::slot::{Aside, Gone, Home, Slot};
 use crate::switch::Release;
 use crate::way::{contain, drop_contained};
 
@@ -153,6 +153,31 @@ impl<M: Machine, K: Key> Shard<M, K> {
             }
         }
         (end < self.entries.len()).then_some(end)
+    }
+
+    /// Takes along who stands alike from slot `at` on, if the visitor knows of such.
+    fn go_together(&mut self, at: &mut usize, visitor: &mut dyn Visitor<M>) -> ControlFlow<()> {
+        if !self.aside.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        while let Some((alike, at_most)) = visitor.alike(Place::Fleet) {
+            let end = self.entries.len().min(at.saturating_add(at_most));
+            let Gone { places, moved, stuck } =
+                alike.go(&mut self.entries[*at..end], |entry| entry.as_mut().map(|entry| &mut entry.slot));
+            *at += places;
+            let flow = visitor.went(places, moved);
+            if let Some(stuck) = stuck
+                && let Some((slot, mut home)) = u32::try_from(*at).ok().and_then(|at| self.at(at))
+            {
+                visitor.hold_back(slot, &mut home, &stuck);
+                *at += 1;
+                return flow;
+            }
+            if *at < end || end == self.entries.len() || flow.is_break() {
+                return flow;
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     fn put(&mut self, hash: u64, hasher: &DefaultHashBuilder, key: K, slot: Slot<M>) -> u32 {
@@ -733,14 +758,19 @@ impl<M: Machine, K: Key> Reach<M> for Inner<M, K> {
         let Ok(mut shard) = self.shards[part].lock_within(patience) else {
             return Visit::Busy(cursor);
         };
-        for at in cursor..shard.entries.len() {
-            let Some((slot, mut home)) = u32::try_from(at).ok().and_then(|at| shard.at(at)) else {
-                continue;
-            };
-            if visitor.visit(slot, &mut home).is_break() {
+        let mut at = cursor;
+        while at < shard.entries.len() {
+            let mut flow = shard.go_together(&mut at, visitor);
+            if flow.is_continue() {
+                if let Some((slot, mut home)) = u32::try_from(at).ok().and_then(|at| shard.at(at)) {
+                    flow = visitor.visit(slot, &mut home);
+                }
+                at += 1;
+            }
+            if flow.is_break() {
                 visitor.leave();
                 shard.unlock_fair();
-                return Visit::More(at + 1);
+                return Visit::More(at);
             }
         }
         visitor.leave();

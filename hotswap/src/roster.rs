@@ -12,14 +12,15 @@ use tracing::Span;
 
 use crate::canary::{Failure, Trial};
 use crate::control::Outcome;
-use crate::ledger::epoch_of;
+use crate::ledger::{Place, epoch_of};
 use crate::line::Line;
 use crate::machine::{Identity, Machine};
 use crate::observe::{Observer, Sample, Timing, Watch};
-use crate::slot::{Home, Slot};
+use crate::slot::{Alike, Home, Slot};
 use crate::store::Store;
 use crate::switch::Core;
 use crate::sync::{AtomicU64, Bell, Mutex};
+use crate::way::Stuck;
 
 /// How many cells share one entry of the roster.
 const GROUP: usize = 64;
@@ -172,6 +173,17 @@ pub(crate) type Look<'a, M> = dyn FnMut(&mut Slot<M>, &mut dyn Home) -> ControlF
 pub(crate) trait Visitor<M: Machine> {
     /// What it does with each, under its lock; `Break` lets the steps in before the next.
     fn visit(&mut self, slot: &mut Slot<M>, home: &mut dyn Home) -> ControlFlow<()>;
+    /// How those in such a place are taken along who stand as the last one did, and at most how many now, if it need not look
+    /// at each.
+    fn alike(&mut self, _place: Place) -> Option<(Alike<'_, M>, usize)> {
+        None
+    }
+    /// So many places were passed by in this way, and so many have moved; as [`visit`](Self::visit).
+    fn went(&mut self, _places: usize, _moved: i64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+    /// The one after them did not arrive.
+    fn hold_back(&mut self, _slot: &mut Slot<M>, _home: &mut dyn Home, _stuck: &Stuck) {}
     /// The lock under which it visited the last ones is about to be let go.
     fn leave(&mut self) {}
 }
@@ -277,6 +289,10 @@ impl<M: Machine> Task<M> {
     pub(crate) fn go_on(&mut self) {
         self.part += 1;
         self.cursor = 0;
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.part >= self.end
     }
 
     /// Leaves the present part, from `cursor` on, to a task of its own.

@@ -3,7 +3,7 @@
 //! The short way of a step is one load, one compare and the machine's `match`; all else is cold.
 
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{Discriminant, ManuallyDrop, discriminant};
 
 use serde::Serialize;
 
@@ -16,7 +16,9 @@ use crate::line::{Hop, Start};
 use crate::machine::{Accepts, Machine, Stepped};
 use crate::roster::Shared;
 use crate::switch::Release;
-use crate::way::{Packed, Stuck, contain, drop_contained, encode, rehearse, travel};
+use crate::way::{
+    InPlace, Packed, Stuck, arrived_anyway, contain, drop_contained, encode, rehearse, run as run_way, travel,
+};
 
 /// The stamp of an instance that is no longer counted.
 const GONE: u64 = u64::MAX;
@@ -27,6 +29,84 @@ pub(crate) struct Slot<M: Machine> {
     /// Empty only while a migration has it, or when a panic in a moving one has lost it.
     state: Option<M::AnyState>,
     stamp: u64,
+}
+
+/// Many slots that stand alike and go one way in place. What each would find out for itself was found out of the first.
+pub(crate) struct Alike<'a, M: Machine> {
+    pub(crate) from: &'a Standing<M>,
+    pub(crate) way: &'a [Hop<M>],
+    pub(crate) in_place: &'a InPlace<M>,
+    /// The epoch that they come to.
+    pub(crate) to: u64,
+}
+
+/// Where a slot stands: which of `AnyState`'s its state is, and its stamp.
+pub(crate) struct Standing<M: Machine> {
+    state: Discriminant<M::AnyState>,
+    stamp: u64,
+}
+
+/// How far a file of slots has come.
+pub(crate) struct Gone {
+    /// So many places are done with.
+    pub(crate) places: usize,
+    /// In so many of them was one who moved, and is still to be counted.
+    pub(crate) moved: i64,
+    /// Why the next one does not arrive, where it tried.
+    pub(crate) stuck: Option<Stuck>,
+}
+
+impl<M: Machine> Alike<'_, M> {
+    /// Takes along who is in these places, up to the first who stands otherwise or does not arrive. None of them may have
+    /// anything aside.
+    #[inline]
+    pub(crate) fn go<P>(&self, places: &mut [P], slot: impl Fn(&mut P) -> Option<&mut Slot<M>>) -> Gone {
+        let stuck = |reason| Stuck { reason, lost: false };
+        match self.in_place {
+            InPlace::Stay => self.each(places, slot, |_| Ok(())),
+            InPlace::One(run) => self.each(places, slot, |state| {
+                run(state);
+                Ok(())
+            }),
+            InPlace::Fused => self.each(places, slot, |state| M::fused(state).map_err(stuck)),
+            InPlace::Hops => self.each(places, slot, |state| run_way::<M>(state, self.way)),
+        }
+    }
+
+    /// One guard is around all of them: where it ends tells whose panic it was.
+    #[inline]
+    fn each<P>(
+        &self,
+        places: &mut [P],
+        slot: impl Fn(&mut P) -> Option<&mut Slot<M>>,
+        run: impl Fn(&mut Option<M::AnyState>) -> Result<(), Stuck>,
+    ) -> Gone {
+        let mut gone = Gone { places: 0, moved: 0, stuck: None };
+        let went = contain(|| {
+            for slot in places.iter_mut().map(&slot) {
+                if let Some(slot) = slot {
+                    if !slot.stands(self.from) {
+                        break;
+                    }
+                    run(&mut slot.state)?;
+                    slot.stamp = self.to;
+                    gone.moved += 1;
+                }
+                gone.places += 1;
+            }
+            Ok(())
+        });
+        let went = went.unwrap_or_else(|panic| {
+            let slot = places.get_mut(gone.places).and_then(&slot).expect("it panicked at one");
+            arrived_anyway::<M>(slot.state.as_ref(), self.way, panic)?;
+            slot.stamp = self.to;
+            gone.moved += 1;
+            gone.places += 1;
+            Ok(())
+        });
+        gone.stuck = went.err();
+        gone
+    }
 }
 
 /// What makes a new state of the old one, or says why not.
@@ -315,13 +395,24 @@ impl<M: Machine> Slot<M> {
         (whole && home.aside().is_none()).then(|| self.count(home.place()))
     }
 
-    /// Takes the way that it shares with others to a release, or is held back; true if it arrived, and is still to be counted.
+    /// As one may stand who is in line.
+    pub(crate) fn standing(&self) -> Option<Standing<M>> {
+        Some(Standing { state: discriminant(self.state.as_ref()?), stamp: self.stamp })
+    }
+
+    #[inline]
+    fn stands(&self, at: &Standing<M>) -> bool {
+        self.stamp == at.stamp && self.state.as_ref().is_some_and(|state| discriminant(state) == at.state)
+    }
+
+    /// Takes the way that it shares with others from where it stands to a release, or is held back; true if it arrived, and is still to be counted.
     #[inline]
     pub(crate) fn follow(
         &mut self,
         shared: &Shared<M>,
         home: &mut dyn Home,
         release: &Release,
+        from: Count,
         way: &[Hop<M>],
     ) -> bool {
         match travel::<M>(&mut self.state, way) {
@@ -330,8 +421,7 @@ impl<M: Machine> Slot<M> {
                 true
             }
             Err(stuck) => {
-                let before = self.count(home.place());
-                self.hold_back(shared, home, release, before, &stuck);
+                self.hold_back(shared, home, release, from, &stuck);
                 false
             }
         }
@@ -419,7 +509,14 @@ impl<M: Machine> Slot<M> {
         }
     }
 
-    fn hold_back(&mut self, shared: &Shared<M>, home: &mut dyn Home, release: &Release, before: Count, stuck: &Stuck) {
+    pub(crate) fn hold_back(
+        &mut self,
+        shared: &Shared<M>,
+        home: &mut dyn Home,
+        release: &Release,
+        before: Count,
+        stuck: &Stuck,
+    ) {
         let owed = self.lowest_owed(home, release);
         // only a rollback leaves something behind that must not come up again
         let in_debt = release.rolled_back > epoch_of(before.stamp) || Self::debt(home, release).is_some();

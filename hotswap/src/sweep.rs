@@ -8,17 +8,20 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::convoy::Convoy;
+use crate::ledger::Place;
 use crate::machine::Machine;
 use crate::roster::{Patience, Roster, Shared, Task, Visit, Visitor, Work};
-use crate::slot::{Home, Slot};
-use crate::way::contain;
+use crate::slot::{Alike, Home, Slot};
+use crate::way::{Stuck, contain, drop_contained};
 
 /// How long a lock is held before the steps that wait for it get their turn.
 const TURN: Duration = Duration::from_micros(2);
+/// How long one sweeper keeps a task at most before it looks whether everything is done, or it is to stop.
+const STRETCH: Duration = Duration::from_micros(100);
 /// How long one instance that is in use is waited for before the next.
 const MOMENT: Duration = Duration::from_millis(1);
 /// How many instances are visited at most between two looks at the clock.
-const BETWEEN_LOOKS: u32 = 32;
+const BETWEEN_LOOKS: usize = 64;
 
 /// Whether a sweep has something left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +88,8 @@ impl<M: Machine> Sweeper<M> {
             return Swept::More;
         }
         let end = Instant::now() + budget;
-        let mut convoy = Convoy::new(&self.0);
-        while turn(&self.0, &mut convoy, Patience::None, end) == Turn::Worked && Instant::now() < end {}
+        let mut mover = Mover::new(&self.0);
+        while work(&self.0, &mut mover, Patience::None, end) == Worked::On && Instant::now() < end {}
         if self.pending() { Swept::More } else { Swept::Idle }
     }
 }
@@ -108,7 +111,7 @@ impl<M: Machine> fmt::Debug for Sweeper<M> {
 /// What is in use is passed over until nothing else is left; only then is it waited for, a moment each.
 pub(crate) fn to_the_end<M: Machine>(shared: &Shared<M>, end: Option<Instant>) {
     let over = || shared.roster.swept.load(Ordering::Acquire) == shared.core.epoch();
-    let mut convoy = Convoy::new(shared);
+    let mut mover = Mover::new(shared);
     let mut passed = 0;
     while !over() && end.is_none_or(|end| Instant::now() < end) {
         let moment = Instant::now() + MOMENT;
@@ -117,10 +120,11 @@ pub(crate) fn to_the_end<M: Machine>(shared: &Shared<M>, end: Option<Instant>) {
         } else {
             Patience::Until(end.map_or(moment, |end| end.min(moment)))
         };
-        match turn(shared, &mut convoy, patience, Instant::now() + TURN) {
-            Turn::Worked => passed = 0,
-            Turn::Passed => passed += 1,
-            Turn::OthersAtIt => {
+        let stretch = Instant::now() + STRETCH;
+        match work(shared, &mut mover, patience, end.map_or(stretch, |end| end.min(stretch))) {
+            Worked::On => passed = 0,
+            Worked::Passed => passed += 1,
+            Worked::OthersAtIt => {
                 let ready = |work: &mut Work<M>| over() || !work.tasks.is_empty() || work.epoch < shared.core.epoch();
                 shared.roster.done.wait(&shared.roster.work, ready, end);
             }
@@ -129,26 +133,75 @@ pub(crate) fn to_the_end<M: Machine>(shared: &Shared<M>, end: Option<Instant>) {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    Worked,
+enum Worked {
+    On,
+    /// It came to what is in use.
     Passed,
     OthersAtIt,
 }
 
 /// Moves whom it visits, until its turn is over.
-struct Mover<'a, 'b, M: Machine> {
-    convoy: &'a mut Convoy<'b, M>,
-    seen: u32,
+struct Mover<'a, M: Machine> {
+    convoy: Convoy<'a, M>,
+    /// When it last looked at the clock.
+    looked: Instant,
+    /// So many visits were to come before the next look, and so many of them are left.
+    pace: usize,
+    left: usize,
     end: Instant,
 }
 
-impl<M: Machine> Visitor<M> for Mover<'_, '_, M> {
+impl<'a, M: Machine> Mover<'a, M> {
+    fn new(shared: &'a Shared<M>) -> Self {
+        let now = Instant::now();
+        Self { convoy: Convoy::new(shared), looked: now, pace: 1, left: 1, end: now }
+    }
+
+    /// Another turn, at the pace of the last.
+    fn begin(&mut self, now: Instant, end: Instant) {
+        self.looked = now;
+        self.left = self.pace;
+        self.end = end;
+    }
+
+    /// After so many visits: whether the turn is over.
+    fn visited(&mut self, many: usize) -> ControlFlow<()> {
+        self.left = self.left.saturating_sub(many);
+        if self.left > 0 {
+            return ControlFlow::Continue(());
+        }
+        let now = Instant::now();
+        let took = now.saturating_duration_since(self.looked);
+        // it is known of those before whether they are quick
+        if took < TURN / 4 {
+            self.pace = (self.pace * 2).min(BETWEEN_LOOKS);
+        } else if took > TURN / 2 {
+            self.pace = self.pace.div_ceil(2);
+        }
+        self.looked = now;
+        self.left = self.pace;
+        if now >= self.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+impl<M: Machine> Visitor<M> for Mover<'_, M> {
     fn visit(&mut self, slot: &mut Slot<M>, home: &mut dyn Home) -> ControlFlow<()> {
         self.convoy.bring(slot, home);
-        self.seen += 1;
-        // after the first few it is known whether they are quick
-        let looks = self.seen.is_power_of_two() || self.seen.is_multiple_of(BETWEEN_LOOKS);
-        if looks && Instant::now() >= self.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.visited(1)
+    }
+
+    fn alike(&mut self, place: Place) -> Option<(Alike<'_, M>, usize)> {
+        let at_most = self.left;
+        self.convoy.alike(place).map(|alike| (alike, at_most))
+    }
+
+    fn went(&mut self, places: usize, moved: i64) -> ControlFlow<()> {
+        self.convoy.went(moved);
+        self.visited(places)
+    }
+
+    fn hold_back(&mut self, slot: &mut Slot<M>, home: &mut dyn Home, stuck: &Stuck) {
+        self.convoy.hold_back(slot, home, stuck);
     }
 
     fn leave(&mut self) {
@@ -156,50 +209,50 @@ impl<M: Machine> Visitor<M> for Mover<'_, '_, M> {
     }
 }
 
-/// Takes one task of the present sweep and works on it for a turn.
-fn turn<M: Machine>(shared: &Shared<M>, convoy: &mut Convoy<'_, M>, patience: Patience, end: Instant) -> Turn {
-    let Some((epoch, mut task)) = take(shared) else { return Turn::OthersAtIt };
-    let mut mover = Mover { convoy, seen: 0, end: end.min(Instant::now() + TURN) };
-    // the last handle of what is visited may go meanwhile, and its states are dropped here
-    let visit = contain(|| match task.reach.upgrade() {
-        Some(reach) => reach.visit(task.part, task.cursor, patience, &mut mover),
-        None => Visit::Done,
-    });
-    let busy = match visit {
-        Ok(Visit::More(cursor)) => {
-            task.cursor = cursor;
-            None
+/// Takes one task of the present sweep and works on it, turn by turn until the end, and for one at least.
+fn work<M: Machine>(shared: &Shared<M>, mover: &mut Mover<'_, M>, patience: Patience, end: Instant) -> Worked {
+    let Some((epoch, mut task)) = take(shared) else { return Worked::OthersAtIt };
+    let (mut busy, mut now) = (None, Instant::now());
+    loop {
+        mover.begin(now, end.min(now + TURN));
+        // the last handle of what is visited may go meanwhile, and its states are dropped here
+        let visit = contain(|| match task.reach.upgrade() {
+            Some(reach) => reach.visit(task.part, task.cursor, patience, mover),
+            None => Visit::Done,
+        });
+        match visit {
+            Ok(Visit::More(cursor)) => task.cursor = cursor,
+            Ok(Visit::Busy(cursor)) => busy = Some(task.split_off(cursor)),
+            Ok(Visit::Done) => task.go_on(),
+            Err(panic) => {
+                mover.convoy.count();
+                tracing::warn!(target: "hotswap", panic, "dropping a state panicked");
+                task.go_on();
+            }
         }
-        Ok(Visit::Busy(cursor)) => Some(task.split_off(cursor)),
-        Ok(Visit::Done) => {
-            task.go_on();
-            None
+        now = Instant::now();
+        if busy.is_some() || task.is_done() || now >= end || shared.core.epoch() != epoch {
+            break;
         }
-        Err(panic) => {
-            convoy.count();
-            tracing::warn!(target: "hotswap", panic, "dropping a state panicked");
-            task.go_on();
-            None
-        }
-    };
+    }
     let passed = busy.is_some();
     bring_back(shared, epoch, task, busy);
-    if passed { Turn::Passed } else { Turn::Worked }
+    if passed { Worked::Passed } else { Worked::On }
 }
 
 /// The next task at the present epoch; an epoch's first call lists them.
 fn take<M: Machine>(shared: &Shared<M>) -> Option<(u64, Task<M>)> {
     let epoch = shared.core.epoch();
-    let listed = shared.roster.work.lock().epoch >= epoch;
-    // handles that may be the last ones are not let go under the lock: the user's `Drop` may come back here
-    let all = if listed { Vec::new() } else { shared.roster.all() };
-    let tasks = if listed { VecDeque::new() } else { Roster::tasks(&all) };
-    crate::way::drop_contained(all);
     let mut work = shared.roster.work.lock();
     if work.epoch < epoch {
-        work.epoch = epoch;
-        work.tasks = tasks;
-        work.taken = 0;
+        drop(work);
+        let tasks = list(shared);
+        work = shared.roster.work.lock();
+        if work.epoch < epoch {
+            work.epoch = epoch;
+            work.tasks = tasks;
+            work.taken = 0;
+        }
     }
     let epoch = work.epoch;
     if let Some(task) = work.tasks.pop_front() {
@@ -214,6 +267,16 @@ fn take<M: Machine>(shared: &Shared<M>) -> Option<(u64, Task<M>)> {
     None
 }
 
+/// Everything there is to do now. Handles that may be the last ones are let go under no lock: the user's `Drop` may come back
+/// here.
+#[cold]
+fn list<M: Machine>(shared: &Shared<M>) -> VecDeque<Task<M>> {
+    let all = shared.roster.all();
+    let tasks = Roster::tasks(&all);
+    drop_contained(all);
+    tasks
+}
+
 /// Ends a turn at a task; what is left of it comes next, what was in use last.
 fn bring_back<M: Machine>(shared: &Shared<M>, epoch: u64, rest: Task<M>, busy: Option<Task<M>>) {
     let mut work = shared.roster.work.lock();
@@ -221,7 +284,7 @@ fn bring_back<M: Machine>(shared: &Shared<M>, epoch: u64, rest: Task<M>, busy: O
         return;
     }
     work.taken -= 1;
-    if rest.part < rest.end {
+    if !rest.is_done() {
         work.tasks.push_front(rest);
     }
     work.tasks.extend(busy);
@@ -230,7 +293,8 @@ fn bring_back<M: Machine>(shared: &Shared<M>, epoch: u64, rest: Task<M>, busy: O
     if over {
         finish(shared, epoch);
     }
-    shared.roster.ring();
+    // whoever looked before the change is asleep by now
+    shared.roster.done.ring_after();
 }
 
 fn finish<M: Machine>(shared: &Shared<M>, epoch: u64) {

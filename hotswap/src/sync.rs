@@ -30,6 +30,11 @@ mod imp {
         /// and found nothing goes to sleep on it.
         pub(crate) fn ring<T>(&self, mutex: &Mutex<T>) {
             drop(mutex.lock());
+            self.ring_after();
+        }
+
+        /// The same after a change that was made under this mutex.
+        pub(crate) fn ring_after(&self) {
             self.0.notify_all();
         }
 
@@ -123,6 +128,10 @@ mod imp {
     impl Bell {
         pub(crate) fn ring<T>(&self, mutex: &Mutex<T>) {
             drop(mutex.lock());
+            self.ring_after();
+        }
+
+        pub(crate) fn ring_after(&self) {
             self.0.notify_all();
         }
 

@@ -25,8 +25,7 @@ pub(crate) fn travel<M: Machine>(slot: &mut Option<M::AnyState>, way: &[Hop<M>])
     let Some((first, rest)) = way.split_first() else {
         return Ok(());
     };
-    let in_place = first.takes_at_once() && !rest.iter().any(Hop::can_fail);
-    if in_place {
+    if in_place(first, rest) {
         return contain(|| run::<M>(slot, way)).unwrap_or_else(|panic| arrived_anyway::<M>(slot.as_ref(), way, panic));
     }
     let state = slot.as_ref().ok_or_else(|| Stuck { reason: "the state is lost".to_owned(), lost: false })?;
@@ -34,6 +33,32 @@ pub(crate) fn travel<M: Machine>(slot: &mut Option<M::AnyState>, way: &[Hop<M>])
     let old = slot.replace(staged);
     drop_contained(old);
     Ok(())
+}
+
+/// Whether the slot holds the old state or the new one wherever such a way ends, but for what a panic in its first edge loses.
+fn in_place<M: Machine>(first: &Hop<M>, rest: &[Hop<M>]) -> bool {
+    first.takes_at_once() && !rest.iter().any(Hop::can_fail)
+}
+
+/// How a way is run in place: found out once for all who go it.
+pub(crate) enum InPlace<M: Machine> {
+    /// It leads nowhere else.
+    Stay,
+    One(fn(&mut Option<M::AnyState>)),
+    Fused,
+    Hops,
+}
+
+impl<M: Machine> InPlace<M> {
+    /// None if the way runs on a copy, or from a borrow.
+    pub(crate) fn of(way: &[Hop<M>]) -> Option<Self> {
+        let Some((first, rest)) = way.split_first() else { return Some(Self::Stay) };
+        in_place(first, rest).then_some(match way {
+            [Hop::Edge(Edge { how: How::Derived { run, .. }, .. })] => Self::One(*run),
+            _ if is_fused(way) => Self::Fused,
+            _ => Self::Hops,
+        })
+    }
 }
 
 /// What a state would become, without touching it.
@@ -129,12 +154,9 @@ fn run_owned<M: Machine>(state: M::AnyState, way: &[Hop<M>]) -> Result<M::AnySta
 }
 
 /// Runs a way on a slot, fused where it leads straight up to the newest version.
-fn run<M: Machine>(slot: &mut Option<M::AnyState>, way: &[Hop<M>]) -> Result<(), Stuck> {
+pub(crate) fn run<M: Machine>(slot: &mut Option<M::AnyState>, way: &[Hop<M>]) -> Result<(), Stuck> {
     let stuck = |reason| Stuck { reason, lost: false };
-    let straight_up = way.len() > 1
-        && way.iter().all(|hop| matches!(hop, Hop::Edge(edge) if edge.from < edge.to))
-        && way.last().is_some_and(|hop| hop.to() == M::FUSED_TO);
-    if straight_up {
+    if is_fused(way) {
         return M::fused(slot).map_err(stuck);
     }
     for hop in way {
@@ -167,8 +189,19 @@ fn run<M: Machine>(slot: &mut Option<M::AnyState>, way: &[Hop<M>]) -> Result<(),
     Ok(())
 }
 
+/// Whether a way is the straight line up to the newest version, or an end of it.
+fn is_fused<M: Machine>(way: &[Hop<M>]) -> bool {
+    way.len() > 1
+        && way.iter().all(|hop| matches!(hop, Hop::Edge(edge) if edge.from < edge.to))
+        && way.last().is_some_and(|hop| hop.to() == M::FUSED_TO)
+}
+
 /// After a panic in place: dropping what the old state left over may panic when the new state stands already.
-fn arrived_anyway<M: Machine>(state: Option<&M::AnyState>, way: &[Hop<M>], panic: String) -> Result<(), Stuck> {
+pub(crate) fn arrived_anyway<M: Machine>(
+    state: Option<&M::AnyState>,
+    way: &[Hop<M>],
+    panic: String,
+) -> Result<(), Stuck> {
     match state.map(M::version_of) {
         Some(version) if way.last().is_some_and(|hop| hop.to() == version) => {
             tracing::warn!(target: "hotswap", version, panic, "dropping the remains of an old state panicked");
