@@ -46,9 +46,7 @@ pub(crate) struct Command<'a> {
 
 /// An upgrade and its terms, in words: they are what its id stands for.
 pub(crate) fn said(to: u32, terms: Terms) -> String {
-    // most say no more than this
-    let mut said = String::with_capacity(32);
-    let _ = write!(said, "upgrade to version {to}");
+    let mut said = ["upgrade to version ", itoa::Buffer::new().format(to)].concat();
     if terms.keep_previous {
         said.push_str(", keeping previous states");
     }
@@ -286,7 +284,7 @@ fn flip<'a, M: Machine>(
         if command.waits() {
             control.begin(Arc::clone(&release.id));
         }
-        let begun = control.outcome(&release.id, &census).expect("a flip opens its account");
+        let begun = control.outcome_at(release.epoch, &census).expect("a flip opens its account");
         (release, begun)
     });
     drop(control);

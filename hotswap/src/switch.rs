@@ -2,7 +2,6 @@
 //!
 //! This file knows versions and no states.
 
-use std::fmt::Write as _;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,8 +21,6 @@ const OBSERVED: u64 = 1 << 62;
 /// No store has an epoch from here on: the bits above are other things in a word and in a stamp, and a flip in every
 /// nanosecond takes nine years to come here.
 const LATEST: u64 = 1 << 58;
-/// So many digits has a number at most.
-const LONGEST: usize = 20;
 /// How many undone probations a release remembers, for instances that slept through all of them, and for files.
 const UNDONE_KEPT: usize = 4096;
 
@@ -364,10 +361,7 @@ fn word(release: &Release, observed: bool) -> u64 {
 }
 
 fn id(run: &str, epoch: u64) -> Arc<str> {
-    let mut id = String::with_capacity(run.len() + LONGEST);
-    id.push_str(run);
-    let _ = write!(id, "{epoch}");
-    Arc::from(id)
+    Arc::from([run, itoa::Buffer::new().format(epoch)].concat())
 }
 
 /// A number that no other run of the program is likely to have had.
