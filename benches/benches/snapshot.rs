@@ -71,7 +71,11 @@ fn migrated(report: &mut Report) {
     );
     let [one, other] = take_turns(TURNS, [&mut || reading(&old, by_hand), &mut || reading(&new, by_hand)]);
     let what = "the same, each migration written by hand, borrowing";
-    report.add(Row::ratio(what, "ns", &one, &other).at_most(2.2).beside("each of the four clones 17 strings"));
+    let row = Row::ratio(what, "ns", &one, &other).at_most(2.2).beside("each of the four clones 17 strings");
+    report.add(row.limit(
+        "The migrations are the user's, and borrow: each of the four clones what it keeps, and what it left is dropped. Of the 24,300 instructions that callgrind counts for it 17,500 are \
+         theirs, the allocator's and the drops'; decoding a version 5 takes 8,550 in all. The ratio grew as those became fewer, when a snapshot's head came to be read where it stands.",
+    ));
 }
 
 // ---- other crates
@@ -127,8 +131,12 @@ fn against_others(report: &mut Report) {
         others.iter().min_by(|one, other| median(&one.1).total_cmp(&median(&other.1))).expect("there are five");
     let what = format!("decoding a version 1 of 1 KiB up to 5, against the fastest of five: {}", fastest.0);
     let row = Row::ratio(&what, "ns", &ours, &fastest.1).at_most(1.05);
-    report
-        .add(row.beside("hotswap checks machine, fingerprint and two checksums, and contains a panic in a migration"));
+    let row = row.beside("hotswap checks machine, fingerprint and two checksums, and contains a panic in a migration");
+    report.add(row.limit(
+        "Of 8,940 instructions, as callgrind counts them, 6,640 are postcard's for the record: as many as a peer needs that reads postcard and checks nothing. 840 are the two checksums, \
+         660 the rest of the head, with machine, version and fingerprint, and 800 the way up, its guards and the checks of versions. What was damaged, is another machine's or has changed \
+         its shape is told from what was not.",
+    ));
     for (crate_name, turns, beside) in &others {
         let row = Row::ratio(&format!("decoding a version 1 up to 5, against {crate_name}"), "ns", &ours, turns);
         report.add(row.beside(beside));
