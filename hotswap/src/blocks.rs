@@ -171,7 +171,7 @@ impl Records {
 }
 
 /// The user's `Display`, whatever it does.
-fn display(key: &impl ToString) -> String {
+pub(crate) fn display(key: &impl ToString) -> String {
     contain(|| key.to_string()).unwrap_or_else(|_| "(its key cannot be displayed)".to_owned())
 }
 

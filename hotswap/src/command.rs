@@ -81,17 +81,10 @@ pub(crate) fn losses_of<M: Machine>(
     let mut losses: Vec<Loss> = Vec::new();
     for (count, n) in census.counts.iter().filter(|(count, _)| count.stamp & POISONED == 0 && goes(count)) {
         for what in shared.line.losses(count.version, to) {
-            add_loss(&mut losses, &what, *n);
+            Loss::add_to(&mut losses, &what, *n);
         }
     }
     losses
-}
-
-fn add_loss(losses: &mut Vec<Loss>, what: &str, instances: u64) {
-    match losses.iter_mut().find(|loss| loss.what == what) {
-        Some(loss) => loss.instances += instances,
-        None => losses.push(Loss { what: what.to_owned(), instances }),
-    }
 }
 
 /// What a rollback from `to` would lose, if everyone got there.
@@ -104,9 +97,9 @@ pub(crate) fn losses_on_the_way_back<M: Machine>(
 ) -> Vec<Loss> {
     let mut losses = Vec::new();
     match shared.line.way(to, last.permanent) {
-        Ok(way) => way.iter().flat_map(Hop::loses).for_each(|what| add_loss(&mut losses, &what, live)),
+        Ok(way) => way.iter().flat_map(Hop::loses).for_each(|what| Loss::add_to(&mut losses, &what, live)),
         Err(_) if terms.keep_previous || (last.probation.is_some() && last.terms.keep_previous) => {
-            add_loss(&mut losses, WORK_SINCE, live);
+            Loss::add_to(&mut losses, WORK_SINCE, live);
         }
         Err(_) => {}
     }
@@ -160,7 +153,7 @@ pub(crate) fn roll_back<M: Machine>(
             in_probation && no_way
         });
         if restored > 0 {
-            add_loss(&mut losses, WORK_SINCE, restored);
+            Loss::add_to(&mut losses, WORK_SINCE, restored);
         }
     }
     if losses.is_empty() || accept_loss { Ok(to) } else { Err(AdminError::LossNotAccepted { to, losses }.into()) }

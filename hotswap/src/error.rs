@@ -320,6 +320,16 @@ pub struct Loss {
     pub instances: u64,
 }
 
+impl Loss {
+    /// Counts what so many instances more would lose.
+    pub(crate) fn add_to(losses: &mut Vec<Self>, what: &str, instances: u64) {
+        match losses.iter_mut().find(|loss| loss.what == what) {
+            Some(loss) => loss.instances += instances,
+            None => losses.push(Self { what: what.to_owned(), instances }),
+        }
+    }
+}
+
 fn list_losses(losses: &[Loss]) -> String {
     losses.iter().map(|loss| format!("{} (instances: {})", loss.what, loss.instances)).collect::<Vec<_>>().join(", ")
 }

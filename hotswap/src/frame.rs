@@ -57,7 +57,7 @@ pub struct Header {
     pub codec: String,
     /// The machine's name.
     pub machine: String,
-    /// The version of the state; for a fleet or a switch, the one that ran.
+    /// The version of the state; for a fleet or a switch, the one that ran, or that the fleet's file was converted to.
     pub version: u32,
     /// That version's fingerprint.
     pub fingerprint: String,

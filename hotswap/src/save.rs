@@ -236,27 +236,41 @@ impl<M: Machine, K: Key> Fleet<M, K> {
     }
 
     fn save_to(&self, path: &Path, paused: bool, tell: &mut dyn FnMut(Progress)) -> Result<Saved, SaveError> {
-        if sync::inside() {
-            return Err(SaveError::Reentered);
-        }
-        let mut saved = Err(SaveError::Unsteady);
-        for _ in 0..ATTEMPTS {
-            let release = self.shared().core.release();
-            saved = self.save_at(path, paused, &release, tell).map_err(|error| error.at(path));
-            if !matches!(saved, Err(SaveError::Unsteady)) {
-                break;
-            }
-        }
-        saved
+        self.rewrite(path, None, |writer, _| self.write(writer, paused, tell)).map_err(|error: Failed| error.at(path))
     }
 
-    fn save_at(
+    /// Replaces the file at `path` by what `write` writes, with the mark of this moment; again, where that changes meanwhile.
+    ///
+    /// `converts` says from which file what is written comes, and its version; it comes from the fleet if nothing is said.
+    pub(crate) fn rewrite<T, E: From<Failed> + From<io::Error> + From<NotLasting>>(
         &self,
         path: &Path,
-        paused: bool,
+        converts: Option<(&Path, u32)>,
+        mut write: impl FnMut(&mut Writer<'_>, &Release) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if sync::inside() {
+            return Err(Failed::Save(SaveError::Reentered).into());
+        }
+        let mut attempt = 1;
+        loop {
+            let release = self.shared().core.release();
+            let mut steady = true;
+            let written = self.rewrite_at(path, converts, &release, &mut steady, &mut write);
+            if steady || attempt == ATTEMPTS {
+                return written;
+            }
+            attempt += 1;
+        }
+    }
+
+    fn rewrite_at<T, E: From<Failed> + From<io::Error> + From<NotLasting>>(
+        &self,
+        path: &Path,
+        converts: Option<(&Path, u32)>,
         release: &Release,
-        tell: &mut dyn FnMut(Progress),
-    ) -> Result<Saved, Failed> {
+        steady: &mut bool,
+        write: &mut dyn FnMut(&mut Writer<'_>, &Release) -> Result<T, E>,
+    ) -> Result<T, E> {
         let shared = self.shared();
         let shapes = || shared.line.versions().into_iter().map(|(info, _)| (info.number, info.fingerprint)).collect();
         let mark = Mark {
@@ -267,30 +281,35 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             permanent: release.permanent,
         };
         let path = &file::real(path)?;
+        let (old, version) = converts.unwrap_or((path, release.version));
         let _locked = file::lock(path)?;
+        let lock = |old| file::lock(old).map_err(|error| Failed::Save(Failed::Io(error).at(old)));
+        // it may be kept, and is to be what was read
+        let _locked_too = Some(old).filter(|old| old != path && mark.probation.is_some()).map(lock).transpose()?;
         replaceable::<M, K>(&shared.line, path)?;
         // a version that came in meanwhile is not in the mark, and a state of it could not be read back
-        let steady = || {
+        let is_steady = || {
             let same: Vec<_> = shapes();
             same == mark.shapes && (mark.store.is_none() || shared.core.epoch() == release.epoch)
         };
-        let saved = file::replace(
+        let written = file::replace(
             path,
             "save",
-            |to| {
-                let header = snapshot::header_of(&shared.line, Holds::Fleet, Postcard::NAME, release.version)
+            |to| -> Result<T, E> {
+                let header = snapshot::header_of(&shared.line, Holds::Fleet, Postcard::NAME, version)
                     .map_err(io::Error::other)?;
                 let mut writer = Writer::new(to, &header, mark.clone())?;
-                let saved = self.write(&mut writer, paused, tell)?;
-                if steady() { Ok(saved) } else { Err(Failed::Save(SaveError::Unsteady)) }
+                let written = write(&mut writer, release)?;
+                *steady = is_steady();
+                if *steady { Ok(written) } else { Err(Failed::Save(SaveError::Unsteady).into()) }
             },
-            || self.keep_from_before(path, &mark),
+            || self.keep_from_before(old, path, &mark),
         )?;
         if mark.probation.is_none() && mark.store.is_some() {
             // what a restart would have needed until now; that it stays is no failure
             let _ = fs::remove_file(beside(path, BEFORE));
         }
-        Ok(saved)
+        Ok(written)
     }
 
     fn write(&self, writer: &mut Writer<'_>, paused: bool, tell: &mut dyn FnMut(Progress)) -> Result<Saved, Failed> {
@@ -330,10 +349,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         if sync::inside() {
             return Err(RestoreError::Reentered);
         }
-        self.read(path, tell).map_err(|error| match error {
-            ReadError::Io(source) => RestoreError::Io { path: path.to_owned(), source },
-            ReadError::Snapshot(error) => RestoreError::Snapshot { path: path.to_owned(), error },
-        })
+        self.read(path, tell).map_err(|error| RestoreError::of(error, path))
     }
 
     fn read(&self, path: &Path, tell: &mut dyn FnMut(Progress)) -> Result<Restored, ReadError> {
@@ -393,7 +409,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             if !put.held_back {
                 restored.moved += u64::from(from != to);
                 for what in shared.line.losses_by(from, low(&release), to) {
-                    restored.lose(&what);
+                    Loss::add_to(&mut restored.losses, &what, 1);
                 }
             }
             if restored.instances.is_multiple_of(TOLD_EVERY) || restored.instances == of {
@@ -413,7 +429,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
                     *how = Stranded::Came;
                     put(&mut restored, record, &low)?;
                     restored.from_before += 1;
-                    restored.lose(SINCE);
+                    Loss::add_to(&mut restored.losses, SINCE, 1);
                 } else {
                     drop_contained((record.key, record.state));
                 }
@@ -435,17 +451,17 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         Ok(restored)
     }
 
-    /// Keeps the file from before the probation that this one is written in, for a restart that finds no way down.
+    /// Keeps the file from before the probation that the one at `path` is written in, for a restart that finds no way down.
     ///
     /// A file of a probation that was undone is not kept if a state in it has no way down from there: what was kept
     /// before that one still holds.
-    fn keep_from_before(&self, path: &Path, mark: &Mark) -> io::Result<()> {
+    fn keep_from_before(&self, from: &Path, path: &Path, mark: &Mark) -> io::Result<()> {
         if mark.probation.is_none() || mark.store.is_none() {
             return Ok(());
         }
         let keeps = || {
             let shared = self.shared();
-            let mut old = Reader::open::<K>(&shared.line, shared.find.as_ref(), path)?;
+            let mut old = Reader::open::<K>(&shared.line, shared.find.as_ref(), from)?;
             if (old.mark.store, old.mark.probation) == (mark.store, mark.probation) {
                 return Ok(false);
             }
@@ -462,7 +478,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             Ok(comes_down)
         };
         match keeps() {
-            Ok(true) => file::keep_as(path, &beside(path, BEFORE)),
+            Ok(true) => file::keep_as(from, &beside(path, BEFORE)),
             Ok(false) => Ok(()),
             // one from before a file that is there no more would be taken for the one from before this
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => file::remove(&beside(path, BEFORE)),
@@ -498,11 +514,12 @@ enum Stranded {
 /// The lowest version that a record must pass, at a release.
 type Low<'a> = dyn Fn(&Release) -> u32 + 'a;
 
-impl Restored {
-    fn lose(&mut self, what: &str) {
-        match self.losses.iter_mut().find(|loss| loss.what == what) {
-            Some(loss) => loss.instances += 1,
-            None => self.losses.push(Loss { what: what.to_owned(), instances: 1 }),
+impl RestoreError {
+    pub(crate) fn of(error: ReadError, path: &Path) -> Self {
+        let path = path.to_owned();
+        match error {
+            ReadError::Io(source) => Self::Io { path, source },
+            ReadError::Snapshot(error) => Self::Snapshot { path, error },
         }
     }
 }
@@ -513,7 +530,7 @@ const BEFORE: &str = ".before";
 const SINCE: &str = "work done since the upgrade";
 
 /// Why a save stopped, before it is said of which file.
-enum Failed {
+pub(crate) enum Failed {
     Io(io::Error),
     NotLasting(io::Error),
     Save(SaveError),
@@ -544,7 +561,7 @@ impl From<Unsavable> for Failed {
 }
 
 impl Failed {
-    fn at(self, path: &Path) -> SaveError {
+    pub(crate) fn at(self, path: &Path) -> SaveError {
         let path = path.to_owned();
         match self {
             Self::Save(error) => error,
