@@ -55,7 +55,7 @@ enum Verb {
     /// Check that a program which trusts these keys would let a signed image through, whatever serial it has seen;
     /// what is in it, `inspect` says
     Verify(verify::Args),
-    /// Look at what a program saved, or have a running one save its fleets
+    /// Look at what a program saved, or have a running one save its fleets, or convert what was saved
     #[command(subcommand)]
     Snapshot(snapshot::Verb),
     #[command(flatten)]

@@ -1,5 +1,5 @@
 //! `hotswap snapshot`: the file of a fleet, of a switch or with one state, looked at without the program that has its versions; and
-//! `save`, which asks such a program for one.
+//! `save` and `convert`, which ask such a program for one.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,15 @@ use hotswap::snapshot::{FleetMark, Survey, SurveyError, survey};
 use serde_json::json;
 
 use crate::facts;
-use crate::remote::save;
+use crate::remote::{convert, save};
 use crate::report::{Failure, Found};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Have a running program save the fleets of a switch in its folder of snapshots
     Save(Box<save::Args>),
+    /// Have a running program write a file in its folder of snapshots anew, all its states at one version
+    Convert(Box<convert::Args>),
     /// Say whose a file is, of when and how much; needs no program
     Inspect {
         /// The file of a fleet, of a switch, or with one state
@@ -31,6 +33,7 @@ pub(crate) enum Verb {
 pub(crate) fn run(verb: &Verb) -> (&'static str, Result<Found, Failure>) {
     match verb {
         Verb::Save(args) => ("snapshot save", save::run(args)),
+        Verb::Convert(args) => ("snapshot convert", convert::run(args)),
         Verb::Inspect { file } => ("snapshot inspect", inspect(file)),
         Verb::Verify { file } => ("snapshot verify", verify(file)),
     }

@@ -29,7 +29,7 @@ use crate::observe::Statistics;
 use crate::options::{CommitOptions, PromoteOptions, RetryOptions, RollbackOptions, UpgradeOptions};
 use crate::roster::{Each, Patience, Shared, Visit};
 #[cfg(feature = "remote")]
-use crate::roster::{Reach, Save};
+use crate::roster::{Files, Reach};
 use crate::slot::{Home, Slot};
 use crate::switch::{Phase, Release, Terms};
 use crate::sync;
@@ -730,10 +730,10 @@ impl<M: Machine> Admin<M> {
         stepped.ok_or_else(|| AdminError::NoInstance { key: key.to_owned() })
     }
 
-    /// Every fleet that can be reached, the oldest first, as it saves itself to a file.
+    /// Every fleet that can be reached, the oldest first, as it reads and writes files.
     #[cfg(feature = "remote")]
-    pub(crate) fn saves(&self) -> Vec<Save> {
-        self.0.roster.all().into_iter().filter_map(Reach::save).collect()
+    pub(crate) fn files(&self) -> Vec<Box<dyn Files>> {
+        self.0.roster.all().into_iter().filter_map(Reach::files).collect()
     }
 
     #[cfg(feature = "remote")]

@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt::{self, Display};
 use std::hash::{BuildHasher, Hash};
 use std::ops::ControlFlow;
+#[cfg(feature = "remote")]
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +26,8 @@ use crate::roster::{self, Patience, Reach, Shared, Visit, Visitor};
 use crate::slot::{Aside, Gone, Home, Slot};
 use crate::switch::Release;
 use crate::way::{contain, drop_contained};
+#[cfg(feature = "remote")]
+use crate::{ConvertError, ConvertOptions, Converted};
 
 /// How many locks a fleet's keys are spread over.
 const SHARDS: usize = 64;
@@ -790,8 +794,18 @@ impl<M: Machine, K: Key> Reach<M> for Inner<M, K> {
     }
 
     #[cfg(feature = "remote")]
-    fn save(self: Arc<Self>) -> Option<crate::roster::Save> {
-        let fleet = Fleet(self);
-        Some(Box::new(move |path| fleet.save(path)))
+    fn files(self: Arc<Self>) -> Option<Box<dyn roster::Files>> {
+        Some(Box::new(Fleet(self)))
+    }
+}
+
+#[cfg(feature = "remote")]
+impl<M: Machine, K: Key> roster::Files for Fleet<M, K> {
+    fn save(&self, path: &Path) -> Result<crate::Saved, crate::SaveError> {
+        self.save(path)
+    }
+
+    fn convert(&self, from: &Path, to: u32, out: &Path, on: &ConvertOptions) -> Result<Converted, ConvertError> {
+        self.convert(from, to, out, on)
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::ControlFlow;
+#[cfg(feature = "remote")]
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Instant;
@@ -21,6 +23,8 @@ use crate::store::Store;
 use crate::switch::Core;
 use crate::sync::{AtomicU64, Bell, Mutex};
 use crate::way::Stuck;
+#[cfg(feature = "remote")]
+use crate::{ConvertError, ConvertOptions, Converted};
 
 /// How many cells share one entry of the roster.
 const GROUP: usize = 64;
@@ -210,16 +214,21 @@ pub(crate) trait Reach<M: Machine>: Send + Sync {
     /// Looks at the instances of this name until a look breaks off: `None` if there is none, `Some(false)` if all
     /// stay in use.
     fn find(&self, who: &str, patience: Patience, look: &mut Look<'_, M>) -> Option<bool>;
-    /// How it is saved to a file, if it is a fleet: whoever asks knows no type of keys.
+    /// What reads and writes its files, if it is a fleet.
     #[cfg(feature = "remote")]
-    fn save(self: Arc<Self>) -> Option<Save> {
+    fn files(self: Arc<Self>) -> Option<Box<dyn Files>> {
         None
     }
 }
 
-/// Saves one fleet to a file.
+/// The files of one fleet, for whoever knows no type of keys.
 #[cfg(feature = "remote")]
-pub(crate) type Save = Box<dyn Fn(&std::path::Path) -> Result<crate::Saved, crate::SaveError> + Send>;
+pub(crate) trait Files {
+    /// As `Fleet::save`.
+    fn save(&self, path: &Path) -> Result<crate::Saved, crate::SaveError>;
+    /// As `Fleet::convert`.
+    fn convert(&self, from: &Path, to: u32, out: &Path, on: &ConvertOptions) -> Result<Converted, ConvertError>;
+}
 
 /// A handful of cells, so that a switch with very many of them has a short roster. Each is a part of its own, and keeps
 /// its place while it lives.

@@ -5,6 +5,7 @@ mod at;
 mod audit;
 mod client;
 mod commit;
+pub(crate) mod convert;
 mod error;
 mod events;
 mod images;

@@ -9,12 +9,14 @@ use serde_json::Value;
 use super::wire::{Place, Since, State, SwitchView};
 use crate::admin::{Admin, Status, VersionStatus};
 use crate::control::{Audit, Outcome, Tell};
+use crate::convert::{ConvertError, ConvertOptions, Converted};
 use crate::encoded::{Encoded, EncodedError};
 use crate::error::AdminError;
 use crate::ledger::{Count, POISONED, epoch_of, is_held};
 use crate::machine::Machine;
 use crate::options::{CommitOptions, Expect, Plan, PromoteOptions, RetryOptions, RollbackOptions, UpgradeOptions};
-use crate::save::{SaveError, Saved};
+use crate::save::{RestoreError, SaveError, Saved};
+use crate::snapshot::SnapshotError::OtherKeys;
 use crate::way::{contain, text_of};
 
 /// Hears of a command as soon as it cannot be refused any more.
@@ -63,6 +65,15 @@ pub trait Drive: Send + Sync {
     fn step(&self, key: &str, input: Encoded, asking: &Asking) -> Result<Encoded, NotStepped>;
     /// Saves every fleet, the first to this file, the others to files beside it.
     fn save(&self, to: &Path, asking: &Asking) -> Result<Vec<(PathBuf, Saved)>, NotSaved>;
+    /// Writes a file of a fleet anew, at another version.
+    fn convert(
+        &self,
+        from: &Path,
+        to: u32,
+        out: &Path,
+        on: &ConvertOptions,
+        asking: &Asking,
+    ) -> Result<Converted, NotSaved>;
     /// Tells of flips and outcomes from now on.
     fn tell_to(&self, tell: Tell);
 }
@@ -93,6 +104,9 @@ pub enum NotSaved {
     /// A fleet was not saved.
     #[error(transparent)]
     Save(#[from] SaveError),
+    /// A file was not converted.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
 }
 
 impl<M: Machine> Drive for Admin<M> {
@@ -216,18 +230,18 @@ impl<M: Machine> Drive for Admin<M> {
         let what = || format!("save to {}", to.display());
         asking.check(self, &what)?;
         let save = || {
-            let fleets = self.saves();
+            let fleets = self.files();
             if fleets.is_empty() {
                 return Err(NotSaved::NoFleet);
             }
             let mut files = Vec::new();
-            for (at, save) in fleets.iter().enumerate() {
+            for (at, fleet) in fleets.iter().enumerate() {
                 let mut path = to.as_os_str().to_owned();
                 if at > 0 {
                     path.push(format!("-{}", at + 1));
                 }
                 let path = PathBuf::from(path);
-                let saved = caught(|| save(&path)).unwrap_or_else(|panic| {
+                let saved = caught(|| fleet.save(&path)).unwrap_or_else(|panic| {
                     Err(SaveError::Io { path: path.clone(), source: io::Error::other(panic) })
                 })?;
                 files.push((path, saved));
@@ -235,6 +249,34 @@ impl<M: Machine> Drive for Admin<M> {
             Ok(files)
         };
         asking.tell(self, &what, save())
+    }
+
+    fn convert(
+        &self,
+        from: &Path,
+        to: u32,
+        out: &Path,
+        on: &ConvertOptions,
+        asking: &Asking,
+    ) -> Result<Converted, NotSaved> {
+        let said = if on.accept_loss { ", accepting losses" } else { "" };
+        let what = || format!("convert {} to version {to} in {}{said}", from.display(), out.display());
+        asking.check(self, &what)?;
+        let convert = || {
+            let mut refused = NotSaved::NoFleet;
+            for fleet in self.files() {
+                let panicked = |panic| SaveError::Io { path: out.to_owned(), source: io::Error::other(panic) };
+                match caught(|| fleet.convert(from, to, out, on)).map_err(panicked)? {
+                    // it may be of another fleet's keys
+                    Err(error @ ConvertError::NotRead(RestoreError::Snapshot { error: OtherKeys { .. }, .. })) => {
+                        refused = error.into();
+                    }
+                    done => return Ok(done?),
+                }
+            }
+            Err(refused)
+        };
+        asking.tell(self, &what, convert())
     }
 
     fn tell_to(&self, tell: Tell) {

@@ -1,5 +1,7 @@
 //! Refusals as `application/problem+json` (RFC 9457): which status each has, and what stands in the way.
 
+use std::io;
+
 use axum::Json;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
@@ -8,9 +10,10 @@ use axum::response::{IntoResponse, Response};
 use super::drive::{NotSaved, NotStepped};
 use super::who::Role;
 use super::wire::{Blocker, Problem};
+use crate::convert::ConvertError;
 use crate::encoded::EncodedError;
 use crate::error::{AdminError, StepError, VersionError, Why};
-use crate::save::SaveError;
+use crate::save::{RestoreError, SaveError};
 
 /// A call that was refused.
 #[derive(Debug)]
@@ -220,20 +223,49 @@ impl From<NotSaved> for Refused {
         let detail = error.to_string();
         let sort = match error {
             NotSaved::Admin(error) => return error.into(),
-            NotSaved::NoFleet => ("no-fleet", StatusCode::CONFLICT, "there is nothing to save"),
-            NotSaved::Save(SaveError::Io { .. } | SaveError::NotLasting { .. }) => NOT_STORED,
-            NotSaved::Save(SaveError::Occupied { .. }) => {
-                ("occupied", StatusCode::CONFLICT, "the file is of something else")
-            }
-            NotSaved::Save(SaveError::State { .. }) => {
-                ("not-encoded", StatusCode::UNPROCESSABLE_ENTITY, "a state cannot be written")
-            }
-            NotSaved::Save(SaveError::Busy { .. } | SaveError::Unsteady | SaveError::Reentered) => {
-                ("busy", StatusCode::CONFLICT, "something else is being done to it")
-            }
+            NotSaved::Convert(error) => return not_converted(error),
+            NotSaved::NoFleet => ("no-fleet", StatusCode::CONFLICT, "the switch has no fleet"),
+            NotSaved::Save(error) => not_saved(&error),
         };
         Self::new(sort, detail)
     }
+}
+
+fn not_saved(error: &SaveError) -> Sort {
+    match error {
+        SaveError::Io { .. } | SaveError::NotLasting { .. } => NOT_STORED,
+        SaveError::Occupied { .. } => ("occupied", StatusCode::CONFLICT, "the file is of something else"),
+        SaveError::State { .. } => ("not-encoded", StatusCode::UNPROCESSABLE_ENTITY, "a state cannot be written"),
+        SaveError::Busy { .. } | SaveError::Unsteady | SaveError::Reentered => {
+            ("busy", StatusCode::CONFLICT, "something else is being done to it")
+        }
+    }
+}
+
+fn not_converted(error: ConvertError) -> Refused {
+    let detail = error.to_string();
+    let sort = match error {
+        ConvertError::Refused(error) => return error.into(),
+        ConvertError::NotWritten(error) => not_saved(&error),
+        ConvertError::NotRead(RestoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            ("no-file", StatusCode::NOT_FOUND, "no file has this name")
+        }
+        ConvertError::NotRead(RestoreError::Io { .. } | RestoreError::Reentered) => {
+            ("not-read", StatusCode::SERVICE_UNAVAILABLE, "the file cannot be read")
+        }
+        ConvertError::NotRead(RestoreError::Snapshot { .. }) => {
+            ("not-a-fleet", StatusCode::UNPROCESSABLE_ENTITY, "it is no whole file of such a fleet")
+        }
+        ConvertError::OnProbation { .. } | ConvertError::OtherStore { .. } => {
+            ("on-probation", StatusCode::CONFLICT, "the file was saved in a probation that may be undone")
+        }
+        ConvertError::NotMoved { failed, failures, .. } => {
+            let sort = ("not-moved", StatusCode::CONFLICT, "instances cannot come along");
+            let failures = failures.into_iter().map(Into::into).collect();
+            return Refused::new(sort, detail).because(Blocker::NotMoved { count: failed, failures });
+        }
+    };
+    Refused::new(sort, detail)
 }
 
 #[cfg(feature = "load")]

@@ -790,6 +790,43 @@ pub struct Snapshot {
     pub left_out: u64,
 }
 
+/// Asks to write the file of a fleet anew, all its states at one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConvertBody {
+    /// The file: a plain name in the server's folder of snapshots.
+    #[schema(
+        pattern = r"^(?!.*\.([nN][eE][wW]|[lL][oO][cC][kK]|[bB][eE][fF][oO][rR][eE])$)[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$"
+    )]
+    pub name: String,
+    /// The version that its states are to have.
+    #[serde(deserialize_with = "whole")]
+    pub to: u32,
+    /// The new file, in the same folder; it may be the same.
+    #[schema(
+        pattern = r"^(?!.*\.([nN][eE][wW]|[lL][oO][cC][kK]|[bB][eE][fF][oO][rR][eE])$)[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$"
+    )]
+    pub out: String,
+    /// Accepts what the ways lose.
+    #[serde(default)]
+    pub accept_loss: bool,
+}
+
+/// The file that was written anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Converted {
+    /// The file, on the server's machine.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Instances in it.
+    pub instances: u64,
+    /// Those whose version was another.
+    pub moved: u64,
+    /// What was lost on their ways.
+    pub losses: Vec<Loss>,
+}
+
 /// The images of the program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Images {
@@ -1191,6 +1228,13 @@ pub enum Blocker {
         count: u64,
         /// The first of those that have a name.
         named: Vec<String>,
+    },
+    /// Instances in a file cannot come along.
+    NotMoved {
+        /// How many.
+        count: u64,
+        /// The first 1,000 of them.
+        failures: Vec<PlanFailure>,
     },
     /// A canary runs.
     Canary {

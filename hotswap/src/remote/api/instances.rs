@@ -1,15 +1,18 @@
-//! Single instances by key: their state, a step; and all those of a switch's fleets to files.
+//! Single instances by key: their state, a step; and all those of a switch's fleets to files, and such files at another version.
+
+use std::path::PathBuf;
 
 use axum::Json as Body;
 use axum::extract::State;
 use serde_json::Value;
 
-use super::Shared;
 use super::ask::{Asked, At, Json};
+use super::{Served, Shared};
+use crate::convert::ConvertOptions;
 use crate::encoded::{Encoded, EncodedError, NotEncoded};
 use crate::remote::drive::NotStepped;
 use crate::remote::problem::{ABSENT, Refused};
-use crate::remote::wire::{self, Snapshot, SnapshotBody, Snapshots, StepAnswer, StepBody};
+use crate::remote::wire::{self, ConvertBody, Converted, Snapshot, SnapshotBody, Snapshots, StepAnswer, StepBody};
 
 /// The state of an instance, brought to the version that runs first.
 #[utoipa::path(get, path = "/v1/switches/{label}/instances/{key}/state", tag = "instances",
@@ -74,14 +77,7 @@ pub(super) async fn snapshot(
     Json(SnapshotBody { name }): Json<SnapshotBody>,
 ) -> Result<Body<Snapshots>, Refused> {
     let switch = served.switch(&label)?;
-    let folder = served.api.snapshots.as_ref();
-    let folder = folder.ok_or_else(|| Refused::new(ABSENT, "this program was given no folder for snapshots"))?;
-    if !plain(&name) {
-        let said = "`name` is to be 1 to 128 letters, digits, `-`, `_` or `.`, not begin with `.`, and not end in `.new`, \
-                    `.lock` or `.before`";
-        return Err(Refused::field("name", said));
-    }
-    let (path, asking) = (folder.join(name), asked.asking());
+    let (path, asking) = (in_folder(&served, "name", &name)?, asked.asking());
     let saved = served.turns.instances.run(move || switch.save(&path, &asking)).await??;
     let file = |(path, saved): (std::path::PathBuf, crate::Saved)| Snapshot {
         file: path.display().to_string(),
@@ -90,6 +86,37 @@ pub(super) async fn snapshot(
         left_out: saved.left_out,
     };
     Ok(Body(Snapshots { files: saved.into_iter().map(file).collect() }))
+}
+
+/// Writes a file in the server's folder of snapshots anew, all its states at another version. No live instance is touched.
+#[utoipa::path(post, path = "/v1/switches/{label}/snapshots/convert", tag = "instances", request_body = ConvertBody,
+    params(("label" = String, Path, description = "the switch's label")),
+    responses((status = 200, body = Converted, description = "the new file")))]
+pub(super) async fn convert(
+    State(served): State<Shared>,
+    At(label): At<String>,
+    asked: Asked,
+    Json(ConvertBody { name, to, out, accept_loss }): Json<ConvertBody>,
+) -> Result<Body<Converted>, Refused> {
+    let switch = served.switch(&label)?;
+    let (from, path) = (in_folder(&served, "name", &name)?, in_folder(&served, "out", &out)?);
+    let (file, asking) = (path.display().to_string(), asked.asking());
+    let on = ConvertOptions::default().accept_loss(accept_loss);
+    let converted = served.turns.instances.run(move || switch.convert(&from, to, &path, &on, &asking)).await??;
+    let crate::Converted { instances, moved, bytes, losses } = converted;
+    Ok(Body(Converted { file, bytes, instances, moved, losses: losses.into_iter().map(Into::into).collect() }))
+}
+
+/// The file of this name, which a field of the body has.
+fn in_folder(served: &Served, field: &str, name: &str) -> Result<PathBuf, Refused> {
+    let folder = served.api.snapshots.as_ref();
+    let folder = folder.ok_or_else(|| Refused::new(ABSENT, "this program was given no folder for snapshots"))?;
+    if plain(name) {
+        return Ok(folder.join(name));
+    }
+    let said = "is to be 1 to 128 letters, digits, `-`, `_` or `.`, not begin with `.`, and not end in `.new`, `.lock` or \
+                `.before`";
+    Err(Refused::field(field, format!("`{field}` {said}")))
 }
 
 /// Whether a name stays in the folder, and is none of those that stand beside a file while it is written.

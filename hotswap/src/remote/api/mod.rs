@@ -84,7 +84,7 @@ impl Api {
         self
     }
 
-    /// Saves fleets to files in this folder, which has to be there.
+    /// Saves fleets to files in this folder, which has to be there, and converts those in it.
     #[must_use]
     pub fn snapshots(mut self, folder: impl Into<PathBuf>) -> Self {
         self.snapshots = Some(folder.into());
@@ -194,6 +194,7 @@ const ROUTES: &[Route] = &[
     changes(Method::PUT, "/v1/switches/{label}/instances/{key}/state", Role::Admin),
     changes(Method::POST, "/v1/switches/{label}/instances/{key}/step", Role::Admin),
     changes(Method::POST, "/v1/switches/{label}/snapshots", Role::Operator),
+    changes(Method::POST, "/v1/switches/{label}/snapshots/convert", Role::Operator),
     looks("/v1/images", Role::Viewer),
     changes(Method::POST, IMAGES, Role::Admin),
     changes(Method::DELETE, "/v1/images/{id}", Role::Admin),
@@ -225,6 +226,7 @@ fn parts() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(instances::state, instances::put_state))
         .routes(routes!(instances::step))
         .routes(routes!(instances::snapshot))
+        .routes(routes!(instances::convert))
         .routes(routes!(images::list, images::take_in))
         .routes(routes!(images::let_go))
         .routes(routes!(events::events))
