@@ -413,6 +413,70 @@ fn fleets_are_saved_to_plain_names_in_the_servers_folder_and_nowhere_else() {
 }
 
 #[test]
+fn a_saved_file_is_converted_in_the_servers_folder_and_every_refusal_leaves_it() {
+    let folder = Folder::new();
+    let rig = Rig::with("converted", Api::default().snapshots(folder.path("")));
+    // the file is of the first fleet's keys; this one is asked too
+    let _second = rig.switch.fleet::<u32>();
+    assert_eq!(rig.post("/snapshots", &json!({"name": "monday"})).status, 200);
+    let bytes = std::fs::read(folder.path("monday")).expect("it is there");
+    let (path, before) = (rig.path("/snapshots/convert"), rig.all());
+    let convert = |body: Value| rig.server.post(&path, &body);
+    let ask = |to: u32| json!({"name": "monday", "to": to, "out": "tuesday"});
+    for (field, name) in [("name", "../monday"), ("name", "monday.before"), ("out", ".hidden"), ("out", "a/b")] {
+        let mut body = ask(2);
+        body[field] = json!(name);
+        let refused = convert(body);
+        assert_eq!(
+            (refused.problem(), refused.blocker()),
+            ((400, "unreadable".into()), json!({"kind": "field", "name": field}))
+        );
+    }
+    assert_eq!(convert(json!({"name": "sunday", "to": 2, "out": "tuesday"})).problem(), (404, "no-file".into()));
+    assert_eq!(convert(ask(6)).problem(), (404, "no-version".into()));
+    let viewer = Call::post(&path, &ask(2)).by(caller(Role::Viewer));
+    assert_eq!(rig.server.call(viewer).problem(), (403, "forbidden".into()));
+    std::fs::write(folder.path("other"), "something else").expect("it can be written");
+    let refused = convert(json!({"name": "other", "to": 2, "out": "tuesday"}));
+    assert_eq!(refused.problem(), (422, "not-a-fleet".into()));
+    assert!(!folder.path("tuesday").exists());
+    assert_eq!(rig.all(), before);
+
+    let ended = rig.server.call(Call::post(&path, &ask(3)).key("third"));
+    let file = folder.path("tuesday");
+    let length = std::fs::metadata(&file).expect("it is there").len();
+    let says = json!({"file": file, "bytes": length, "instances": 1, "moved": 1, "losses": []});
+    assert_eq!((ended.status, ended.json()), (200, says.clone()));
+    let again = rig.server.call(Call::post(&path, &ask(3)).key("third"));
+    assert_eq!((again.json(), again.header("idempotency-replayed")), (says, Some("true")));
+    let what = format!("convert {} to version 3 in {}", folder.path("monday").display(), file.display());
+    let changes = rig.switch.admin().audit().changes;
+    let last = changes.last().expect("it was done");
+    assert_eq!((&last.what, &*last.by), (&what, "alice via a test"));
+
+    let down = json!({"name": "tuesday", "to": 2, "out": "tuesday"});
+    let refused = convert(down.clone());
+    let losses = json!([{"what": "what was seen", "instances": 1}]);
+    assert_eq!(
+        (refused.problem(), refused.blocker()),
+        ((409, "loss-not-accepted".into()), json!({"kind": "losses", "to": 2, "losses": losses}))
+    );
+    let mut accepting = down;
+    accepting["accept_loss"] = json!(true);
+    assert_eq!(convert(accepting).json()["losses"], losses);
+    // nobody who lives has changed, nor has the file that was read
+    assert_eq!((rig.sum(), rig.switch.version()), (7, 1));
+    assert_eq!(std::fs::read(folder.path("monday")).expect("it is there"), bytes);
+
+    let elsewhere = Rig::new("not-converted");
+    assert_eq!(elsewhere.post("/snapshots/convert", &ask(2)).problem(), (503, "absent".into()));
+    let alone = Switch::builder().label("nothing-to-convert").build().expect("the label is free");
+    let refused = rig.server.post("/v1/switches/nothing-to-convert/snapshots/convert", &ask(2));
+    assert_eq!(refused.problem(), (409, "no-fleet".into()));
+    drop(alone);
+}
+
+#[test]
 fn every_refused_command_says_what_stands_in_the_way_and_changes_nothing() {
     let rig = Rig::new("refused");
     let post = |path: &str, body: Value| rig.post(path, &body);
@@ -598,7 +662,7 @@ fn routes() -> Vec<(Method, String, Option<Role>)> {
             routes.push((method, path.clone(), serde_json::from_value(role.clone()).expect("a role")));
         }
     }
-    assert_eq!(routes.len(), 24);
+    assert_eq!(routes.len(), 25);
     routes
 }
 
@@ -609,6 +673,7 @@ fn body_of(method: &Method, path: &str) -> Value {
         "state" if method == Method::PUT => json!({"version": 9, "state": null}),
         "step" => json!({"input": "Sing"}),
         "snapshots" => json!({"name": "monday"}),
+        "convert" => json!({"name": "monday", "to": 9, "out": "tuesday"}),
         _ => json!({}),
     }
 }
@@ -649,7 +714,7 @@ fn each_route_of_the_document_is_there_and_takes_the_role_that_it_says() {
             assert_eq!((refused[0].who.as_str(), refused[0].role), ("", None));
         }
     }
-    assert_eq!((mutations, rig.all()), (10, before));
+    assert_eq!((mutations, rig.all()), (11, before));
 }
 
 #[test]

@@ -198,7 +198,7 @@ proptest! {
         method in prop::sample::select(vec!["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "BREW"]),
         segments in vec(prop_oneof![
             prop::sample::select(vec!["v1", "switches", "upgrades", "instances", "door", "state", "step", "images", "audit",
-                "plans", "commit", "retry", "first", "snapshots", "%00", "%2e%2e", "%ff", "%", "..", ""]).prop_map(str::to_owned),
+                "plans", "commit", "retry", "first", "snapshots", "convert", "%00", "%2e%2e", "%ff", "%", "..", ""]).prop_map(str::to_owned),
             "[a-z%0-9.~-]{0,8}",
         ], 0..8),
         query in "[a-z=&%0-9]{0,16}",
