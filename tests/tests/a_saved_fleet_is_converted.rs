@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use hotswap::load::Images;
@@ -19,9 +20,12 @@ use proptest::prelude::*;
 use serde_json::json;
 
 mod command;
+#[path = "fuzzing/counting.rs"]
+mod counting;
 
 use command::Place;
 use command::program::{Program, role, say, told};
+use counting::peak_of;
 
 fn fleet(at: u32) -> Fleet<u64> {
     Switch::builder().starting_at(at).build().expect("one to run").fleet()
@@ -163,6 +167,25 @@ fn a_file_of_several_versions_comes_to_one() {
     // and in its own place
     fleet(1).convert(&out, 5, &out, &strict()).expect("it is its own");
     assert_eq!(files(&folder)["out"].len() as u64, converted.bytes);
+}
+
+#[test]
+fn memory_holds_a_block_however_long_the_file_is() {
+    let folder = Folder::in_memory();
+    let (file, out) = (folder.path("file"), folder.path("out"));
+    let old = fleet(1);
+    let taken = |instances: Range<u64>| {
+        for key in instances {
+            old.insert(key, V1 { sum: key, mood: Mood::Willing }).expect("enters");
+        }
+        let length = old.save(&file).expect("a writable folder").bytes;
+        let (converted, peak) = peak_of(|| old.convert(&file, 3, &out, &strict()));
+        assert_eq!(converted.expect("all are willing").moved, old.len() as u64);
+        (length, peak as u64)
+    };
+    // both are of several blocks
+    let (few, many) = (taken(0..50_000), taken(50_000..200_000));
+    assert!(many.0 > 3 * few.0 && many.1 < few.1 + 4096, "{few:?} {many:?}");
 }
 
 #[test]
