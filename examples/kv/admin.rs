@@ -2,9 +2,8 @@
 
 use std::fmt::Display;
 
-use bytes::Bytes;
 use hotswap::{AdminError, CommitOptions, Outcome, RollbackOptions, Status, UpgradeOptions, Wait};
-use kv_store::{Reply, knows_expiry};
+use kv_store::{Bytes, Reply, knows_expiry};
 use serde::Serialize;
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
@@ -204,7 +203,7 @@ mod tests {
     /// A keyspace with something to move. Nobody sweeps it, so nothing that moves it settles.
     fn unswept() -> Keyspace {
         let keyspace = Keyspace::open(1, None, None).unwrap();
-        keyspace.run(0, b"SET", vec!["k".into(), "v".into()]);
+        keyspace.run(0, b"SET", vec![b"k".into(), b"v".into()]);
         keyspace
     }
 

@@ -3,24 +3,22 @@
 use std::fmt;
 use std::str::FromStr;
 
+use kv_store::Bytes;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use crate::line;
 
 /// The name of an instance in the keyspace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct Key(SmallVec<[u8; SHORT]>);
+pub(crate) struct Key(Bytes);
 
-/// So many bytes are kept where the key is, and take no more room than a pointer to others would.
-const SHORT: usize = 24;
+impl From<Bytes> for Key {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+}
 
 impl Key {
-    /// A key with bytes of its own: a slice of what a client sent would keep all of that alive.
-    pub(crate) fn copied(bytes: &[u8]) -> Self {
-        Self(SmallVec::from_slice(bytes))
-    }
-
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -63,7 +61,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_shown_can_be_typed(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-            let key = Key::copied(&bytes);
+            let key = Key::from(Bytes::from(bytes));
             prop_assert_eq!(key.to_string().parse::<Key>().unwrap(), key);
         }
     }

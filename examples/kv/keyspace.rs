@@ -7,11 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use hotswap::{SaveError, Swept, Why, remote};
-use kv_store::commands::owned;
 use kv_store::key::{Admin, AnyState, Fleet, Switch};
-use kv_store::{Answer, Command, Reply};
+use kv_store::{Answer, Bytes, Command, Reply};
 use tokio::sync::Notify;
 
 use crate::disk::Disk;
@@ -129,7 +127,7 @@ impl Keyspace {
 
     /// Runs a command for one key. One without a key is the version's to refuse, on an empty one.
     pub(crate) fn run(&self, now: u64, name: &[u8], args: Vec<Bytes>) -> Reply {
-        let key = Key::copied(args.first().map_or(&[], |key| key));
+        let key = Key::from(args.first().cloned().unwrap_or_default());
         let command = Command { now, name: String::from_utf8_lossy(name).into_owned(), args };
         let made = Cell::new(false);
         let empty = || {
@@ -168,7 +166,7 @@ impl Keyspace {
         let look = |key: &Key, state: &AnyState| {
             let gone = state.gone(now);
             if gone != Some(true) && wanted(key.as_bytes()) {
-                found.push((owned(key.as_bytes()), gone.is_none()));
+                found.push((Bytes::from(key.as_bytes()), gone.is_none()));
             }
         };
         let next = self.keys.keys_from(cursor, at_most, look);
@@ -247,7 +245,7 @@ impl Keyspace {
         for (key, ask) in gone {
             // asked again: the key may have been written since
             if ask {
-                self.end_if_gone(&owned(key.as_bytes()));
+                self.end_if_gone(&Bytes::from(key.as_bytes()));
             } else {
                 let _ = self.keys.remove_if(&key, |state| state.gone(now) == Some(true));
             }

@@ -1,6 +1,6 @@
 //! Commands typed as a line: its words, their quotes and escapes.
 
-use bytes::Bytes;
+use kv_store::Bytes;
 
 /// The words of a line, taken apart as Redis does. `None` if a quote is left open, or does not end its word.
 pub(crate) fn words(line: &[u8]) -> Option<Vec<Bytes>> {

@@ -1,6 +1,7 @@
 //! What clients send: finds where a command ends, within bounds, before anything decodes it.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
+use kv_store::Bytes;
 use kv_store::commands::integer;
 use redis_protocol::resp2::{self, types::RangeFrame};
 
@@ -119,18 +120,20 @@ impl Reader {
 
     /// Decodes the command that `scan` found whole.
     fn decode(&mut self) -> Result<Vec<Bytes>, ProtocolError> {
-        let whole = self.buffer.split_to(self.at).freeze();
-        self.restart();
-        match resp2::decode::decode_range(&whole) {
+        let whole = &self.buffer[..self.at];
+        let words = match resp2::decode::decode_range(whole) {
             Ok(Some((RangeFrame::Array(words), _))) => words
                 .into_iter()
                 .map(|word| match word {
-                    RangeFrame::BulkString((from, to)) => Ok(whole.slice(from..to)),
+                    RangeFrame::BulkString((from, to)) => Ok(Bytes::from(&whole[from..to])),
                     _ => Err("Protocol error: expected a bulk string".into()),
                 })
                 .collect(),
             _ => Err("Protocol error: not an array of bulk strings".into()),
-        }
+        };
+        self.buffer.advance(self.at);
+        self.restart();
+        words
     }
 
     /// A line that is a kind and a number, once it is there.

@@ -2,9 +2,8 @@
 
 use std::mem;
 
-use bytes::Bytes;
-use kv_store::Reply;
-use kv_store::commands::{integer, owned};
+use kv_store::commands::integer;
+use kv_store::{Bytes, Reply};
 
 use crate::glob;
 use crate::keyspace::{How, Keyspace};
@@ -249,7 +248,7 @@ impl Session {
         if !name.iter().all(u8::is_ascii_graphic) {
             return Err(Reply::error("ERR Client names cannot contain spaces, newlines or special characters."));
         }
-        self.name = owned(name);
+        self.name = name.into();
         Ok(())
     }
 
@@ -327,7 +326,7 @@ fn config(verb: &[u8], patterns: &[Bytes]) -> Reply {
 
 /// A name as commands match it; most clients spell it so.
 fn upper(name: &Bytes) -> Bytes {
-    if name.iter().any(u8::is_ascii_lowercase) { name.to_ascii_uppercase().into() } else { name.clone() }
+    if name.iter().any(u8::is_ascii_lowercase) { name.to_ascii_uppercase() } else { name.clone() }
 }
 
 fn arity(name: &[u8]) -> Reply {
@@ -368,7 +367,7 @@ mod tests {
         let big = Bytes::from(vec![0; MAX_REPLY / 8]);
         let mut ask = |words: &[&Bytes]| reply(&mut session, words.iter().copied().cloned().collect());
         let [set, get, mget, incr, multi, exec, key, n] =
-            ["SET", "GET", "MGET", "INCR", "MULTI", "EXEC", "big", "n"].map(Bytes::from);
+            ["SET", "GET", "MGET", "INCR", "MULTI", "EXEC", "big", "n"].map(|word| Bytes::from(word.as_bytes()));
         ask(&[&set, &key, &big]);
         let many: Vec<_> = iter::once(&mget).chain(iter::repeat_n(&key, 10_000)).collect();
         assert_eq!(ask(&many), Reply::error("ERR the values together are too large to send"));

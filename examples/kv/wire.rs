@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 
-use bytes::{BufMut, Bytes, BytesMut};
-
-use kv_store::Reply;
+use bytes::{BufMut, BytesMut};
+use kv_store::{Bytes, Reply};
 
 /// Bulks from this length on are sent from where they are; shorter ones are copied, to go out in one write.
 const LONG: usize = 64 * 1024;
@@ -21,7 +20,7 @@ pub(crate) enum Protocol {
 #[derive(Debug, Default)]
 pub(crate) struct Out {
     /// What goes before the rest: long bulks, and what stands between them.
-    pub(crate) parts: VecDeque<Bytes>,
+    pub(crate) parts: VecDeque<bytes::Bytes>,
     pub(crate) rest: BytesMut,
 }
 
@@ -86,7 +85,7 @@ impl Out {
     fn bulk(&mut self, bytes: &Bytes) {
         self.number(b'$', bytes.len());
         if bytes.len() >= LONG {
-            self.parts.extend([self.rest.split().freeze(), bytes.clone()]);
+            self.parts.extend([self.rest.split().freeze(), bytes::Bytes::from_owner(bytes.clone())]);
         } else {
             self.rest.put_slice(bytes);
         }

@@ -48,7 +48,7 @@ fn lossy() -> ConvertOptions {
 /// What stands in a folder, by name.
 fn files(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
     let files = fs::read_dir(folder.path("")).expect("it is there").map(|entry| entry.expect("a file"));
-    let files = files.filter(|entry| !entry.path().extension().is_some_and(|end| end == "lock"));
+    let files = files.filter(|entry| entry.path().extension().is_none_or(|end| end != "lock"));
     files.map(|it| (it.file_name().into_string().expect("a name"), fs::read(it.path()).expect("a file"))).collect()
 }
 

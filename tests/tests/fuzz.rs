@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::UNIX_EPOCH;
 
-use bytes::Bytes;
 use hotswap::load::{self, Claims, SecretKey, Trust, TrustError};
 use hotswap::snapshot::{self, Holds, Json, SnapshotError};
 use hotswap::{OpenError, Phase, RestoreError, Restored};
@@ -679,7 +678,7 @@ fn some_stream(rng: &mut Rng) -> Vec<u8> {
 }
 
 /// Everything that a stream says when it comes in these pieces, the error that ended it, and what is left of it.
-type Read = (Vec<Vec<Bytes>>, Option<String>);
+type Read = (Vec<Vec<kv_store::Bytes>>, Option<String>);
 
 fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Read {
     read_within(LIMITS, pieces)

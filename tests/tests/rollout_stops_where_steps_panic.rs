@@ -36,7 +36,7 @@ fn cursed() -> Vec<u8> {
         let commands = format!("#[path = {:?}]\npub mod commands;", sources.join("commands/mod.rs"));
         let reply = format!("#[path = {:?}]\nmod reply;", sources.join("reply.rs"));
         let step = "fn run_typed(state: &mut Typed, command: Command) -> Answer {";
-        let fault = format!("{step}\nassert_ne!(state.data, Some(Data::Text(Bytes::from_static(b\"cursed\"))));");
+        let fault = format!("{step}\nassert_ne!(state.data, Some(Data::Text(Bytes::borrowed(b\"cursed\"))));");
         let changes = [("pub mod commands;", &commands), ("mod reply;", &reply), (step, &fault)];
         changes.iter().fold(text.to_owned(), |text, (from, to)| {
             assert_eq!(text.matches(from).count(), 1, "{from}");

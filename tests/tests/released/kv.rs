@@ -1,12 +1,11 @@
 //! `kv`: 2 adds what expires, 3 lists, sets and hashes.
 
-use bytes::Bytes;
 use hotswap::Machine as _;
 use hotswap::testing::{Difference, Golden, Law, Laws};
 use kv_store::commands::collections::Data;
 use kv_store::commands::expiry::expired;
 use kv_store::key::{AnyInput, AnyState, Expiring, Machine, Switch, Text, Typed};
-use kv_store::{Answer, Command, Reply};
+use kv_store::{Answer, Bytes, Command, Reply};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
@@ -16,13 +15,13 @@ const NOW: u64 = 1_700_000_000_000;
 fn command(line: &str) -> Command {
     let mut words = line.split(' ');
     let name = words.next().unwrap_or_default().to_owned();
-    let args = [Bytes::from("key")].into_iter().chain(words.map(|word| word.to_owned().into())).collect();
+    let args = [Bytes::from(b"key")].into_iter().chain(words.map(|word| word.as_bytes().into())).collect();
     Command { now: NOW, name, args }
 }
 
 #[test]
 fn states_and_inputs_of_kv_are_read_as_they_were() {
-    let (a, b) = (Bytes::from_static(b"a\xff"), Bytes::from_static(b"b"));
+    let (a, b) = (Bytes::borrowed(b"a\xff"), Bytes::borrowed(b"b"));
     let typed = |data| Typed { data: Some(data), expires: Some(NOW) };
     Golden::<Machine>::in_folder("golden/kv")
         .state(Text { value: Some(a.clone()) })
@@ -42,7 +41,7 @@ fn states_and_inputs_of_kv_are_read_as_they_were() {
 
 fn text() -> impl Strategy<Value = Bytes> {
     select(vec!["", "a", "b", "07", "7", "-1", "9223372036854775807"])
-        .prop_map(|text| Bytes::from_static(text.as_bytes()))
+        .prop_map(|text| Bytes::borrowed(text.as_bytes()))
         .boxed()
         .prop_union(prop::collection::vec(any::<u8>(), 0..3).prop_map(Bytes::from).boxed())
 }
@@ -157,7 +156,7 @@ fn inputs() -> impl Strategy<Value = Command> {
         for arg in &mut command.args {
             match &**arg {
                 b"v" | b"V" => *arg = texts.pop().unwrap_or_default(),
-                b"n" | b"N" => *arg = numbers.pop().unwrap_or_default().into(),
+                b"n" | b"N" => *arg = numbers.pop().unwrap_or_default().as_bytes().into(),
                 _ => {}
             }
         }

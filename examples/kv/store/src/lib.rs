@@ -11,6 +11,9 @@ use commands::expiry::expired;
 use hotswap::machine;
 use serde::{Deserialize, Serialize};
 
+/// Bytes of a text, a key or an argument: up to 23 of them stand where they are held, more are shared by all who hold them.
+pub type Bytes = hipstr::HipByt<'static>;
+
 /// What a command gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
@@ -23,11 +26,10 @@ pub struct Answer {
 /// One key. A command on an absent key runs on an empty one, which stays only if it then holds something.
 #[machine(name = "kv", derive(Debug))]
 pub mod key {
-    use crate::Answer;
     #[cfg(feature = "three")]
     use crate::commands::collections::{self, Data};
     use crate::commands::{Command, expiry, strings};
-    use bytes::Bytes;
+    use crate::{Answer, Bytes};
     use serde::{Deserialize, Serialize};
 
     /// Version 1: text.

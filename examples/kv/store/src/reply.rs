@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+use crate::Bytes;
 
 /// A reply, before it is known which protocol the client speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +55,7 @@ impl Reply {
     /// Bytes; a copy, so that the state is not shared with what is sent.
     #[must_use]
     pub fn bulk(bytes: impl AsRef<[u8]>) -> Self {
-        Self::Bulk(Bytes::copy_from_slice(bytes.as_ref()))
+        Self::Bulk(bytes.as_ref().into())
     }
 
     /// How many there are of something.

@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Done, Value, integer, owned, strings};
-use crate::Reply;
+use super::{Command, Done, Value, integer, strings};
+use crate::{Bytes, Reply};
 
 type List = VecDeque<Bytes>;
 type Set = IndexSet<Bytes>;
@@ -66,7 +65,7 @@ pub(crate) fn run(data: &mut Option<Data>, verb: &str, command: &Command) -> Opt
         "LLEN" => command.rest().and_then(|[]| look(data.as_ref(), |list: &List| Reply::count(list.len()))),
         "SADD" => command.at_least(1).and_then(|members| {
             change(data, |set: &mut Set| {
-                Reply::count(members.iter().filter(|member| set.insert(owned(member))).count())
+                Reply::count(members.iter().filter(|member| set.insert((*member).clone())).count())
             })
         }),
         "SREM" => command.at_least(1).and_then(|members| {
@@ -139,7 +138,7 @@ fn push(data: &mut Option<Data>, command: &Command, push: fn(&mut List, Bytes)) 
     let items = command.at_least(1)?;
     change(data, |list: &mut List| {
         for item in items {
-            push(list, owned(item));
+            push(list, item.clone());
         }
         Reply::count(list.len())
     })
@@ -168,7 +167,7 @@ fn spop(data: &mut Option<Data>, command: &Command) -> Done {
     };
     // the multiplier of Knuth's MMIX generator; its upper bits are the good ones
     let next = |lots: u64| lots.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    let key = command.args.first().into_iter().flatten();
+    let key = command.args.first().into_iter().flat_map(|key| key.iter());
     let mut lots = key.fold(command.now, |lots, byte| next(lots ^ u64::from(*byte)));
     let mut draw = |set: &mut Set| {
         lots = next(lots);
@@ -205,7 +204,7 @@ fn hset(data: &mut Option<Data>, command: &Command) -> Done {
         return Err(Reply::arity(&command.name));
     };
     change(data, |hash: &mut Hash| {
-        let is_new = |[field, value]: &&[Bytes; 2]| hash.insert(owned(field), owned(value)).is_none();
+        let is_new = |[field, value]: &&[Bytes; 2]| hash.insert(field.clone(), value.clone()).is_none();
         Reply::count(pairs.iter().filter(is_new).count())
     })
 }
@@ -244,8 +243,8 @@ mod tests {
     #[test]
     fn keys_of_one_moment_draw_lots_of_their_own() {
         let drawn = |key: &str| {
-            let mut data = Some((0..100).map(|n| Bytes::from(n.to_string())).collect::<Set>().wrap());
-            let command = Command { now: 1, name: "SPOP".into(), args: vec![Bytes::copy_from_slice(key.as_bytes())] };
+            let mut data = Some((0..100).map(|n| Bytes::from(n.to_string().into_bytes())).collect::<Set>().wrap());
+            let command = Command { now: 1, name: "SPOP".into(), args: vec![key.as_bytes().into()] };
             format!("{:?}", run(&mut data, "SPOP", &command))
         };
         let all: BTreeSet<_> = (0..20).map(|n| drawn(&format!("key:{n}"))).collect();

@@ -1,9 +1,7 @@
 //! Commands on a key's time to live: what version 2 adds.
 
-use bytes::Bytes;
-
-use super::{Command, Done, Value, integer, owned};
-use crate::Reply;
+use super::{Command, Done, Value, integer};
+use crate::{Bytes, Reply};
 
 /// When a key ends, in milliseconds since 1970, if it does.
 pub type Expires = Option<u64>;
@@ -23,7 +21,7 @@ pub(crate) fn run<V: Value>(
         "SET" => set(value, expires, command),
         "SETEX" => command.rest().and_then(|[seconds, text]| {
             let ends = ends(command, seconds, 1000, true)?;
-            value.set(owned(text));
+            value.set(text.clone());
             *expires = ends;
             Ok(Reply::OK)
         }),
@@ -76,7 +74,7 @@ fn set(value: &mut impl Value, expires: &mut Expires, command: &Command) -> Done
     if only_if.is_some_and(|there| there != value.exists()) {
         return Ok(Reply::Null);
     }
-    value.set(owned(text));
+    value.set(text.clone());
     if !keep {
         *expires = until;
     }

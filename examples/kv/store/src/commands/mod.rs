@@ -7,10 +7,9 @@ pub mod strings;
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Answer, Reply};
+use crate::{Answer, Bytes, Reply};
 
 /// A command for one key: the one input of every version, those to come included.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,20 +80,6 @@ pub fn integer(bytes: &[u8]) -> Result<i64, Reply> {
     let spelled = matches!(bytes, b"0" | [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..]);
     let text = std::str::from_utf8(bytes).ok().filter(|_| spelled);
     text.and_then(|text| text.parse().ok()).ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))
-}
-
-/// An argument as bytes of its own, to be kept: as it came it is a slice of all that the client sent with it.
-#[must_use]
-pub fn owned(argument: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(argument)
-}
-
-/// From this length on a text is cheaper shared than copied: sharing costs an allocation too, and is undone elsewhere.
-const LONG: usize = 1024;
-
-/// A text that a key holds, for a reply.
-pub(crate) fn told(text: &Bytes) -> Bytes {
-    if text.len() < LONG { owned(text) } else { text.clone() }
 }
 
 /// What a key may hold, as far as commands on text need to know: text, nothing, or something else.

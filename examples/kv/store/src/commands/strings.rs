@@ -1,11 +1,7 @@
 //! Commands on text: all that version 1 knows.
 
-use std::mem;
-
-use bytes::{Bytes, BytesMut};
-
-use super::{Command, Done, Value, integer, owned, told};
-use crate::Reply;
+use super::{Command, Done, Value, integer};
+use crate::{Bytes, Reply};
 
 /// The longest text, as Redis' `proto-max-bulk-len` is by default: an argument is no longer either.
 const MAX_TEXT: usize = 512 << 20;
@@ -18,13 +14,13 @@ pub(crate) fn run(value: &mut impl Value, verb: &str, command: &Command) -> Opti
         "MGET" => command.rest().map(|[]| bulk(value.text().ok().flatten())),
         "SET" => match command.rest() {
             Ok([text]) => {
-                value.set(owned(text));
+                value.set(text.clone());
                 Ok(Reply::OK)
             }
             Err(arity) => Err(if command.args.len() > 2 { Reply::syntax() } else { arity }),
         },
         "MSET" => command.rest().map(|[text]| {
-            value.set(owned(text));
+            value.set(text.clone());
             Reply::OK
         }),
         "DEL" => command.rest().map(|[]| {
@@ -52,13 +48,13 @@ fn get(value: &impl Value, command: &Command) -> Done {
 }
 
 fn bulk(text: Option<&Bytes>) -> Reply {
-    text.map_or(Reply::Null, |text| Reply::Bulk(told(text)))
+    text.map_or(Reply::Null, |text| Reply::Bulk(text.clone()))
 }
 
 fn add(value: &mut impl Value, n: i64) -> Done {
     let now = value.text()?.map_or(Ok(0), |text| integer(text))?;
     let sum = now.checked_add(n).ok_or_else(|| Reply::error("ERR increment or decrement would overflow"))?;
-    value.set(owned(itoa::Buffer::new().format(sum).as_bytes()));
+    value.set(itoa::Buffer::new().format(sum).as_bytes().into());
     Ok(Reply::Integer(sum))
 }
 
@@ -68,9 +64,7 @@ fn append(value: &mut impl Value, more: &[u8]) -> Done {
     }
     let text = value.text_mut()?;
     // in place, unless a reply that shares it is still on its way
-    let mut longer = mem::take(text).try_into_mut().unwrap_or_else(|shared| BytesMut::from(&*shared));
-    longer.extend_from_slice(more);
-    *text = longer.freeze();
+    text.push_slice(more);
     Ok(Reply::count(text.len()))
 }
 
@@ -80,10 +74,10 @@ mod tests {
 
     #[test]
     fn text_grows_up_to_a_limit_and_what_was_sent_stays_as_it_was() {
-        let mut value = Some(Bytes::from_static(b"a"));
+        let mut value = Some(Bytes::borrowed(b"a"));
         let sent = value.clone();
         assert_eq!(append(&mut value, b"b"), Ok(Reply::Integer(2)));
-        assert_eq!((sent, value), (Some(Bytes::from_static(b"a")), Some(Bytes::from_static(b"ab"))));
+        assert_eq!((sent, value), (Some(Bytes::borrowed(b"a")), Some(Bytes::borrowed(b"ab"))));
         // zeros that nobody touches take no memory
         let mut full = Some(Bytes::from(vec![0; MAX_TEXT]));
         let refused = append(&mut full, b"x").unwrap_err();
