@@ -203,7 +203,7 @@ mod tests {
     /// A keyspace with something to move. Nobody sweeps it, so nothing that moves it settles.
     fn unswept() -> Keyspace {
         let keyspace = Keyspace::open(1, None, None).unwrap();
-        keyspace.run(0, b"SET", vec![b"k".into(), b"v".into()]);
+        keyspace.run(0, b"SET".into(), vec![b"k".into(), b"v".into()]);
         keyspace
     }
 

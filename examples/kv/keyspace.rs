@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hotswap::{SaveError, Swept, Why, remote};
 use kv_store::key::{Admin, AnyState, Fleet, Switch};
-use kv_store::{Answer, Bytes, Command, Reply};
+use kv_store::{Answer, Bytes, Command, Name, Reply};
 use tokio::sync::Notify;
 
 use crate::disk::Disk;
@@ -126,9 +126,9 @@ impl Keyspace {
     }
 
     /// Runs a command for one key. One without a key is the version's to refuse, on an empty one.
-    pub(crate) fn run(&self, now: u64, name: &[u8], args: Vec<Bytes>) -> Reply {
+    pub(crate) fn run(&self, now: u64, name: Bytes, args: Vec<Bytes>) -> Reply {
         let key = Key::from(args.first().cloned().unwrap_or_default());
-        let command = Command { now, name: String::from_utf8_lossy(name).into_owned(), args };
+        let command = Command { now, name: Name::from_utf8_lossy(name), args };
         let made = Cell::new(false);
         let empty = || {
             made.set(true);
@@ -177,7 +177,7 @@ impl Keyspace {
 
     /// Asks a key whose version alone can tell; whether it is not there any more.
     fn end_if_gone(&self, key: &Bytes) -> bool {
-        self.run(now(), b"EXISTS", vec![key.clone()]) == Reply::Integer(0)
+        self.run(now(), Bytes::borrowed(b"EXISTS"), vec![key.clone()]) == Reply::Integer(0)
     }
 
     /// Says that there may be something to sweep, and that earlier flips may be overtaken.

@@ -159,7 +159,7 @@ impl Session {
                 let name = words.remove(0);
                 let mut sum = 0;
                 for key in words {
-                    match self.keyspace.run(self.now, &name, vec![key]) {
+                    match self.keyspace.run(self.now, name.clone(), vec![key]) {
                         Reply::Integer(n) => sum += n,
                         other => return other,
                     }
@@ -170,7 +170,7 @@ impl Session {
                 let name = words.remove(0);
                 let (mut size, mut replies) = (0, Vec::new());
                 for key in words {
-                    let reply = self.keyspace.run(self.now, &name, vec![key]);
+                    let reply = self.keyspace.run(self.now, name.clone(), vec![key]);
                     size += wire::size(&reply);
                     if size > MAX_REPLY {
                         return Reply::error("ERR the values together are too large to send");
@@ -182,7 +182,7 @@ impl Session {
             (b"MSET", pairs) if pairs.len() > 2 && pairs.len().is_multiple_of(2) => {
                 let name = words.remove(0);
                 for pair in words.chunks(2) {
-                    let reply = self.keyspace.run(self.now, &name, pair.to_vec());
+                    let reply = self.keyspace.run(self.now, name.clone(), pair.to_vec());
                     if reply != Reply::OK {
                         return reply;
                     }
@@ -192,7 +192,7 @@ impl Session {
             (b"MSET", [_, _, ..]) if args.len() != 2 => arity(&words[0]),
             _ => {
                 let name = words.remove(0);
-                self.keyspace.run(self.now, &name, words)
+                self.keyspace.run(self.now, name, words)
             }
         }
     }

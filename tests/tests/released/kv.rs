@@ -14,7 +14,7 @@ const NOW: u64 = 1_700_000_000_000;
 
 fn command(line: &str) -> Command {
     let mut words = line.split(' ');
-    let name = words.next().unwrap_or_default().to_owned();
+    let name = words.next().unwrap_or_default().into();
     let args = [Bytes::from(b"key")].into_iter().chain(words.map(|word| word.as_bytes().into())).collect();
     Command { now: NOW, name, args }
 }

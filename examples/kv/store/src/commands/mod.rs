@@ -5,11 +5,9 @@ pub mod collections;
 pub mod expiry;
 pub mod strings;
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Answer, Bytes, Reply};
+use crate::{Answer, Bytes, Name, Reply};
 
 /// A command for one key: the one input of every version, those to come included.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,7 +15,7 @@ pub struct Command {
     /// Milliseconds since 1970 when it arrived: a step does not look at clocks.
     pub now: u64,
     /// As the client spelled it.
-    pub name: String,
+    pub name: Name,
     /// The key, and what comes after it.
     pub args: Vec<Bytes>,
 }
@@ -28,11 +26,11 @@ pub(crate) type Done = Result<Reply, Reply>;
 impl Command {
     /// The name as versions match it.
     #[must_use]
-    pub fn verb(&self) -> Cow<'_, str> {
+    pub fn verb(&self) -> Name {
         if self.name.bytes().any(|byte| byte.is_ascii_lowercase()) {
-            Cow::Owned(self.name.to_ascii_uppercase())
+            self.name.to_ascii_uppercase()
         } else {
-            Cow::Borrowed(&self.name)
+            self.name.clone()
         }
     }
 
