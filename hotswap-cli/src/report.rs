@@ -118,9 +118,14 @@ pub(crate) fn report(command: &str, as_json: bool, result: Result<Found, Failure
         }
     };
     let out = if as_json { format!("{}\n", with(json!({ "schema": SCHEMA, "command": command }), json)) } else { text };
-    // whoever closed the pipe wants no more of it
-    let _ = io::stdout().write_all(out.as_bytes());
-    ExitCode::from(exit)
+    match io::stdout().write_all(out.as_bytes()).and_then(|()| io::stdout().flush()) {
+        // whoever closed the pipe wants no more of it
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("error: what was to be said cannot be written: {error}");
+            ExitCode::from(exit.max(FAILED))
+        }
+        _ => ExitCode::from(exit),
+    }
 }
 
 /// Both objects in one.

@@ -197,6 +197,15 @@ fn the_one_live_program_is_taken_and_of_several_it_is_said_which_option_names_on
 }
 
 #[test]
+fn a_key_is_sent_as_it_was_given() {
+    let place = Place::new();
+    let asked = program(&place, |_| problem(404, "no-instance", "there is none", &Value::Null));
+    place.json(&["state", "get", "a\nb\tc d%2f/\u{e9}?#", "--switch", "shop"]);
+    let asked: Vec<_> = asked.try_iter().map(|request| request.line).collect();
+    assert_eq!(asked, ["GET /v1/switches/shop/instances/a%0Ab%09c%20d%252f%2F%C3%A9%3F%23/state"]);
+}
+
+#[test]
 fn of_several_switches_one_is_to_be_named() {
     let place = Place::new();
     let _asked = program(&place, |request| match &*request.line {

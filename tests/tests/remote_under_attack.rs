@@ -45,6 +45,9 @@ fn a_page_whose_name_leads_here_is_refused() {
         "[::1]",
         "0.0.0.0",
         "x@localhost",
+        "localhost:rebound.example",
+        "127.0.0.1:80.rebound.example",
+        "localhost:99999",
         "localhost, rebound.example",
         "",
     ] {

@@ -215,8 +215,13 @@ fn what_is_not_fit_is_found_before_anything_is_done() {
     refused(&["3", one, two, one], 2, "program-twice", Value::Null);
     fs::write(place.path("none"), "# nobody\n").expect("a file");
     refused(&["3", "--programs", "none"], 2, "no-programs", Value::Null);
-    fs::write(place.path("spoilt"), "{}\n").expect("a file");
-    refused(&["3", one, "--journal", "spoilt"], 1, "journal", Value::Null);
+    for spoilt in ["{}\n", "a note of somebody's", "{\"event\":\"begun\"}\n{\"note\""] {
+        fs::write(place.path("spoilt"), spoilt).expect("a file");
+        refused(&["3", one, "--journal", "spoilt"], 1, "journal", Value::Null);
+        assert_eq!(fs::read_to_string(place.path("spoilt")).expect("it is there"), spoilt);
+    }
+    let other_name = format!("./{one}");
+    refused(&["3", one, two, &other_name], 2, "program-twice", Value::Null);
     assert_eq!(place.run(&["rollout", "3"]).code, 2);
 
     // what the programs themselves refuse is found in the first wave: nothing was done there either

@@ -1,6 +1,7 @@
 //! `hotswap push`: a signed image to a running program, whose versions become available there.
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 
 use hotswap::remote::wire::{Arrived, Brought, LetGo};
@@ -27,7 +28,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
     let failed = |error| Failure::io(&args.file, error);
     let file = File::open(&args.file).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
+    let about = file.metadata().map_err(failed)?;
+    if about.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let length = about.len();
     let client = args.at.client()?;
     let bar = ProgressBar::new(length).with_style(style());
     let body = Sent::Bytes(Box::new(bar.wrap_read(file)), length);

@@ -1,6 +1,7 @@
 //! The course of a rollout: what is done in which order, from wherever it stands. What is known is in the state, which is
 //! made of the facts of the journal and of nothing else; so one that was ended at any point goes on as if it had not been.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -22,11 +23,16 @@ const AT_ONCE: usize = 16;
 /// How often programs are looked at while they have to do well.
 const OFTEN: Duration = Duration::from_secs(1);
 
+/// The reasons of calls of which nobody knows whether they came.
+const UNANSWERED: [&str; 3] = ["unreachable", "broken", "no-answer"];
+
 /// What is known of one program.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     pub(super) seen: Option<Seen>,
     pub(super) upgraded: Option<Upgraded>,
+    /// Its upgrade was not answered: it may have come or not.
+    pub(super) unanswered: bool,
     /// And how many were held back then.
     pub(super) rolled_back: Option<u64>,
     pub(super) committed: bool,
@@ -44,9 +50,13 @@ pub(super) struct Seen {
 
 #[derive(Debug, Clone)]
 pub(super) struct Upgraded {
+    epoch: u64,
     pub(super) live: u64,
     pub(super) moved: u64,
     pub(super) held_back: u64,
+    settled: bool,
+    /// What was counted of it just before.
+    before: Counts,
 }
 
 /// What is known of the rollout.
@@ -74,13 +84,19 @@ impl State {
                 let (switch, boot) = (switch.clone(), boot.clone());
                 it.seen = Some(Seen { switch, boot, epoch: *epoch, from: *from, counts: *counts });
             }),
-            Fact::Upgraded { program, live, moved, held_back, .. } => with(program, &|it| {
-                it.upgraded = Some(Upgraded { live: *live, moved: *moved, held_back: *held_back });
+            Fact::Upgraded { program, epoch, live, moved, held_back, settled, before, .. } => with(program, &|it| {
+                let (epoch, live, moved, held_back, settled) = (*epoch, *live, *moved, *held_back, *settled);
+                it.upgraded = Some(Upgraded { epoch, live, moved, held_back, settled, before: *before });
             }),
             Fact::RolledBack { program, held_back } => with(program, &|it| it.rolled_back = Some(*held_back)),
             Fact::Committed { program } => with(program, &|it| it.committed = true),
             Fact::Passed { wave } => self.passed = *wave,
-            Fact::Failed { wave, faults } => self.failed = Some((*wave, faults.clone())),
+            Fact::Failed { wave, faults } => {
+                for Fault { program, reason, .. } in faults {
+                    with(program, &|it| it.unanswered = UNANSWERED.contains(&&**reason));
+                }
+                self.failed = Some((*wave, faults.clone()));
+            }
             Fact::Ended { how } => self.ended = Some(*how),
         }
     }
@@ -140,6 +156,12 @@ impl<'a> Course<'a> {
                 Err(RolloutError::Gate { faults, how, report: Box::new(report(Some(how))) }.into())
             }
             Ok(how) => Ok(report(Some(how))),
+            Err(Halt::Failed(failure)) if state.programs.iter().any(|it| it.upgraded.is_some()) => {
+                let what = "the rollout could not go on, and programs are as it left them";
+                let (reason, message) = (failure.reason().to_owned(), failure.to_string());
+                let faults = vec![Fault { program: "this command".to_owned(), reason, message }];
+                Err(RolloutError::Unfinished { what, reason: "journal", faults, report: Box::new(report(None)) }.into())
+            }
             Err(Halt::Failed(failure)) => Err(failure),
             Err(Halt::Unfinished { what, reason, faults }) => {
                 Err(RolloutError::Unfinished { what, reason, faults, report: Box::new(report(None)) }.into())
@@ -196,6 +218,15 @@ impl<'a> Course<'a> {
         let looked = at_once(&unseen, |at| self.fit(at, &programs[at]));
         // all of them are fit, or nothing is known of any: the next time they are looked at again
         let facts = looked.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut seen: BTreeSet<_> =
+            known.iter().filter_map(|it| it.seen.as_ref()).map(|it| (it.boot.clone(), it.switch.clone())).collect();
+        for fact in &facts {
+            if let Fact::Seen { program, boot, switch, .. } = fact
+                && !seen.insert((boot.clone(), switch.clone()))
+            {
+                return Err(RolloutError::Twice { program: program.clone() }.into());
+            }
+        }
         facts.iter().try_for_each(|fact| self.note(fact))
     }
 
@@ -241,14 +272,19 @@ impl<'a> Course<'a> {
                 wait_ms: None,
             };
             let id = self.id_of("upgrade", at);
-            let outcome = match programs[at].command("upgrades", &body, &id, self.args.patience) {
-                Ok(outcome) => outcome,
+            let upgraded = programs[at].look().and_then(|(view, now)| {
+                // what it did while it waited for its wave is not the new version's, unless that came before a kill
+                let before = if view.status.epoch == seen.epoch { now } else { seen.counts };
+                Ok((programs[at].command("upgrades", &body, &id, self.args.patience)?, before))
+            });
+            let (outcome, before) = match upgraded {
+                Ok(upgraded) => upgraded,
                 Err(error) => return Ok(Err(fault(&error))),
             };
             let verdict = self.came(&outcome);
-            let Outcome { epoch, live, moved, held_back, .. } = outcome;
+            let Outcome { epoch, live, moved, held_back, settled, .. } = outcome;
             let program = self.intent.programs[at].clone();
-            self.note(&Fact::Upgraded { program, id, epoch, live, moved, held_back })?;
+            self.note(&Fact::Upgraded { program, id, epoch, live, moved, held_back, settled, before })?;
             Ok(verdict)
         })
     }
@@ -263,14 +299,17 @@ impl<'a> Course<'a> {
             return Err(("superseded".to_owned(), format!("another command came before all had moved: `{by}`")));
         }
         if !outcome.settled {
-            let patience = humantime::format_duration(self.args.patience);
-            let why = format!("{} instances have not moved in {patience}", outcome.not_reached);
-            return Err(("not-settled".to_owned(), why));
+            return Err(self.not_settled());
         }
         // whoever was poisoned since is for the gate to judge, which counts panics
         let poisoned = outcome.held.iter().filter(|it| it.poisoned).count() as u64;
         let judged = self.args.gate.held_back(outcome.held_back.saturating_sub(poisoned), outcome.live);
         judged.map_err(|(reason, why)| (reason.to_owned(), why))
+    }
+
+    fn not_settled(&self) -> (String, String) {
+        let patience = humantime::format_duration(self.args.patience);
+        ("not-settled".to_owned(), format!("not all instances have moved in {patience}"))
     }
 
     /// Looks at all programs up to this one for so long, and once at the end.
@@ -291,7 +330,7 @@ impl<'a> Course<'a> {
     }
 
     fn does_well(&self, at: usize, program: &Program, known: &Known) -> Result<(), (String, String)> {
-        let Some(seen) = &known.seen else { return Ok(()) };
+        let (Some(seen), Some(upgraded)) = (&known.seen, &known.upgraded) else { return Ok(()) };
         let (view, now) = program.look().map_err(|error| fault(&error))?;
         let status = &view.status;
         if status.boot != seen.boot {
@@ -301,7 +340,10 @@ impl<'a> Course<'a> {
             let why = format!("another command came: `{}`, and version {} runs", status.id, status.version);
             return Err(("superseded".to_owned(), why));
         }
-        let judged = self.args.gate.judge(&view, &seen.counts, &now);
+        if !upgraded.settled {
+            return Err(self.not_settled());
+        }
+        let judged = self.args.gate.judge(&view, &upgraded.before, &now);
         judged.map_err(|(reason, why)| (reason.to_owned(), why))
     }
 
@@ -324,9 +366,11 @@ impl<'a> Course<'a> {
         let left: Vec<_> =
             (0..programs.len()).filter(|at| known[*at].upgraded.is_some() && !known[*at].committed).collect();
         let faults = self.each(&left, |at| {
+            let (Some(seen), Some(upgraded)) = (&known[at].seen, &known[at].upgraded) else { return Ok(Ok(())) };
             let body = CommitBody {
                 reason: self.intent.reason.clone(),
-                expect: None,
+                // whatever somebody else has brought since, it is not made permanent
+                expect: Some(Expect { boot: Some(seen.boot.clone()), epoch: upgraded.epoch }),
                 leave_held_back: self.args.gate.lets_some_be_held_back(),
                 wait_ms: None,
             };
@@ -352,9 +396,10 @@ impl<'a> Course<'a> {
         let is_left = |at: &usize| known[*at].rolled_back.is_none() && !self.is_there(&known[*at]);
         let left: Vec<_> = (0..end).filter(is_left).collect();
         let faults = self.each(&left, |at| match self.bring_back(at, &programs[at], &known[at]) {
-            Ok(held_back) => {
+            Ok(Some(held_back)) => {
                 self.note(&Fact::RolledBack { program: self.intent.programs[at].clone(), held_back }).map(Ok)
             }
+            Ok(None) => Ok(Ok(())),
             Err(fault) => Ok(Err(fault)),
         })?;
         if faults.is_empty() {
@@ -364,19 +409,24 @@ impl<'a> Course<'a> {
         Err(Halt::Unfinished { what, reason: "not-rolled-back", faults })
     }
 
-    /// Brings one back, and gives how many could not come along.
-    fn bring_back(&self, at: usize, program: &Program, known: &Known) -> Result<u64, (String, String)> {
-        let Some(seen) = &known.seen else { return Ok(0) };
+    /// Brings one back, and gives how many could not come along; `None` if it never went.
+    fn bring_back(&self, at: usize, program: &Program, known: &Known) -> Result<Option<u64>, (String, String)> {
+        let Some(seen) = &known.seen else { return Ok(None) };
         let lost = |error: RemoteError| fault(&error);
         let (upgrade, rollback) = (self.id_of("upgrade", at), self.id_of("rollback", at));
         let (view, _) = program.look().map_err(lost)?;
         let status = view.status;
         if ![&upgrade, &rollback].contains(&&status.id) {
             let is_back = status.version == seen.from && status.phase == Phase::Permanent;
-            // it never went, or went back by itself; a program that was started anew comes up at what was permanent
-            let has_gone_back = is_back && (status.boot != seen.boot || went_back(program, &upgrade)?);
-            if has_gone_back {
-                return Ok(status.held_back);
+            let outcome = program.outcome(&upgrade).map_err(lost)?;
+            // it was refused there: whatever runs, nothing of it is this rollout's
+            if status.boot == seen.boot && known.upgraded.is_none() && outcome.is_none() {
+                return Ok(None);
+            }
+            // it went back by itself; a program that was started anew comes up at what was permanent
+            let undone = outcome.is_none_or(|outcome| outcome.superseded_by.is_some());
+            if is_back && (status.boot != seen.boot || undone) {
+                return self.all_back(status.held_back, status.live).map(Some);
             }
             let why = format!("another command came: `{}`, and version {} runs", status.id, status.version);
             return Err(("superseded".to_owned(), why));
@@ -384,7 +434,7 @@ impl<'a> Course<'a> {
         let body = RollbackBody {
             reason: self.intent.reason.clone(),
             expect: None,
-            accept_loss: self.intent.accept_loss,
+            accept_loss: self.intent.accept_loss || self.args.accept_loss,
             wait_ms: None,
         };
         let outcome = program.command("rollback", &body, &rollback, self.args.patience).map_err(lost)?;
@@ -392,7 +442,15 @@ impl<'a> Course<'a> {
             let why = format!("{} instances have not gone back yet", outcome.not_reached);
             return Err(("not-settled".to_owned(), why));
         }
-        Ok(outcome.held_back)
+        self.all_back(outcome.held_back, outcome.live).map(Some)
+    }
+
+    /// A rollback that holds more back than the gate lets pass has not brought the program back.
+    fn all_back(&self, held_back: u64, live: u64) -> Result<u64, (String, String)> {
+        let judged = self.args.gate.held_back(held_back, live);
+        judged
+            .map(|()| held_back)
+            .map_err(|(reason, why)| (reason.to_owned(), format!("{why}, and have not gone back")))
     }
 
     /// The id of a command to a program: the same whenever it is given.
@@ -441,12 +499,6 @@ impl From<Failure> for Halt {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
-}
-
-/// Whether the upgrade never came to the program, or something has undone it.
-fn went_back(program: &Program, upgrade: &str) -> Result<bool, (String, String)> {
-    let outcome = program.outcome(upgrade).map_err(|error| fault(&error))?;
-    Ok(outcome.is_none_or(|outcome| outcome.superseded_by.is_some()))
 }
 
 fn fault(error: &RemoteError) -> (String, String) {

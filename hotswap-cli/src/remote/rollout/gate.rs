@@ -20,7 +20,12 @@ impl Counts {
     /// Reads them from what it shows, and from its metrics as Prometheus reads them.
     pub(super) fn read(view: &SwitchView, metrics: Option<&str>, at_ms: u64) -> Self {
         let switch = &view.status.label;
-        let of = |name: &str| metrics.map(|text| text.lines().filter_map(|line| value(line, name, switch)).sum());
+        // a program may render metrics of its own, and none of hotswap's
+        let all = |text: &str, name: &str| -> Vec<u64> {
+            text.lines().filter_map(|line| value(line, name, switch)).collect()
+        };
+        let metrics = metrics.filter(|text| !all(text, "hotswap_current_version").is_empty());
+        let of = |name: &str| metrics.map(|text| all(text, name).iter().sum());
         Self {
             at_ms,
             poisoned: view.since.iter().map(|it| it.poisoned).sum(),
@@ -49,8 +54,14 @@ fn value(line: &str, name: &str, switch: &str) -> Option<u64> {
             None => break rest = after,
         }
     }
-    let number = rest.strip_prefix('}')?.split_ascii_whitespace().next()?;
-    number.parse().ok().filter(|_| is_its)
+    let number: f64 = rest.strip_prefix('}')?.split_ascii_whitespace().next()?.parse().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count, which Prometheus writes as it likes"
+    )]
+    let count = number as u64;
+    is_its.then_some(count)
 }
 
 /// The text up to the quote that ends it, and what comes after.
@@ -126,7 +137,8 @@ impl Gate {
 
     /// Whether a commit leaves those that are held back.
     pub(super) fn lets_some_be_held_back(&self) -> bool {
-        self.max_held_back > 0
+        // who was poisoned by a panic is held back as well
+        self.max_held_back > 0 || self.max_panics > 0
     }
 }
 
@@ -146,11 +158,13 @@ mod tests {
 
     #[test]
     fn counts_are_those_of_one_switch_over_all_versions() {
-        let text = "# TYPE hotswap_step_panics_total counter\n\
+        let text = "hotswap_current_version{switch=\"a\"} 2\n\
+            hotswap_current_version{switch=\"a\\\"}{,\\\\\"} 1\n\
+            # TYPE hotswap_step_panics_total counter\n\
             hotswap_step_panics_total{switch=\"a\",version=\"1\"} 2\n\
             hotswap_step_panics_total{version=\"2\",switch=\"a\"} 3 1700000000000\n\
             hotswap_step_panics_total{switch=\"b\",version=\"1\"} 50\n\
-            hotswap_step_failures_total{switch=\"a\",version=\"1\"} 7\n\
+            hotswap_step_failures_total{switch=\"a\",version=\"1\"} 7.0\n\
             hotswap_step_failures_total{switch=\"a\\\"}{,\\\\\",version=\"1\"} 9\n\
             hotswap_step_failures_total{switch=\"a\",version=\"1\" 100\n\
             hotswap_step_failures_total_else{switch=\"a\"} 1000\n";
@@ -163,6 +177,7 @@ mod tests {
         assert_eq!(read("a"), counts(Some(5), Some(7)));
         assert_eq!(read("a\"}{,\\"), counts(Some(0), Some(9)));
         assert_eq!(Counts::read(&view(3, 2), None, 5), counts(None, None));
+        assert_eq!(read("b"), counts(None, None), "which nothing is told of but by others");
     }
 
     fn view(held_back: u64, poisoned: u64) -> SwitchView {

@@ -15,6 +15,9 @@ use crate::report::Failure;
 /// No journal is longer.
 const LONGEST: u64 = 64 << 20;
 
+/// Every line begins so.
+const FACT: &[u8] = br#"{"event":""#;
+
 /// What a rollout is to do; it does not change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Intent {
@@ -43,12 +46,23 @@ pub(super) enum Fact {
     /// How a program was before anything was done to it.
     Seen { program: String, switch: String, boot: String, epoch: u64, from: u32, counts: Counts },
     /// A program has been upgraded, and all who can be reached have moved or are held back.
-    Upgraded { program: String, id: String, epoch: u64, live: u64, moved: u64, held_back: u64 },
+    Upgraded {
+        program: String,
+        id: String,
+        epoch: u64,
+        live: u64,
+        moved: u64,
+        held_back: u64,
+        /// Whether all of them had moved, or were held back, in time.
+        settled: bool,
+        /// What was counted of it just before.
+        before: Counts,
+    },
     /// The gate after a wave let it through.
     Passed { wave: usize },
     /// It did not, or a program could not be upgraded.
     Failed { wave: usize, faults: Vec<Fault> },
-    /// A program has gone back, or had never gone.
+    /// A program has gone back.
     RolledBack { program: String, held_back: u64 },
     /// A program's version is permanent.
     Committed { program: String },
@@ -88,10 +102,16 @@ impl Journal {
             Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
         }
         let mut text = Vec::new();
-        (&file).take(LONGEST).read_to_end(&mut text).map_err(failed)?;
+        (&file).take(LONGEST + 1).read_to_end(&mut text).map_err(failed)?;
+        let strange = |why: String| RolloutError::Journal { path: path.to_owned(), why };
+        if text.len() as u64 > LONGEST {
+            return Err(strange(format!("it is longer than {LONGEST} bytes")).into());
+        }
         // a line without an end was being written when the command was killed
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let facts = read(&text[..whole]).map_err(|why| RolloutError::Journal { path: path.to_owned(), why })?;
+        let begun = text[whole..].iter().zip(FACT).all(|(byte, fact)| byte == fact);
+        let facts = if begun { read(&text[..whole]) } else { Err("its last line is none of a journal's".to_owned()) };
+        let facts = facts.map_err(strange)?;
         file.set_len(whole as u64).map_err(failed)?;
         file.seek(io::SeekFrom::End(0)).map_err(failed)?;
         Ok((Self { file: Some((path.to_owned(), file)) }, facts))

@@ -108,7 +108,7 @@ pub(crate) enum Ended {
 pub(crate) enum RolloutError {
     #[error("no program is named")]
     NoPrograms,
-    #[error("{program} is named twice")]
+    #[error("{program} is named twice, or is a program that has another name here")]
     Twice { program: String },
     #[error("another command uses the journal {path}")]
     JournalInUse { path: PathBuf },
@@ -203,21 +203,19 @@ impl From<RolloutError> for Failure {
 pub(crate) fn run(args: &Args, as_json: bool) -> Result<Found, Failure> {
     let asked = intent(args)?;
     let (mut journal, facts) = Journal::open(args.journal.as_deref())?;
-    let begun = match facts.first() {
-        Some(Fact::Begun { rollout, intent }) => {
-            same(args, intent, &asked)?;
-            (rollout.clone(), false)
-        }
-        _ => (fresh_id("rollout-")?, true),
-    };
-    let (rollout, is_new) = begun;
-    if is_new {
-        let fact = Fact::Begun { rollout: rollout.clone(), intent: Box::new(asked.clone()) };
+    let (rollout, intent) = if let Some(Fact::Begun { rollout, intent }) = facts.first() {
+        same(args, intent, &asked)?;
+        // as it was then: what is given again under an id has to be the same
+        (rollout.clone(), (**intent).clone())
+    } else {
+        let (rollout, intent) = (fresh_id("rollout-")?, Box::new(asked.clone()));
+        let fact = Fact::Begun { rollout: rollout.clone(), intent };
         // on the disk before any id that is made of it is used
         journal.write(&fact)?;
         report::event(&fact, as_json);
-    }
-    Course::new(args, asked, rollout, journal, &facts, as_json).run()
+        (rollout, asked)
+    };
+    Course::new(args, intent, rollout, journal, &facts, as_json).run()
 }
 
 fn intent(args: &Args) -> Result<Intent, Failure> {
@@ -260,6 +258,8 @@ fn listed(path: &Path) -> Result<Vec<String>, Failure> {
 
 /// Refuses to go on with a rollout that is another one than was asked for.
 fn same(args: &Args, was: &Intent, asked: &Intent) -> Result<(), RolloutError> {
+    // that a loss is accepted may be said when the way back asks for it
+    let asked = &Intent { accept_loss: was.accept_loss, ..asked.clone() };
     let what = match was {
         _ if was == asked => return Ok(()),
         _ if was.to != asked.to => "target version",
@@ -295,7 +295,13 @@ mod tests {
             Err(RolloutError::AnotherRollout { what, .. }) => what,
             Err(error) => panic!("{error}"),
         };
-        for same in [&["--commit"][..], &["--pause", "1s"], &["--on-failure", "stop"], &["--max-panics", "3"]] {
+        for same in [
+            &["--commit"][..],
+            &["--pause", "1s"],
+            &["--on-failure", "stop"],
+            &["--max-panics", "3"],
+            &["--accept-loss"],
+        ] {
             assert_eq!(what(same), "", "{same:?}");
         }
         assert_eq!(what(&["d"]), "programs");

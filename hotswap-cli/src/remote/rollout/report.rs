@@ -127,6 +127,7 @@ fn stands(known: &Known, to: u32) -> &'static str {
         Known { rolled_back: Some(_), .. } => "rolled-back",
         Known { committed: true, .. } => "committed",
         Known { upgraded: Some(_), .. } => "on-probation",
+        Known { unanswered: true, .. } => "unknown",
         _ => "untouched",
     }
 }

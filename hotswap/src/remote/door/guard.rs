@@ -198,7 +198,7 @@ impl Guard {
             _ => return Err(misdirected("there is no one `Host` header of ASCII".to_owned())),
         };
         let authority = host.parse::<Authority>().ok().filter(|authority| !authority.as_str().contains('@'));
-        let ours = authority.as_ref().is_some_and(|authority| self.is_ours(peer, authority.host()));
+        let ours = authority.as_ref().is_some_and(|it| has_a_port_or_none(it) && self.is_ours(peer, it.host()));
         let agree = parts.uri.authority().is_none_or(|other| other.as_str().eq_ignore_ascii_case(host));
         if !ours || !agree {
             let host = host.escape_debug();
@@ -229,6 +229,12 @@ impl Guard {
             || here && host.eq_ignore_ascii_case("localhost")
             || self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))
     }
+}
+
+/// Whether nothing but a port comes after the host.
+fn has_a_port_or_none(authority: &Authority) -> bool {
+    let rest = &authority.as_str()[authority.host().len()..];
+    rest.is_empty() || authority.port_u16().is_some()
 }
 
 const ALWAYS: [(HeaderName, HeaderValue); 2] = [
