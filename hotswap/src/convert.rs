@@ -139,9 +139,12 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let to = shared.line.runnable(to.number()).map_err(AdminError::Version)?;
         let not_read = |error: ReadError| RestoreError::of(error, from);
         let path = fs::canonicalize(from).map_err(|error| not_read(error.into()))?;
-        let mut file = Reader::open::<K>(&shared.line, shared.find.as_ref(), &path).map_err(not_read)?;
+        let open = || Reader::open::<K>(&shared.line, shared.find.as_ref(), &path);
+        // a file that cannot be read is refused before anything is made beside `out`
+        drop(open().map_err(not_read)?);
         let write = |writer: &mut Writer<'_>, release: &Release| {
-            file.rewind()?;
+            // under the lock: what was opened before it may have been replaced by a save since
+            let mut file = open()?;
             self.may_convert(&file.mark, release, from)?;
             self.write_at(to, &mut file, writer, release, options)
         };

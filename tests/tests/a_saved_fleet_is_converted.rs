@@ -1,9 +1,14 @@
 //! A saved fleet is written anew at one version, as restoring and upgrading it would have made it: whole, or not at all.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
+use std::num::ParseIntError;
 use std::ops::Range;
 use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use hotswap::load::Images;
 use hotswap::remote::{Options, serve};
@@ -17,6 +22,7 @@ use hotswap_tests::images::{alone, built, signed, trusted};
 use hotswap_tests::tally::{Add, AnyState, Fleet, Mood, Prepare, Switch, V1, V2, V3};
 use hotswap_tests::{marks, quietly};
 use proptest::prelude::*;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
 mod command;
@@ -422,6 +428,72 @@ fn what_is_converted_in_a_probation_is_undone_with_it() {
             (_, converted) => panic!("{ends}: {converted:?}"),
         }
     }
+}
+
+thread_local! {
+    /// What the next key that is read does first.
+    static IN_THE_MIDDLE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+/// A number that lets a test in where it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+struct Opening(u64);
+
+impl fmt::Display for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Opening {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Opening {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if let Some(act) = IN_THE_MIDDLE.take() {
+            act();
+        }
+        u64::deserialize(from).map(Self)
+    }
+}
+
+#[test]
+fn what_has_the_name_at_last_is_what_is_converted() {
+    let folder = Folder::new();
+    let (file, newer) = (folder.path("file"), folder.path("newer"));
+    let keys = |fleet: &Fleet<Opening>| {
+        let mut keys = Vec::new();
+        fleet.for_each(|key, _| keys.push(key.0)).expect("outside");
+        keys.sort_unstable();
+        keys
+    };
+    let storeless = || Switch::builder().starting_at(1).build().expect("one to run").fleet::<Opening>();
+    let saved = storeless();
+    saved.insert(Opening(1), V1 { sum: 1, mood: Mood::Willing }).expect("enters");
+    saved.save(&file).expect("a writable folder");
+    saved.insert(Opening(2), V1 { sum: 2, mood: Mood::Willing }).expect("enters");
+    saved.save(&newer).expect("a writable folder");
+
+    // as a save would between two attempts; the command makes the conversion begin again
+    let switch = Arc::new(stored(&folder, "begins-again"));
+    let (commanded, place) = (Arc::clone(&switch), file.clone());
+    IN_THE_MIDDLE.set(Some(Box::new(move || {
+        fs::rename(&newer, &place).expect("both are there");
+        commanded.admin().upgrade(2, "").expect("not refused");
+        commanded.admin().commit().expect("nothing is held back");
+    })));
+    let converted =
+        switch.fleet::<Opening>().convert(&file, 2, &file, &strict()).expect("the second time nothing comes");
+    assert!(IN_THE_MIDDLE.take().is_none());
+    assert_eq!((converted.instances, converted.moved), (2, 2));
+    let anew = storeless();
+    anew.restore(&file).expect("it is whole");
+    assert_eq!(keys(&anew), [1, 2]);
 }
 
 #[test]
