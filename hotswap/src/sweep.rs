@@ -143,34 +143,52 @@ enum Worked {
 /// Moves whom it visits, until its turn is over.
 struct Mover<'a, M: Machine> {
     convoy: Convoy<'a, M>,
+    turn: Turn,
+}
+
+impl<'a, M: Machine> Mover<'a, M> {
+    fn new(shared: &'a Shared<M>) -> Self {
+        Self { convoy: Convoy::new(shared), turn: Turn::new(Instant::now()) }
+    }
+}
+
+/// When a turn is over, at few looks at the clock.
+struct Turn {
     /// When it last looked at the clock.
     looked: Instant,
-    /// So many visits were to come before the next look, and so many of them are left.
+    /// So many visits there were, one by one.
+    visits: usize,
+    /// So many side by side were to come before the next look, and so many of them are left.
     pace: usize,
     left: usize,
     end: Instant,
 }
 
-impl<'a, M: Machine> Mover<'a, M> {
-    fn new(shared: &'a Shared<M>) -> Self {
-        let now = Instant::now();
-        Self { convoy: Convoy::new(shared), looked: now, pace: 1, left: 1, end: now }
+impl Turn {
+    fn new(now: Instant) -> Self {
+        Self { looked: now, visits: 0, pace: 1, left: 1, end: now }
     }
 
-    /// Another turn, at the pace of the last.
+    /// Another turn. Those who go side by side do so at the pace of the last; of the others it says nothing.
     fn begin(&mut self, now: Instant, end: Instant) {
-        self.looked = now;
-        self.left = self.pace;
-        self.end = end;
+        (self.looked, self.end) = (now, end);
+        (self.visits, self.left) = (0, self.pace);
     }
 
-    /// After so many visits: whether the turn is over.
-    fn visited(&mut self, many: usize) -> ControlFlow<()> {
-        self.left = self.left.saturating_sub(many);
+    /// After a visit: whether the turn is over. After the first few it is known whether they are quick.
+    fn visited(&mut self, clock: impl FnOnce() -> Instant) -> ControlFlow<()> {
+        self.visits += 1;
+        let looks = self.visits.is_power_of_two() || self.visits.is_multiple_of(BETWEEN_LOOKS);
+        if looks { self.look(clock()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// After so many who went side by side: whether the turn is over.
+    fn went(&mut self, places: usize, clock: impl FnOnce() -> Instant) -> ControlFlow<()> {
+        self.left = self.left.saturating_sub(places);
         if self.left > 0 {
             return ControlFlow::Continue(());
         }
-        let now = Instant::now();
+        let now = clock();
         let took = now.saturating_duration_since(self.looked);
         // it is known of those before whether they are quick
         if took < TURN / 4 {
@@ -178,6 +196,10 @@ impl<'a, M: Machine> Mover<'a, M> {
         } else if took > TURN / 2 {
             self.pace = self.pace.div_ceil(2);
         }
+        self.look(now)
+    }
+
+    fn look(&mut self, now: Instant) -> ControlFlow<()> {
         self.looked = now;
         self.left = self.pace;
         if now >= self.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -187,17 +209,17 @@ impl<'a, M: Machine> Mover<'a, M> {
 impl<M: Machine> Visitor<M> for Mover<'_, M> {
     fn visit(&mut self, slot: &mut Slot<M>, home: &mut dyn Home) -> ControlFlow<()> {
         self.convoy.bring(slot, home);
-        self.visited(1)
+        self.turn.visited(Instant::now)
     }
 
     fn alike(&mut self, place: Place) -> Option<(Alike<'_, M>, usize)> {
-        let at_most = self.left;
+        let at_most = self.turn.left;
         self.convoy.alike(place).map(|alike| (alike, at_most))
     }
 
     fn went(&mut self, places: usize, moved: i64) -> ControlFlow<()> {
         self.convoy.went(moved);
-        self.visited(places)
+        self.turn.went(places, Instant::now)
     }
 
     fn hold_back(&mut self, slot: &mut Slot<M>, home: &mut dyn Home, stuck: &Stuck) {
@@ -214,7 +236,7 @@ fn work<M: Machine>(shared: &Shared<M>, mover: &mut Mover<'_, M>, patience: Pati
     let Some((epoch, mut task)) = take(shared) else { return Worked::OthersAtIt };
     let (mut busy, mut now) = (None, Instant::now());
     loop {
-        mover.begin(now, end.min(now + TURN));
+        mover.turn.begin(now, end.min(now + TURN));
         // the last handle of what is visited may go meanwhile, and its states are dropped here
         let visit = contain(|| match task.reach.upgrade() {
             Some(reach) => reach.visit(task.part, task.cursor, patience, mover),
@@ -316,4 +338,63 @@ fn finish<M: Machine>(shared: &Shared<M>, epoch: u64) {
         shared.tell_metrics_outside();
     }
     shared.roster.ring();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUICK: Duration = Duration::from_nanos(4);
+    const SLOW: Duration = Duration::from_millis(1);
+
+    /// A sweeper that took many turns at those who go side by side, and begins the next one at this time.
+    fn after_quick_ones() -> (Turn, Instant) {
+        let mut now = Instant::now();
+        let mut turn = Turn::new(now);
+        for _ in 0..10 {
+            turn.begin(now, now + TURN);
+            while {
+                now += QUICK;
+                turn.went(1, || now).is_continue()
+            } {}
+        }
+        turn.begin(now, now + TURN);
+        (turn, now)
+    }
+
+    /// How many are visited one by one before the turn is over, at so much each.
+    fn visits(turn: &mut Turn, now: &mut Instant, each: Duration) -> usize {
+        let mut visits = 1;
+        while {
+            *now += each;
+            turn.visited(|| *now).is_continue()
+        } {
+            visits += 1;
+        }
+        visits
+    }
+
+    #[test]
+    fn a_turn_after_quick_ones_is_over_after_one_slow_visit() {
+        let (mut turn, mut now) = after_quick_ones();
+        assert_eq!(turn.left, BETWEEN_LOOKS);
+        assert_eq!(visits(&mut turn, &mut now, SLOW), 1);
+    }
+
+    #[test]
+    fn quick_ones_in_the_same_turn_say_nothing_of_visits() {
+        let (mut turn, mut now) = after_quick_ones();
+        now += QUICK;
+        assert!(turn.went(1, || now).is_continue());
+        assert_eq!(visits(&mut turn, &mut now, SLOW), 1);
+    }
+
+    #[test]
+    fn quick_visits_are_many_in_a_turn() {
+        let (mut turn, mut now) = after_quick_ones();
+        // 2 µs are over after 500; the next look is at a multiple of 64
+        assert_eq!(visits(&mut turn, &mut now, QUICK), 512);
+        turn.begin(now, now + TURN);
+        assert_eq!(visits(&mut turn, &mut now, TURN / 3), 4);
+    }
 }
