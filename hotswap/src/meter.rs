@@ -45,6 +45,10 @@ mod kept {
         steps: Vec<(u32, Duration)>,
         /// How many more are to be.
         to_time: u32,
+        /// Of the burst that they are of: when it began, and when the last step that was taken did.
+        burst: Option<[Instant; 2]>,
+        /// By version: how many steps of the burst were its. One that had some in an earlier burst has none.
+        taken: BTreeMap<u32, u32>,
     }
 
     /// The numbers of one switch.
@@ -119,7 +123,10 @@ mod kept {
 
         /// The next steps are timed, in the place of those that are left of the last burst.
         pub(crate) fn begin_burst(&self) {
-            self.numbers().to_time = BURST;
+            let mut numbers = self.numbers();
+            numbers.to_time = BURST;
+            numbers.burst = Some([Instant::now(); 2]);
+            numbers.taken.values_mut().for_each(|taken| *taken = 0);
         }
 
         pub(crate) fn times_steps(&self) -> bool {
@@ -127,10 +134,23 @@ mod kept {
         }
 
         /// One step less is to be timed; whether there was one, and it was the last.
-        pub(crate) fn takes_one(&self) -> Option<bool> {
+        pub(crate) fn takes_one(&self, version: u32) -> Option<bool> {
             let mut numbers = self.numbers();
             numbers.to_time = numbers.to_time.checked_sub(1)?;
+            *numbers.taken.entry(version).or_default() += 1;
+            if let Some([_, last]) = &mut numbers.burst {
+                *last = Instant::now();
+            }
             Some(numbers.to_time == 0)
+        }
+
+        /// Steps a second by version, as those of the burst came; one that is not over has come to nothing more until now.
+        pub(crate) fn rates(&self) -> Vec<(u32, f64)> {
+            let numbers = self.numbers();
+            let Some([began, last]) = numbers.burst else { return Vec::new() };
+            let end = if numbers.to_time == 0 { last } else { Instant::now() };
+            let seconds = end.saturating_duration_since(began).as_secs_f64().max(1e-9);
+            numbers.taken.iter().map(|(version, taken)| (*version, f64::from(*taken) / seconds)).collect()
         }
 
         pub(crate) fn timed(&self, version: u32, took: Duration) {
@@ -183,7 +203,7 @@ mod none {
         pub(crate) fn times_steps(&self) -> bool {
             false
         }
-        pub(crate) fn takes_one(&self) -> Option<bool> {
+        pub(crate) fn takes_one(&self, _: u32) -> Option<bool> {
             None
         }
         pub(crate) fn timed(&self, _: u32, _: Duration) {}

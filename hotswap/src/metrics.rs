@@ -11,6 +11,7 @@
 //! | `hotswap_upgrades_total` | counter, by `result` | upgrades: `done`, `held_back` (settled, with some held back), `superseded` (before they settled), `refused`; and what became of them: `promoted`, `committed`, `rolled_back` |
 //! | `hotswap_migration_seconds` | histogram | from a flip to where everybody who can be reached had moved, or was held back |
 //! | `hotswap_step_seconds` | histogram, by `version` | how long steps took, of a few after every look |
+//! | `hotswap_steps_per_second` | gauge, by `version` | how many steps there were in a second, as those came that were timed after the last look |
 //! | `hotswap_step_failures_total` | counter, by `version` | steps that returned an `Err` |
 //! | `hotswap_step_panics_total` | counter, by `version` | steps that panicked |
 //!
@@ -27,7 +28,8 @@
 //! Instead every [`refresh`] sets the bit that tracing sets as well and that sends steps the long way. Of each switch the
 //! next 100 steps are timed, whichever thread they are on, and the one that ends the burst clears the bit again. What they
 //! took is told by the next [`refresh`]. So no thread of hotswap's is needed, a switch that nobody steps waits for its next
-//! steps, and one that nobody scrapes is never slowed down.
+//! steps, and one that nobody scrapes is never slowed down. How fast those steps came is the rate: of a moment, and not of all
+//! the time between two looks.
 //!
 //! # Examples
 //!
@@ -72,6 +74,7 @@ pub fn refresh() {
 fn describe() {
     describe_gauge!("hotswap_current_version", "the version that runs");
     describe_gauge!("hotswap_instances", "live instances by version");
+    describe_gauge!("hotswap_steps_per_second", "steps in a second by version, of a moment after the last look");
     describe_gauge!("hotswap_held_back", "instances that have not arrived");
     describe_counter!("hotswap_upgrades_total", "upgrades by what came of them");
     describe_histogram!("hotswap_migration_seconds", Unit::Seconds, "from a flip to where everybody had moved");

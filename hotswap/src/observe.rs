@@ -99,7 +99,7 @@ pub(crate) struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// Of an instance that runs this version; none if no more are wanted.
     pub(crate) fn begin(core: &'a Core, observer: &'a Observer, version: u32) -> Option<Self> {
-        let last = core.meter.takes_one()?;
+        let last = core.meter.takes_one(version)?;
         Some(Self { core, observer, version, begun: Instant::now(), last })
     }
 

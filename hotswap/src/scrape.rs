@@ -23,6 +23,11 @@ fn set_of(label: &str, version: u32, live: u64) {
     gauge!("hotswap_instances", "switch" => label.to_owned(), "version" => version.to_string()).set(live as f64);
 }
 
+fn rate_of(label: &str, version: u32, rate: f64) {
+    let version = version.to_string();
+    gauge!("hotswap_steps_per_second", "switch" => label.to_owned(), "version" => version).set(rate);
+}
+
 /// Of the switches that are gone, what was told goes to 0.
 pub(crate) fn forget_others(live: impl Fn(&str) -> bool) {
     let labels: Vec<_> = told().keys().cloned().collect();
@@ -34,6 +39,7 @@ pub(crate) fn forget_others(live: impl Fn(&str) -> bool) {
             set("hotswap_held_back", &label, 0);
             for version in versions {
                 set_of(&label, version, 0);
+                rate_of(&label, version, 0.0);
             }
         }
     });
@@ -47,11 +53,15 @@ impl<M: Machine> Shared<M> {
     /// Tells how it stands, and what was timed since the last look, and times the next steps.
     pub(crate) fn measure(&self) {
         let (moves, steps) = self.core.meter.take_times();
+        let rates = self.core.meter.rates();
         self.tell_metrics();
         let label = &self.core.label;
         let _ = contain(|| {
             for took in moves {
                 histogram!("hotswap_migration_seconds", "switch" => label.clone()).record(took);
+            }
+            for (version, rate) in rates {
+                rate_of(label, version, rate);
             }
             for (version, took) in steps {
                 let version = version.to_string();

@@ -228,21 +228,26 @@ fn of_the_steps_after_each_look_a_hundred_are_timed() {
     let cell = switch.cell(V1::default()).expect("enters");
     let step = |times: usize| (0..times).for_each(|_| cell.step(Add(1)).expect("taken"));
     let timed = |told: &Told, version: u32| told.of("timed").get(&format!("step_seconds version={version}")).copied();
+    let rate =
+        |told: &Told, version: u32| told.of("timed").get(&format!("steps_per_second version={version}")).copied();
     let told = Told::default();
     step(10);
     told.refresh();
-    assert_eq!(timed(&told, 1), None, "nobody had looked before");
+    assert_eq!((timed(&told, 1), rate(&told, 1)), (None, None), "nobody had looked before");
     step(250);
     told.refresh();
     assert_eq!(timed(&told, 1), Some(100.0));
+    assert!(rate(&told, 1).is_some_and(|rate| rate > 0.0 && rate.is_finite()));
     told.refresh();
-    assert_eq!(timed(&told, 1), Some(100.0), "nobody stepped");
+    assert_eq!((timed(&told, 1), rate(&told, 1)), (Some(100.0), Some(0.0)), "nobody stepped");
     // a burst goes on through a flip, and each step is told with its version
     step(30);
     admin.upgrade(2, "").expect("not refused");
     step(250);
     told.refresh();
     assert_eq!((timed(&told, 1), timed(&told, 2)), (Some(130.0), Some(70.0)));
+    let shares = rate(&told, 1).zip(rate(&told, 2)).map(|(one, two)| one / (one + two));
+    assert!(shares.is_some_and(|share| (share - 0.3).abs() < 1e-9), "{shares:?}");
     let seconds = told.0.lock().expect("nothing panics under it");
     let all =
         seconds.iter().filter(|(key, _)| key.contains("step_seconds switch=timed")).flat_map(|(_, values)| values);

@@ -138,7 +138,7 @@ impl Sales {
             }
             text += &format!("hotswap_step_seconds_bucket{{{labels},le=\"+Inf\"}} {count}\n");
             text += &format!("hotswap_step_seconds_count{{{labels}}} {count}\n");
-            text += &format!("hotswap_steps_total{{{labels}}} {count}\n");
+            text += &format!("hotswap_steps_per_second{{{labels}}} {count}\n");
         }
         text
     }

@@ -1,8 +1,7 @@
 // Rate and p99 of the steps by version, from `/metrics`.
 //
-// The rate is of `hotswap_steps_total`, which only a program that counts its steps has; the p99 of `hotswap_step_seconds`, whose
-// samples say nothing of a rate. Each look is set against the one before, so that of a version that runs no more the last that was
-// measured stays.
+// Both are of a few steps after each look: `hotswap_steps_per_second` is how fast they came, and of `hotswap_step_seconds` each look
+// is set against the one before. Of a version that runs no more the last that was measured stays.
 
 import { Refused } from "./api.js";
 
@@ -11,7 +10,7 @@ const APART = 2000;
 /** After the program has said that it renders no metrics. */
 const LONG = 30000;
 
-const LINE = /^hotswap_(steps_total|step_seconds(?:_count|_bucket)?)\{(.*)\}\s+(\S+)/;
+const LINE = /^hotswap_(steps_per_second|step_seconds(?:_count|_bucket)?)\{(.*)\}\s+(\S+)/;
 const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
 const ESCAPED = { "\\n": "\n", '\\"': '"', "\\\\": "\\" };
 
@@ -24,20 +23,14 @@ export function read(text, label) {
     const of = Object.fromEntries(Array.from(labels.matchAll(LABEL), ([, key, said]) => [key, said.replace(/\\./g, (two) => ESCAPED[two] ?? two)]));
     if (of.switch !== label || of.version === undefined) continue;
     const version = Number(of.version);
-    if (!versions.has(version)) versions.set(version, { steps: null, sampled: 0, buckets: new Map(), p99: null });
+    if (!versions.has(version)) versions.set(version, { rate: null, sampled: 0, buckets: new Map(), p99: null });
     const known = versions.get(version);
-    if (name === "steps_total") known.steps = Number(value);
+    if (name === "steps_per_second") known.rate = Number(value) || null;
     else if (name === "step_seconds_count") known.sampled = Number(value);
     else if (name === "step_seconds_bucket") known.buckets.set(of.le === "+Inf" ? Infinity : Number(of.le), Number(value));
     else if (of.quantile === "0.99") known.p99 = Number(value);
   }
   return versions;
-}
-
-/** Steps a second between two readings; `null` if they were not counted, or there were none. */
-function rate(before, after, seconds) {
-  const steps = after.steps === null ? 0 : after.steps - (before?.steps ?? 0);
-  return steps > 0 ? steps / seconds : null;
 }
 
 /** The smallest bound that 99 of 100 samples between two readings stay under, or else what the program says itself. */
@@ -67,7 +60,7 @@ export class Rates {
     if (now >= this.#next) {
       try {
         this.#next = now + APART;
-        this.#take(read(await text("metrics"), label), now);
+        this.#take(read(await text("metrics"), label));
       } catch (error) {
         if (!(error instanceof Refused) || error.status === 401) throw error;
         this.#absent = error.message;
@@ -77,15 +70,15 @@ export class Rates {
     return { versions: this.#measured, absent: this.#absent };
   }
 
-  #take(versions, at) {
+  #take(versions) {
     const last = this.#last;
-    this.#last = { versions, at };
+    this.#last = versions;
     this.#absent = null;
     if (last === null) return;
     const measured = { ...this.#measured };
     for (const [version, after] of versions) {
-      const before = last.versions.get(version);
-      const found = { rate: rate(before, after, (at - last.at) / 1000), p99: p99(before, after) };
+      const before = last.get(version);
+      const found = { rate: after.rate, p99: p99(before, after) };
       const old = measured[version] ?? { rate: null, p99: null };
       measured[version] = { rate: found.rate ?? old.rate, p99: found.p99 ?? old.p99 };
     }

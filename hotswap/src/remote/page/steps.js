@@ -28,6 +28,5 @@ function note({ absent, versions }) {
   if (absent !== null) return `Not measured: ${absent}.`;
   const all = Object.values(versions);
   if (all.every(({ p99 }) => p99 === null)) return "Nothing was measured while this page was open.";
-  const counted = all.some(({ rate: steps }) => steps !== null);
-  return `While this page was open; the p99 is of sampled steps.${counted ? "" : " The metrics do not count all of them, so there is no rate."}`;
+  return "While this page was open, of a few steps at a time.";
 }
