@@ -60,5 +60,11 @@ fn date(seconds: u64) -> String {
 
 /// What a stranger wrote, without what a terminal would obey.
 pub(crate) fn shown(text: &str) -> String {
-    text.chars().flat_map(|char| if char.is_control() { char.escape_default().collect() } else { vec![char] }).collect()
+    let steers = |char: char| char.is_control() || turns(char);
+    text.chars().flat_map(|char| if steers(char) { char.escape_default().collect() } else { vec![char] }).collect()
+}
+
+/// Whether a character has what follows written the other way round: a name could be made to look like another.
+fn turns(char: char) -> bool {
+    matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -179,7 +179,7 @@ pub enum AdminError {
         missing: String,
     },
     /// The command expected another epoch, or another run of the program.
-    #[error("expected epoch {expected} but the present one is {present}")]
+    #[error("{}", stale(*expected, *present))]
     Stale {
         /// The epoch that was expected.
         expected: u64,
@@ -336,4 +336,12 @@ fn list_losses(losses: &[Loss]) -> String {
 
 fn list_names(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
+}
+
+/// At the epoch that was expected it is another run of the program.
+fn stale(expected: u64, present: u64) -> String {
+    if expected == present {
+        return format!("epoch {expected} was expected of another run of the program: it has been started anew since");
+    }
+    format!("expected epoch {expected} but the present one is {present}")
 }

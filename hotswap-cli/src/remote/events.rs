@@ -14,7 +14,7 @@ use crate::report::{Failure, Found, SCHEMA, with};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// End after so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     #[command(flatten)]
     at: AtSwitch,

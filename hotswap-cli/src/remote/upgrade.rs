@@ -1,11 +1,12 @@
 //! `hotswap upgrade`: to another version, on probation.
 
 use hotswap::remote::wire::UpgradeBody;
+use serde_json::json;
 
 use super::at::AtSwitch;
 use super::order::Order;
 use super::{outcome, plan};
-use crate::report::{Failure, Found};
+use crate::report::{Failure, Found, with};
 
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -52,5 +53,10 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
         wait_ms: None,
     };
     let answer = args.order.give(&client, &["v1", "switches", &switch, "upgrades"], &body, None)?;
-    Ok(outcome::found(&client, &switch, answer, args.wait, false)?)
+    let mut found = outcome::found(&client, &switch, answer, args.wait, false)?;
+    if let Some(percent) = args.canary.filter(|_| found.json["outcome"]["done"] == true) {
+        found.text.insert_str(0, &format!("a canary of {percent} percent: the others stay until `promote`\n"));
+        found.json = with(found.json, json!({ "canary": percent }));
+    }
+    Ok(found)
 }

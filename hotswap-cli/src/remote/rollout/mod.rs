@@ -120,7 +120,7 @@ pub(crate) enum RolloutError {
     #[error("{program} cannot be upgraded: {why}; nothing was changed anywhere")]
     Unfit { program: String, reason: &'static str, why: String },
     /// A program did not answer as it should, before anything was done or while nothing could be.
-    #[error("{program}: {source}")]
+    #[error("{}", of(.program, &.source.to_string()))]
     Program { program: String, source: Box<Failure> },
     #[error("{}", stopped(.faults, *.how))]
     Gate { faults: Vec<Fault>, how: Ended, report: Box<Found> },
@@ -139,9 +139,14 @@ fn stopped(faults: &[Fault], how: Ended) -> String {
 
 fn lines(faults: &[Fault]) -> String {
     faults.iter().fold(String::new(), |mut text, Fault { program, message, .. }| {
-        let _ = write!(text, "\n  {}", shown(&format!("{program}: {message}")));
+        let _ = write!(text, "\n  {}", shown(&of(program, message)));
         text
     })
+}
+
+/// What is said of a program, which may begin with its name already.
+fn of(program: &str, message: &str) -> String {
+    if message.starts_with(program) { message.to_owned() } else { format!("{program}: {message}") }
 }
 
 impl RolloutError {

@@ -6,9 +6,9 @@ use std::ops::Range;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::Ended;
 use super::course::{Known, State};
 use super::journal::{Fact, Fault, Intent};
+use super::{Ended, of};
 use crate::facts::shown;
 use crate::remote::show;
 use crate::report::{Found, SCHEMA, with};
@@ -66,7 +66,7 @@ fn text(fact: &Fact) -> String {
         Fact::Passed { wave } => format!("wave {wave} has passed"),
         Fact::Failed { wave, faults } => faults.iter().fold(format!("wave {wave} has not passed"), |text, fault| {
             let Fault { program, message, .. } = fault;
-            format!("{text}\n  {}", shown(&format!("{program}: {message}")))
+            format!("{text}\n  {}", shown(&of(program, message)))
         }),
         Fact::RolledBack { program, held_back } => {
             shown(&format!("{program}: back at the version before, {held_back} held back"))
