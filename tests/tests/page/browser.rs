@@ -56,6 +56,9 @@ pub(crate) fn missing() -> bool {
     !there
 }
 
+/// So often the driver may find its port taken.
+const TRIES: usize = 20;
+
 /// The program that drives the browser; it ends when this is dropped.
 struct Driver {
     child: Child,
@@ -65,7 +68,12 @@ struct Driver {
 }
 
 impl Driver {
+    /// It takes a port that is free for IPv4, and ends if that is not free for IPv6 as well: the next time it is another one.
     fn start() -> Self {
+        (0..TRIES).find_map(|_| Self::try_start()).expect("the driver says where it listens")
+    }
+
+    fn try_start() -> Option<Self> {
         let mut command = Command::new("chromedriver");
         command
             .args(["--port=0", "--log-level=SEVERE"])
@@ -75,15 +83,17 @@ impl Driver {
         let mut child = command.spawn().expect("the driver starts");
         let mut said = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
-        let port = loop {
+        loop {
             line.clear();
-            assert_ne!(said.read_line(&mut line).expect("text"), 0, "the driver says where it listens");
+            if said.read_line(&mut line).expect("text") == 0 {
+                child.wait().expect("it was started");
+                return None;
+            }
             let port = line.trim_end().trim_end_matches('.').rsplit_once("started successfully on port ");
             if let Some((_, port)) = port {
-                break port.parse().expect("a port");
+                return Some(Self { child, port: port.parse().expect("a port"), _said: said });
             }
-        };
-        Self { child, port, _said: said }
+        }
     }
 }
 
