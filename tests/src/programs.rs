@@ -9,7 +9,7 @@ use std::process::Stdio;
 /// If it does not compile.
 #[must_use]
 pub fn example(name: &str) -> String {
-    built(&["--release", "-p", "hotswap-examples", "--example", name])
+    built(&["--profile", "served", "-p", "hotswap-examples", "--example", name])
 }
 
 /// Builds what these arguments of cargo's name, and gives the path of the program that it is.

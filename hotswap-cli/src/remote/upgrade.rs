@@ -54,7 +54,10 @@ pub(crate) fn run(args: &Args) -> Result<Found, Failure> {
     };
     let answer = args.order.give(&client, &["v1", "switches", &switch, "upgrades"], &body, None)?;
     let mut found = outcome::found(&client, &switch, answer, args.wait, false)?;
-    if let Some(percent) = args.canary.filter(|_| found.json["outcome"]["done"] == true) {
+    let outcome = &found.json["outcome"];
+    // how many stayed is known when it has settled
+    let says_so = outcome["done"] != true || outcome["stayed"] != 0;
+    if let Some(percent) = args.canary.filter(|_| !says_so) {
         found.text.insert_str(0, &format!("a canary of {percent} percent: the others stay until `promote`\n"));
         found.json = with(found.json, json!({ "canary": percent }));
     }

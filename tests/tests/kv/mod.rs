@@ -24,7 +24,7 @@ pub(crate) fn binary() -> &'static str {
 /// The example with versions 1 and 2 only. Cargo gives both builds one name, so this one gets another.
 pub(crate) fn binary_of_two() -> &'static str {
     static BINARY: LazyLock<String> = LazyLock::new(|| {
-        let two = ["--release", "-p", "hotswap-examples", "--example", "kv", "--no-default-features"];
+        let two = ["--profile", "served", "-p", "hotswap-examples", "--example", "kv", "--no-default-features"];
         let built = programs::built(&two);
         let link = format!("{}/kv-of-two", env!("CARGO_TARGET_TMPDIR"));
         let _ = fs::remove_file(&link);
