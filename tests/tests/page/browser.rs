@@ -64,7 +64,7 @@ struct Driver {
     child: Child,
     port: u16,
     /// Closed, it would end the driver's own writing.
-    _said: BufReader<ChildStdout>,
+    said: BufReader<ChildStdout>,
 }
 
 impl Driver {
@@ -81,19 +81,18 @@ impl Driver {
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         let mut child = command.spawn().expect("the driver starts");
-        let mut said = BufReader::new(child.stdout.take().expect("piped"));
+        let said = BufReader::new(child.stdout.take().expect("piped"));
+        let mut driver = Self { child, port: 0, said };
         let mut line = String::new();
-        loop {
-            line.clear();
-            if said.read_line(&mut line).expect("text") == 0 {
-                child.wait().expect("it was started");
-                return None;
-            }
+        while driver.said.read_line(&mut line).expect("text") > 0 {
             let port = line.trim_end().trim_end_matches('.').rsplit_once("started successfully on port ");
             if let Some((_, port)) = port {
-                return Some(Self { child, port: port.parse().expect("a port"), _said: said });
+                driver.port = port.parse().expect("a port");
+                return Some(driver);
             }
+            line.clear();
         }
+        None
     }
 }
 
