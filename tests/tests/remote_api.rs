@@ -396,7 +396,7 @@ fn fleets_are_saved_to_plain_names_in_the_servers_folder_and_nowhere_else() {
     assert_eq!(restored.restore(folder.path("monday")).expect("it can be read").instances, 1);
     assert_eq!(restored.step("door", Get).expect("it is taken"), 7);
 
-    for name in ["", "..", "../out", "/tmp/out", ".hidden", "monday.lock", "a\u{0}b", "a b"] {
+    for name in ["", "..", "../out", "/out", ".hidden", "monday.lock", "a\u{0}b", "a b"] {
         let refused = rig.post("/snapshots", &json!({ "name": name }));
         assert_eq!(
             (refused.problem(), refused.blocker()),
