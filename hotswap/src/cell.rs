@@ -139,7 +139,11 @@ impl<M: Machine> Cell<M> {
     /// # Panics
     ///
     /// If the step panics; the instance is poisoned then.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "the registers that a call saves would hold up the lock: it waits for every store before it"
+    )]
     pub fn step<I: Serialize>(&self, input: I) -> Result<<M as Accepts<I>>::Output, StepError<I>>
     where
         M: Accepts<I>,

@@ -22,6 +22,7 @@ mod finite;
 mod fleet;
 mod frame;
 mod handle;
+mod index;
 mod ledger;
 #[cfg_attr(not(feature = "load"), allow(dead_code, reason = "images bring versions, and only `load` brings images"))]
 mod line;
@@ -32,6 +33,7 @@ mod machine;
 mod meter;
 mod observe;
 mod options;
+mod prefetch;
 mod registry;
 mod roster;
 mod save;

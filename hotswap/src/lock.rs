@@ -7,7 +7,10 @@ use crate::roster::Patience;
 use crate::sync::{AtomicU64, Inside, Mutex, MutexGuard, token};
 
 /// The lock of a cell or of a fleet's shard.
+///
+/// Who holds it stands on the cache line of the lock, wherever the value ends: a step writes both.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Lock<T> {
     /// The token of the thread that holds it, 0 when nobody does. Read only after a failed attempt, and only a
     /// thread's own token means anything to it, so no ordering is needed.

@@ -2,6 +2,7 @@
 //! lost, and the accounts hold.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -548,6 +549,48 @@ fn a_key_that_panics_in_its_drop_leaves_no_counts_behind() {
         fleet.clear().unwrap();
         assert_eq!((fleet.len(), switch.admin().status().live), (0, 0));
     });
+}
+
+/// A key that is hashed otherwise each time: what was put in under it is seldom found again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct FickleKey(u64);
+
+impl std::hash::Hash for FickleKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        static HASHED: AtomicU64 = AtomicU64::new(0);
+        // few hashes, so that some find another's
+        state.write_u64(HASHED.fetch_add(1, Ordering::Relaxed) % 300);
+    }
+}
+
+impl std::fmt::Display for FickleKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl std::str::FromStr for FickleKey {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+#[test]
+fn a_key_that_is_hashed_otherwise_each_time_hangs_nobody() {
+    let switch = tally::Switch::builder().starting_at(1).build().unwrap();
+    let fleet = switch.fleet::<FickleKey>();
+    for round in 0..20_000 {
+        let key = FickleKey(round % 5);
+        fleet.insert(key.clone(), tally::V1::default()).unwrap();
+        let _ = fleet.step(&key, tally::Add(1));
+        let _ = fleet.remove(&key).unwrap();
+        assert_eq!(switch.admin().status().live, fleet.len() as u64);
+    }
+    let outcome = switch.admin().upgrade(2, "").unwrap();
+    assert_eq!((outcome.settled, outcome.moved), (true, fleet.len() as u64));
+    fleet.clear().unwrap();
+    assert_eq!((fleet.len(), switch.admin().status().live), (0, 0));
 }
 
 #[test]
