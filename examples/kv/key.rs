@@ -1,5 +1,6 @@
 //! A key: any bytes, which a person can read and type.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -15,6 +16,13 @@ pub(crate) struct Key(Bytes);
 impl From<Bytes> for Key {
     fn from(bytes: Bytes) -> Self {
         Self(bytes)
+    }
+}
+
+/// It is hashed and compared as its bytes are.
+impl Borrow<Bytes> for Key {
+    fn borrow(&self) -> &Bytes {
+        &self.0
     }
 }
 

@@ -125,6 +125,11 @@ impl Keyspace {
         self.switch.admin()
     }
 
+    /// Says that commands will come for these keys.
+    pub(crate) fn prefetch<'a>(&self, keys: impl Iterator<Item = &'a Bytes>) {
+        self.keys.prefetch(keys);
+    }
+
     /// Runs a command for one key. One without a key is the version's to refuse, on an empty one.
     pub(crate) fn run(&self, now: u64, name: Bytes, args: Vec<Bytes>) -> Reply {
         let key = Key::from(args.first().cloned().unwrap_or_default());

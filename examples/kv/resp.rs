@@ -1,9 +1,13 @@
-//! What clients send: finds where a command ends, within bounds, before anything decodes it.
+//! What clients send: the words of each command, within bounds.
+//!
+//! A library's parser takes a command that is whole, and looks at it from its beginning each time that more of it arrives; that the
+//! bounds hold before it is whole has to be found out here, and then its words are known.
+
+use std::mem;
 
 use bytes::{Buf, BytesMut};
 use kv_store::Bytes;
 use kv_store::commands::integer;
-use redis_protocol::resp2::{self, types::RangeFrame};
 
 use crate::line;
 
@@ -12,8 +16,11 @@ const READ: usize = 16 * 1024;
 
 /// The longest line: an inline command, and far more than any length needs.
 const MAX_LINE: usize = 64 * 1024;
-/// The most words of one command: far more than a client sends.
+/// The most words of one command: far more than a client sends. It also bounds what they take until the command is whole, beyond
+/// the bytes that were sent.
 const MAX_WORDS: usize = 1024 * 1024;
+/// Most commands have no more words.
+const FEW_WORDS: usize = 8;
 
 /// What a client sent is not a command. It is told so, and the connection ends.
 pub(crate) type ProtocolError = String;
@@ -36,10 +43,14 @@ pub(crate) struct Reader {
     /// Whether the buffer is larger than small commands need.
     grown: bool,
     limits: Limits,
-    /// Everything before it belongs to whole parts of the command.
+    /// Everything before it belongs to parts of the command that have been taken.
     at: usize,
     /// Up to where no end of line was found.
     seen: usize,
+    /// So many bytes of the command have left the buffer.
+    gone: usize,
+    /// The words that have been taken.
+    words: Vec<Bytes>,
     /// Words still to come, once the command's first line has been read.
     left: Option<usize>,
     /// The length of the argument that is on its way.
@@ -48,7 +59,8 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { buffer: BytesMut::new(), grown: false, limits, at: 0, seen: 0, left: None, awaited: None }
+        let (buffer, words) = (BytesMut::new(), Vec::new());
+        Self { buffer, grown: false, limits, at: 0, seen: 0, gone: 0, words, left: None, awaited: None }
     }
 
     /// Where the connection reads to, with room for more. What a large command took is given back after it.
@@ -71,13 +83,13 @@ impl Reader {
                 Some(b'*') => match self.length(b'*', "invalid multibulk length")? {
                     None => return Ok(None),
                     // a command without words is none
-                    Some(..=0) => {
-                        self.buffer.advance(self.at);
-                        self.restart();
-                    }
+                    Some(..=0) => self.restart(),
                     Some(count) => {
                         let count = usize::try_from(count).ok().filter(|count| *count <= MAX_WORDS);
-                        self.left = Some(count.ok_or("Protocol error: invalid multibulk length")?);
+                        let count = count.ok_or("Protocol error: invalid multibulk length")?;
+                        // more are made room for as they come, not on the word of a length
+                        self.words.reserve(count.min(FEW_WORDS));
+                        self.left = Some(count);
                     }
                 },
                 Some(_) => match self.inline()? {
@@ -86,11 +98,16 @@ impl Reader {
                 },
             }
         }
-        if self.scan()? { self.decode().map(Some) } else { Ok(None) }
+        if self.take()? {
+            self.restart();
+            return Ok(Some(mem::take(&mut self.words)));
+        }
+        self.let_go();
+        Ok(None)
     }
 
-    /// Whether all words are there. Nothing is allocated on the word of a length.
-    fn scan(&mut self) -> Result<bool, ProtocolError> {
+    /// Takes the words that are there; whether they are all.
+    fn take(&mut self) -> Result<bool, ProtocolError> {
         while let Some(left @ 1..) = self.left {
             let length = match self.awaited {
                 Some(length) => length,
@@ -103,37 +120,19 @@ impl Reader {
                 },
             };
             self.awaited = Some(length);
-            if self.at + length > self.limits.command {
+            if self.gone + self.at + length > self.limits.command {
                 return Err("Protocol error: too big command".into());
             }
-            match self.buffer.get(self.at + length..self.at + length + 2) {
-                None => return Ok(false),
-                Some(b"\r\n") => {}
-                Some(_) => return Err("Protocol error: expected CRLF after a bulk string".into()),
-            }
+            let Some(word) = self.buffer.get(self.at..self.at + length + 2) else { return Ok(false) };
+            let Some(word) = word.strip_suffix(b"\r\n") else {
+                return Err("Protocol error: expected CRLF after a bulk string".into());
+            };
+            self.words.push(Bytes::from(word));
             self.at += length + 2;
             self.seen = self.at;
             (self.left, self.awaited) = (Some(left - 1), None);
         }
         Ok(true)
-    }
-
-    /// Decodes the command that `scan` found whole.
-    fn decode(&mut self) -> Result<Vec<Bytes>, ProtocolError> {
-        let whole = &self.buffer[..self.at];
-        let words = match resp2::decode::decode_range(whole) {
-            Ok(Some((RangeFrame::Array(words), _))) => words
-                .into_iter()
-                .map(|word| match word {
-                    RangeFrame::BulkString((from, to)) => Ok(Bytes::from(&whole[from..to])),
-                    _ => Err("Protocol error: expected a bulk string".into()),
-                })
-                .collect(),
-            _ => Err("Protocol error: not an array of bulk strings".into()),
-        };
-        self.buffer.advance(self.at);
-        self.restart();
-        words
     }
 
     /// A line that is a kind and a number, once it is there.
@@ -162,7 +161,7 @@ impl Reader {
             return Ok(None);
         };
         let line = self.buffer.split_to(end + 1);
-        self.restart();
+        self.seen = 0;
         line::words(&line).map(Some).ok_or_else(|| "Protocol error: unbalanced quotes in request".into())
     }
 
@@ -176,14 +175,26 @@ impl Reader {
         Ok(found)
     }
 
+    /// Lets go of the bytes that have been taken.
+    fn let_go(&mut self) {
+        self.buffer.advance(self.at);
+        self.seen -= self.at;
+        self.gone += self.at;
+        self.at = 0;
+    }
+
+    /// Begins with the next command, where the last one ended.
     fn restart(&mut self) {
-        (self.at, self.seen, self.left, self.awaited) = (0, 0, None, None);
+        self.let_go();
+        (self.gone, self.left, self.awaited) = (0, None, None);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use redis_protocol::resp2::decode::decode_range;
+    use redis_protocol::resp2::types::RangeFrame;
 
     use super::*;
 
@@ -238,7 +249,11 @@ mod tests {
         assert_eq!(error_of(&vec![b'a'; MAX_LINE + 1]), "Protocol error: too big inline request");
         assert_eq!(error_of(&vec![b'*'; MAX_LINE + 2]), "Protocol error: too big count string");
         let many = [b"*9\r\n".to_vec(), [b"$1000\r\n".to_vec(), vec![b'x'; 1000], b"\r\n".to_vec()].concat().repeat(9)];
-        assert_eq!(error_of(&many.concat()), "Protocol error: too big command");
+        let many = many.concat();
+        assert_eq!(error_of(&many), "Protocol error: too big command");
+        // what has left the buffer counts too
+        let pieces: Vec<&[u8]> = many.chunks(1000).collect();
+        assert_eq!(read(&pieces).1.as_deref(), Some("Protocol error: too big command"));
     }
 
     #[test]
@@ -253,9 +268,36 @@ mod tests {
         }
     }
 
-    fn stream() -> impl Strategy<Value = Vec<u8>> {
+    #[test]
+    fn a_command_is_whole_whose_large_word_ends_with_a_piece() {
+        let mut reader = Reader::new(Limits { argument: 8 << 20, command: 16 << 20 });
+        let large = vec![b'x'; 4 << 20];
+        for piece in [&b"*3\r\n$3\r\nSET\r\n$4194304\r\n"[..], &large, b"\r\n"] {
+            reader.room().extend_from_slice(piece);
+            assert_eq!(reader.next(), Ok(None));
+        }
+        assert!(reader.room().capacity() <= 2 * READ, "the buffer has gone, and two words wait");
+        reader.room().extend_from_slice(b"$1\r\ny\r\n");
+        assert_eq!(reader.next(), Ok(Some(vec![Bytes::from(b"SET"), Bytes::from(large), Bytes::from(b"y")])));
+    }
+
+    /// The words of the commands in a stream, as a library reads it that knows the protocol.
+    fn read_by_the_library(mut stream: &[u8]) -> Vec<Vec<Bytes>> {
+        let mut commands = Vec::new();
+        while let Some((RangeFrame::Array(words), read)) = decode_range(stream).unwrap() {
+            let word = |word| match word {
+                RangeFrame::BulkString((from, to)) => Bytes::from(&stream[from..to]),
+                other => panic!("{other:?}"),
+            };
+            commands.push(words.into_iter().map(word).collect());
+            stream = &stream[read..];
+        }
+        commands
+    }
+
+    fn array(words: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
         let word = prop::collection::vec(any::<u8>(), 0..40);
-        let array = prop::collection::vec(word, 0..5).prop_map(|words| {
+        prop::collection::vec(word, words).prop_map(|words| {
             let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
             for word in words {
                 bytes.extend(format!("${}\r\n", word.len()).into_bytes());
@@ -263,14 +305,26 @@ mod tests {
                 bytes.extend(b"\r\n");
             }
             bytes
-        });
+        })
+    }
+
+    fn stream() -> impl Strategy<Value = Vec<u8>> {
         let line = "[a-z ]{0,30}\r?\n".prop_map(String::into_bytes);
         let noise = prop::collection::vec(prop::sample::select(b"*$:-12\r\n\"a".to_vec()), 0..12);
-        let part = prop_oneof![8 => array, 2 => line, 1 => noise];
+        let part = prop_oneof![8 => array(0..5), 2 => line, 1 => noise];
         prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
     }
 
     proptest! {
+        #[test]
+        fn commands_are_what_the_library_reads(commands in prop::collection::vec(array(1..12), 0..8), rest in any::<prop::sample::Index>()) {
+            let stream = commands.concat();
+            prop_assert_eq!(read(&[&stream]), (read_by_the_library(&stream), None));
+            // and of a stream that breaks off, those that are whole
+            let broken = &stream[..rest.index(stream.len() + 1)];
+            prop_assert_eq!(read(&[broken]), (read_by_the_library(broken), None));
+        }
+
         #[test]
         fn pieces_say_what_the_whole_says(stream in stream()) {
             let whole = read(&[&stream]);

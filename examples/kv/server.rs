@@ -1,5 +1,6 @@
 //! Connections: accepts them within bounds, reads commands, writes replies, one write for what one read brought.
 
+use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use kv_store::Reply;
+use kv_store::{Bytes, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -16,12 +17,14 @@ use tokio::time::timeout;
 use crate::admin;
 use crate::keyspace::{Keyspace, now};
 use crate::options::Options;
-use crate::resp::Reader;
+use crate::resp::{ProtocolError, Reader};
 use crate::session::{Session, Todo};
 use crate::wire::Out;
 
 /// Replies beyond this are written before more commands run: a client that does not read holds up only itself.
 const UNWRITTEN: usize = 256 * 1024;
+/// How many commands of one client are taken before the first of them runs: the first key of each is fetched from memory meanwhile.
+const AHEAD: usize = 16;
 /// How many clients may wait to be accepted: in a full queue, each waits a second for its next try.
 const WAITING: u32 = 4096;
 
@@ -95,16 +98,19 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = Reader::new(options.limits());
-    let mut out = Out::default();
+    let (mut ahead, mut out) = (VecDeque::new(), Out::default());
     loop {
         if stream.read_buf(reader.room()).await? == 0 {
             return Ok(());
         }
         session.now = now();
         let stays = loop {
-            let (reply, stays) = match reader.next() {
-                Ok(None) => break true,
-                Ok(Some(words)) => match session.take(words) {
+            if ahead.is_empty() {
+                look_ahead(&mut reader, &session, &mut ahead);
+            }
+            let (reply, stays) = match ahead.pop_front() {
+                None => break true,
+                Some(Ok(words)) => match session.take(words) {
                     Todo::Reply(reply) => (reply, true),
                     Todo::Quit(reply) => (reply, false),
                     Todo::Drop(why) => return Err(io::Error::other(why)),
@@ -112,7 +118,7 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
                     Todo::Save(how) => (Box::pin(session.keyspace().save(how)).await, true),
                     Todo::Hotswap(args) => (Box::pin(admin::run(session.keyspace(), &args)).await, true),
                 },
-                Err(wrong) => (Reply::error(format_args!("ERR {wrong}")), false),
+                Some(Err(wrong)) => (Reply::error(format_args!("ERR {wrong}")), false),
             };
             session.protocol.write(&reply, &mut out);
             if !stays {
@@ -127,6 +133,18 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
         if !stays {
             return Box::pin(leave(stream, options)).await;
         }
+    }
+}
+
+/// Takes commands that have come, up to what is none.
+fn look_ahead(reader: &mut Reader, session: &Session, ahead: &mut VecDeque<Result<Vec<Bytes>, ProtocolError>>) {
+    while ahead.len() < AHEAD && ahead.back().is_none_or(Result::is_ok) {
+        let Some(command) = reader.next().transpose() else { break };
+        ahead.push_back(command);
+    }
+    // one alone would only be looked up twice
+    if ahead.len() > 1 {
+        session.keyspace().prefetch(ahead.iter().flatten().filter_map(|words| words.get(1)));
     }
 }
 

@@ -68,6 +68,20 @@ fn assert_leaves_nothing(server: &Server, crowd: impl Fn()) {
 }
 
 #[test]
+fn what_follows_garbage_or_a_farewell_does_not_run() {
+    let server = warm(&[]);
+    let garbage = ("*1\r\n:1\r\n", "-ERR Protocol error: expected '$', got ':'\r\n");
+    for (last, reply) in [garbage, ("QUIT\r\n", "+OK\r\n")] {
+        let sent = "INCR n\r\n".repeat(20) + last + "INCR n\r\n";
+        let counts: String = (1..=20).map(|count| format!(":{count}\r\n")).collect();
+        assert_eq!(answer(&server, sent.as_bytes()), counts + reply);
+        assert_eq!(server.client().get::<_, u64>("n").unwrap(), 20);
+        let _: () = server.client().del("n").unwrap();
+    }
+    assert_serves(&server);
+}
+
+#[test]
 fn malformed_commands_are_named_and_end_the_connection() {
     let server = warm(&["--max-argument", "1"]);
     for (sent, expected) in [
