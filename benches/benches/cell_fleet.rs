@@ -25,6 +25,7 @@ fn main() {
     let mut report = report!();
     cells(&mut report);
     fleets(&mut report);
+    ahead(&mut report);
     memory(&mut report);
     report.close();
 }
@@ -36,8 +37,8 @@ fn cells(report: &mut Report) {
     let [cell, mutex] = compare::<Cells, BareMutex>(INSTANCES, &(0..INSTANCES).collect::<Vec<_>>(), 200);
     let row = Row::ratio("Cell::step, uncontended, against a mutex around the state, 128 cells", "ns", &cell, &mutex);
     report.add(row.at_most(1.1).beside(LOCK).limit(
-        "78 instructions against 26, as `count` says: the lock's two atomic operations, which take most of the time, are in both, and hide most of the rest. Besides them a step says who holds \
-         the cell and that its thread is inside, and takes it back; compares stamp and word; asks which version's the state is; and calls, for all of it is too much to be inlined.",
+        "60 instructions against 26, as `count` says: the lock's two atomic operations, which take most of the time, are in both, and hide most of the rest. Besides them a step says who holds \
+         the cell and that its thread is inside, and takes it back; compares stamp and word; and asks which version's the state is.",
     ));
     let [cell, mutex] = compare::<Cells, BareMutex>(MANY, &(0..MANY).collect::<Vec<_>>(), 1);
     let row = Row::ratio("the same, 100,000 cells in turn", "ns", &cell, &mutex);
@@ -127,7 +128,8 @@ fn fleets(report: &mut Report) {
     let row = row.beside("both hash by hashbrown's default; dashmap's entry is an enum of both versions, matched by hand, that never moves up");
     report.add(row.limit(
         "A fleet finds a key's number in a table of four bytes each, and then the instance in a list: one line more than dashmap, whose table holds the entries. For that \
-         its instances stay where they are while the table grows, so that a sweep, a scan and a save see each once, and it takes the memory told below.",
+         its instances stay where they are while the table grows, so that a sweep, a scan and a save see each once, and it takes the memory told below. `count` says how often \
+         the first cache is missed.",
     ));
     let row = Row::ratio_of_minima("the same against dashmap with its own default hasher", "ns", &one, &third);
     report.add(row.beside("SipHash, which withstands chosen keys better"));
@@ -135,9 +137,35 @@ fn fleets(report: &mut Report) {
         take_turns(101, [&mut || on_two_threads(&order, &step_fleet), &mut || on_two_threads(&order, &step_map)]);
     let what = "Fleet::step, 100,000 keys at random, against dashmap holding AnyState, two threads";
     report.add(Row::ratio(what, "ns", &one, &other).at_most(0.7).limit(
-        "Both wait for lines that the other core wrote last: the lock's and the instance's. With two threads on 64 shards, and dashmap's own number of them, neither \
-         waits for a lock for long.",
+        "Both wait for lines that the other core wrote last: the lock's and the instance's, as many of them in both. 64 shards are more than dashmap has for two cores, but \
+         two threads seldom meet in either: neither waits for a lock for long.",
     ));
+}
+
+/// Keys that are known ahead, in a fleet that no cache holds.
+fn ahead(report: &mut Report) {
+    const MILLION: u32 = 1_000_000;
+    let fleet = counter::Switch::new().fleet::<u32>();
+    for key in 0..MILLION {
+        fleet.insert(key, V2::default()).expect("it is at the version that runs");
+    }
+    let order = shuffled(MILLION);
+    let step = |keys: &[u32]| {
+        for key in keys {
+            black_box(fleet.step(key, Add(1)).expect("version 2 adds"));
+        }
+    };
+    let mut prefetched = || {
+        nanoseconds(MILLION.into(), || {
+            for keys in order.chunks(16) {
+                fleet.prefetch(keys);
+                step(keys);
+            }
+        })
+    };
+    let [ahead, plain] = take_turns(31, [&mut prefetched, &mut || nanoseconds(MILLION.into(), || step(&order))]);
+    let what = "Fleet::step, 1,000,000 keys at random, 16 by 16 after `Fleet::prefetch`, against one by one";
+    report.add(Row::ratio(what, "ns", &ahead, &plain).beside("its own time is in it"));
 }
 
 /// Nanoseconds a step when two threads go over the keys, each in an order of its own.

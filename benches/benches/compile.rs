@@ -46,7 +46,11 @@ fn main() {
         &over(&seconds[3], &seconds[0]),
         &over(&seconds[2], &seconds[0]),
     );
-    report.add(row.judged((hundred - one) / (fifty - one), "minima").at_most(2.2).beside("linear: twice"));
+    let row = row.judged((hundred - one) / (fifty - one), "minima").at_most(2.2).beside("linear: twice");
+    report.add(row.limit(
+        "It is linear: by rustc's own account (`-Z time-passes`) of 50 and of 100 versions, to expand the macro takes 0.24 and 0.48 s, to check types 0.42 and 0.73 s, and to check \
+         borrows 0.57 and 1.07 s. Of a whole check it is what else the machine does in the longer one.",
+    ));
     let points = versions.iter().zip(least).map(|(versions, least)| (exact(*versions as u64), least)).collect();
     let labels = Labels { title: "cargo check of a machine, by number of versions", x: "versions", y: "s" };
     plot::draw(&report.plot("versions"), labels, Scale::Logarithmic, &[Series { name: "seconds".to_owned(), points }]);

@@ -73,7 +73,7 @@ fn migrated(report: &mut Report) {
     let what = "the same, each migration written by hand, borrowing";
     let row = Row::ratio(what, "ns", &one, &other).at_most(2.2).beside("each of the four clones 17 strings");
     report.add(row.limit(
-        "The migrations are the user's, and borrow: each of the four clones what it keeps, and what it left is dropped. Of the 24,300 instructions that callgrind counts for it 17,500 are \
+        "The migrations are the user's, and borrow: each of the four clones what it keeps, and what it left is dropped. Of its 24,300 instructions, which a profile below lists, 17,500 are \
          theirs, the allocator's and the drops'; decoding a version 5 takes 8,550 in all. The ratio grew as those became fewer, when a snapshot's head came to be read where it stands.",
     ));
 }
@@ -133,7 +133,7 @@ fn against_others(report: &mut Report) {
     let row = Row::ratio(&what, "ns", &ours, &fastest.1).at_most(1.05);
     let row = row.beside("hotswap checks machine, fingerprint and two checksums, and contains a panic in a migration");
     report.add(row.limit(
-        "Of 8,940 instructions, as callgrind counts them, 6,640 are postcard's for the record: as many as a peer needs that reads postcard and checks nothing. 840 are the two checksums, \
+        "Of 8,800 instructions, which a profile below lists, 6,600 are postcard's for the record: as many as a peer needs that reads postcard and checks nothing. 840 are the two checksums, \
          660 the rest of the head, with machine, version and fingerprint, and 800 the way up, its guards and the checks of versions. What was damaged, is another machine's or has changed \
          its shape is told from what was not.",
     ));

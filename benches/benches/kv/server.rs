@@ -19,7 +19,17 @@ pub(crate) struct Server {
 /// Builds the example and gives its path.
 pub(crate) fn build_kv() -> String {
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--message-format=json", "--release", "-p", "hotswap-examples", "--example", "kv"])
+        .args([
+            "build",
+            "--quiet",
+            "--message-format=json",
+            "--profile",
+            "bench",
+            "-p",
+            "hotswap-examples",
+            "--example",
+            "kv",
+        ])
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo runs");

@@ -8,7 +8,8 @@ use crate::server::Server;
 pub(crate) struct Measured {
     /// Requests a second.
     pub(crate) rate: f64,
-    /// In milliseconds.
+    /// In milliseconds, as the next.
+    pub(crate) p50: f64,
     pub(crate) p99: f64,
     /// What the server took for a request, in microseconds.
     pub(crate) cpu: f64,
@@ -18,11 +19,12 @@ pub(crate) struct Measured {
 pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]]) -> Measured {
     let before = server.cpu();
     let clients: Vec<_> = options.iter().map(|options| start(server, test, options)).collect();
-    let found: Vec<[f64; 2]> = clients.into_iter().map(finish).collect();
+    let found: Vec<[f64; 3]> = clients.into_iter().map(finish).collect();
     let requests: f64 = options.iter().map(|options| requests(options)).sum();
     Measured {
-        rate: found.iter().map(|[rate, _]| rate).sum(),
-        p99: found.iter().map(|[_, p99]| *p99).fold(0.0, f64::max),
+        rate: found.iter().map(|[rate, ..]| rate).sum(),
+        p50: found.iter().map(|[_, p50, _]| *p50).fold(0.0, f64::max),
+        p99: found.iter().map(|[.., p99]| *p99).fold(0.0, f64::max),
         cpu: (server.cpu() - before) * 1e6 / requests,
     }
 }
@@ -45,12 +47,12 @@ fn start(server: &Server, test: &str, options: &[&str]) -> Child {
         .expect("redis-benchmark can be started")
 }
 
-/// Its rate and p99.
-fn finish(client: Child) -> [f64; 2] {
+/// Its rate, p50 and p99.
+fn finish(client: Child) -> [f64; 3] {
     let output = client.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let row = said.lines().last().expect("a row");
     let fields: Vec<&str> = row.split(',').map(|field| field.trim_matches('"')).collect();
-    [1, 6].map(|at| fields.get(at).and_then(|field| field.parse().ok()).expect("a number"))
+    [1, 4, 6].map(|at| fields.get(at).and_then(|field| field.parse().ok()).expect("a number"))
 }

@@ -90,7 +90,8 @@ pub(super) fn latency(report: &mut Report) {
         "So short a sweep has some two thousand steps, and p99.9 is the second longest of them: of both sides it is what else the machine does.",
     ));
     let row = Row::ratio("the longest of those, sweep against none", "µs", &sweep_max, &none_max).at_most(1.5);
-    report.add(row.beside(&format!("of as many steps: {median:.1} ms of them")));
+    let row = row.beside(&format!("of as many steps: {median:.1} ms of them"));
+    report.add(row.limit("It is one step of so few: of both sides, what else the machine does."));
     let row = Row::ratio("the longest of those, stop-the-world against sweep", "µs", &stopped_max, &sweep_max);
     let row = row.at_least(80.0).beside("stop-the-world: `upgrade` on the serving thread");
     report.add(row.limit(

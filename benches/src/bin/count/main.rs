@@ -1,7 +1,8 @@
 //! How many instructions a step takes: unlike times, the same in every run of one build.
 //!
 //! It runs itself under valgrind's callgrind, few rounds and then many; what the difference took is the steps' alone.
-//! It also simulates the caches for what does not fit in them, and lists an instance's step instruction by instruction.
+//! It also simulates the caches for what does not fit in them, lists an instance's step instruction by instruction, and what is rare
+//! function by function.
 //! `check` compares with `benches/baseline.json` and fails where a step has come to take more, and in CI where that file is of
 //! another compiler; `accept` writes it.
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
+mod functions;
 mod profile;
 
 use hotswap::load::{Claims, Images, PublicKey, SecretKey, Trust, sign};
@@ -73,6 +75,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         ["run", name, rounds] => find(name)?(rounds.parse()?, &(0..INSTANCES).collect::<Vec<_>>()),
         ["crowd", name, rounds, IN_TURN] => find(name)?(rounds.parse()?, &(0..CROWD).collect::<Vec<_>>()),
         ["crowd", name, rounds, AT_RANDOM] => find(name)?(rounds.parse()?, &shuffled(CROWD)),
+        ["rare", name] => rare(name)?,
         [] => report()?,
         ["check"] => return check(&counts(&WATCHED)?),
         ["accept"] => accept(counts(&WATCHED)?)?,
@@ -86,6 +89,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 fn find(name: &str) -> Result<Run, String> {
     let found = KEPT.iter().find(|(kept, _)| *kept == name);
     found.map(|(_, run)| *run).ok_or_else(|| format!("nothing is called `{name}`"))
+}
+
+fn rare(name: &str) -> Result<(), String> {
+    let found = functions::COUNTED.iter().find(|(counted, ..)| *counted == name);
+    found.map(|(.., run)| run()).ok_or_else(|| format!("nothing rare is called `{name}`"))
 }
 
 fn run<K: Kept>(rounds: u64, order: &[u32]) {
@@ -208,6 +216,9 @@ fn report() -> Result<(), Box<dyn Error>> {
     for name in [Bare::NAME, Owned::NAME] {
         let text = profile::profile(&folder(), &["run", name, &MANY.to_string()], steps)?;
         report.profile(&format!("Each instruction of a step: {name}"), text);
+    }
+    for (name, what, _) in functions::COUNTED {
+        report.profile(&format!("Where the instructions are: {what}"), functions::functions(&folder(), name)?);
     }
     report.close();
     Ok(())

@@ -1,0 +1,117 @@
+//! Where the instructions of what is rare are: function by function, as callgrind counts them.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::path::Path;
+use std::process::Command;
+
+use hotswap::{Machine as _, UpgradeOptions, Wait, snapshot};
+use hotswap_benches::five::{heap, plain, written};
+use hotswap_benches::turns::exact;
+use hotswap_benches::wide::line;
+
+use super::valgrind;
+
+/// Enough that what is done once does not show.
+const TIMES: u64 = 1000;
+/// As many functions as are listed: those that take the most.
+const LISTED: usize = 16;
+
+/// What is counted, by what it is called here and in the report. Each is done in a function of its own, `counted_…`, that is not
+/// inlined: nothing outside it is counted.
+pub(crate) const COUNTED: [(&str, &str, fn()); 4] = [
+    ("flip", "the command that flips", flips),
+    ("fused", "the fused migration 1 -> 5 of a state without heap", fused),
+    ("derived", "decoding a version 1 of 1 KiB up to 5, derived", derived),
+    ("written", "decoding a version 1 of 1 KiB up to 5, each migration written by hand", by_hand),
+];
+
+fn flips() {
+    #[inline(never)]
+    fn counted_flip(admin: &line::Admin) {
+        let options = UpgradeOptions::default().wait(Wait::No);
+        black_box(admin.upgrade_with(2, "bench", &options).expect("it can go up"));
+    }
+    let switch = line::Switch::builder().starting_at(line::Version::V1).build().expect("version 1 can run");
+    let admin = switch.admin();
+    for _ in 0..TIMES {
+        counted_flip(&admin);
+        admin.rollback("bench").expect("it can go back");
+    }
+}
+
+fn fused() {
+    #[inline(never)]
+    fn counted_fused(state: &mut Option<plain::AnyState>) {
+        plain::Machine::fused(state).expect("it goes up");
+    }
+    for _ in 0..TIMES {
+        let mut state = Some(plain::V1::default().into());
+        counted_fused(black_box(&mut state));
+        black_box(state);
+    }
+}
+
+/// Of about 1 KiB, as in the bench of snapshots.
+fn record() -> (String, Vec<String>) {
+    ("a record of the benches'".to_owned(), (0..16).map(|line| format!("{line:>56}")).collect())
+}
+
+fn derived() {
+    #[inline(never)]
+    fn counted_derived(bytes: &[u8]) {
+        black_box(snapshot::decode::<heap::Machine>(bytes, 5).expect("it goes up"));
+    }
+    let (name, list) = record();
+    let bytes = snapshot::encode::<heap::Machine>(&heap::V1 { a: 1, name, list }.into()).expect("it can be encoded");
+    (0..TIMES).for_each(|_| counted_derived(black_box(&bytes)));
+}
+
+fn by_hand() {
+    #[inline(never)]
+    fn counted_written(bytes: &[u8]) {
+        black_box(snapshot::decode::<written::Machine>(bytes, 5).expect("it goes up"));
+    }
+    let (name, list) = record();
+    let state = written::V1 { a: 1, name, list };
+    let bytes = snapshot::encode::<written::Machine>(&state.into()).expect("it can be encoded");
+    (0..TIMES).for_each(|_| counted_written(black_box(&bytes)));
+}
+
+/// The functions in which `name` spends the most instructions, each time that it is done.
+pub(crate) fn functions(scratch: &Path, name: &str) -> Result<String, Box<dyn Error>> {
+    let out = scratch.join("count.functions");
+    let toggle = format!("--toggle-collect=*counted_{name}*");
+    valgrind(&["--tool=callgrind", &toggle, &format!("--callgrind-out-file={}", out.display())], &["rare", name])?;
+    let output = Command::new("callgrind_annotate")
+        .args(["--threshold=100", "--show-percs=no", "--auto=no"])
+        .arg(&out)
+        .output()
+        .map_err(|error| format!("callgrind_annotate does not start: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut taken: Vec<(f64, &str)> = said.lines().filter_map(function).collect();
+    taken.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let all: f64 = taken.iter().map(|(count, _)| count).sum();
+    if all == 0.0 {
+        return Err(format!("callgrind counted nothing of `{name}`").into());
+    }
+    let each = |count: f64| count / exact(TIMES);
+    let mut text = format!("{:8.0}  in all\n", each(all));
+    for (count, function) in taken.iter().take(LISTED) {
+        let _ = writeln!(text, "{:8.0}  {function}", each(*count));
+    }
+    if let Some(others @ [_, ..]) = taken.get(LISTED..) {
+        let rest: f64 = others.iter().map(|(count, _)| count).sum();
+        let _ = writeln!(text, "{:8.0}  in {} others", each(rest), others.len());
+    }
+    Ok(text)
+}
+
+/// What a line says of a function: `1,234  file:function [object]`.
+fn function(line: &str) -> Option<(f64, &str)> {
+    let (count, place) = line.trim_start().split_once(' ')?;
+    let count = count.replace(',', "").parse().ok()?;
+    let (_, function) = place.trim_start().split_once(':')?;
+    Some((count, function.split(" [").next().unwrap_or(function)))
+}
