@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -28,6 +29,8 @@ const CLIENTS: usize = 8;
 const KEYS: usize = 200_000;
 /// How long the load goes on before the first switch, between switches, and after the last.
 const BETWEEN: Duration = Duration::from_secs(2);
+/// How long a reply is waited for.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The versions that run, in turn.
 const WAY: [u32; 5] = [1, 2, 3, 2, 3];
 
@@ -85,7 +88,9 @@ fn serve(options: &Options, tell: oneshot::Sender<(SocketAddr, oneshot::Sender<(
 
 async fn load(address: SocketAddr) -> Result<Report, Failure> {
     let redis = redis::Client::open(format!("redis://{address}/?protocol=resp3"))?;
-    let mut operator = redis.get_multiplexed_async_connection().await?;
+    // an upgrade is answered when it has settled, and this may be a slow build on a busy computer
+    let patient = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+    let mut operator = redis.get_multiplexed_async_connection_with_config(&patient).await?;
     println!("kv serves {address}: {CLIENTS} clients, {KEYS} keys to begin with, one operator");
     let bar =
         ProgressBar::new(2 * WAY.len() as u64).with_style(ProgressStyle::with_template("{bar:30} {elapsed:>4} {msg}")?);
@@ -100,7 +105,8 @@ async fn load(address: SocketAddr) -> Result<Report, Failure> {
     });
     let mut clients = Vec::new();
     for number in 0..CLIENTS {
-        let client = Client::new(number, redis.get_multiplexed_async_connection().await?, Arc::clone(&orders));
+        let connection = redis.get_multiplexed_async_connection_with_config(&patient).await?;
+        let client = Client::new(number, connection, Arc::clone(&orders));
         clients.push(tokio::spawn(client.run()));
     }
 
