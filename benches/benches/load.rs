@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hotswap::load::{Claims, Images, SecretKey, Trust, inspect, sign};
 use hotswap_benches::counter::{Add, Cell, Switch};
-use hotswap_benches::image::Place;
+use hotswap_benches::image::{How, Place};
 use hotswap_benches::report::{Row, spread};
 use hotswap_benches::turns::{nanoseconds, take_turns};
 use hotswap_benches::{INSTANCES, V2, report};
@@ -21,7 +21,7 @@ const BUILDS: usize = 5;
 
 fn main() {
     let mut report = report!();
-    let place = Place::new(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let place = Place::new(Path::new(env!("CARGO_TARGET_TMPDIR")), How::Fast);
     let builds = place.builds(BUILDS);
     let [plain, image] = [false, true].map(|lto| fs::read(place.image(lto)).expect("an image"));
     println!("{} bytes of image, {} without `--lto`", image.len(), plain.len());

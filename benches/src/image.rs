@@ -16,6 +16,15 @@ const THIRD: &str = "
 }
 ";
 
+/// How the command `hotswap` is built that builds images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// For those who look at how long it takes.
+    Fast,
+    /// As `cargo test` has built it, most likely: for those who want an image soon.
+    AsTested,
+}
+
 /// A crate of its own with the machine and its third version.
 #[derive(Debug)]
 pub struct Place {
@@ -31,7 +40,7 @@ impl Place {
     ///
     /// If that cannot be built, or nothing can be written there.
     #[must_use]
-    pub fn new(temporary: &Path) -> Self {
+    pub fn new(temporary: &Path, command: How) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let folder = temporary.join("load");
         fs::create_dir_all(folder.join("src")).expect("the folder can be made");
@@ -45,13 +54,20 @@ impl Place {
         // the versions of the workspace, so that nothing is resolved or fetched
         fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file can be copied");
         let cargo = PathBuf::from(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        let status = Command::new(&cargo)
-            .args(["build", "--quiet", "--offline", "--release", "--package", "hotswap-cli"])
-            .current_dir(&root)
-            .status();
+        let (arguments, built): (&[&str], _) = match command {
+            How::Fast => (&["--release", "--package", "hotswap-cli"], "release"),
+            How::AsTested => (&["--workspace", "--bins", "--examples"], "debug"),
+        };
+        let mut command = Command::new(&cargo);
+        // what cargo told this program of its package is nothing to the dependencies of that one, which would be built anew for it
+        let of_a_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_a_package)) {
+            command.env_remove(name);
+        }
+        let status = command.args(["build", "--quiet", "--offline"]).args(arguments).current_dir(&root).status();
         assert!(status.expect("cargo can be started").success(), "the command does not compile");
         let target = temporary.parent().expect("a folder of the target's");
-        let hotswap = target.join("release/hotswap");
+        let hotswap = target.join(built).join("hotswap");
         Self { folder, cargo, hotswap }
     }
 

@@ -322,9 +322,11 @@ extra = []
 {calls} = {{ package = "hotswap", path = "{}" }}
 serde = {{ version = "1", features = ["derive"] }}
 
-# an image unwinds all the same
 [profile.release]
+# an image unwinds all the same
 panic = "abort"
+# nothing is asked of its speed here
+opt-level = 0
 "#,
         hotswap.display()
     );

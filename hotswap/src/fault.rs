@@ -1,7 +1,7 @@
 //! Named points at which a test stops the program dead, to kill it there, or has the disk fail. Without
 //! `--cfg hotswap_faults` they are nothing.
 //!
-//! `tests/tests/crash_points.rs` lists them, and kills at each.
+//! `tests/apart/tests/crash_points.rs` lists them, and kills at each.
 
 use std::io;
 

@@ -136,7 +136,7 @@ fn build(manifest: &Path, features: &str) -> Result<Vec<u8>, String> {
 }
 
 /// The folder of what cargo builds.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let test = env::current_exe().expect("this test is a file");
     test.ancestors().nth(3).expect("cargo puts tests two folders deep").to_owned()
 }

@@ -17,7 +17,7 @@ use server::Server;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn start(options: &[&str]) -> Server {
-    static BINARY: LazyLock<String> = LazyLock::new(|| programs::example("chat"));
+    static BINARY: LazyLock<String> = LazyLock::new(|| programs::program("chat"));
     Server::run(&BINARY, options)
 }
 

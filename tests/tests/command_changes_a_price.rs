@@ -46,7 +46,7 @@ struct Service {
 
 impl Service {
     fn start(place: &Place) -> Self {
-        let mut command = Command::new(programs::built(&["-p", "reload"]));
+        let mut command = Command::new(programs::program("reload"));
         place.set(&mut command);
         command.args(["--key", "release.pub", "--port", "0", "--admin=reload.sock", "shop"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");

@@ -5,15 +5,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use hotswap_tests::folder::Folder;
+use hotswap_tests::programs;
 
 fn example(name: &str) -> Command {
-    let mut command = hotswap_tests::cargo();
-    command.args(["run", "--quiet", "-p", "hotswap-examples", "--example", name, "--"]);
-    command
+    Command::new(programs::program(name))
 }
 
 fn run(name: &str) -> String {
-    let output = example(name).output().expect("cargo runs");
+    let output = example(name).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }
@@ -81,7 +80,7 @@ fn release(folder: &Path, lines: &str) -> String {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("cargo runs");
+        .expect("it runs");
     child.stdin.take().expect("piped").write_all(lines.as_bytes()).expect("it reads");
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -127,7 +126,7 @@ fn release_says_in_a_line_why_it_cannot_start() {
     let greeter = folder.path("greeter");
     std::fs::create_dir(&greeter).expect("a writable folder");
     std::fs::write(greeter.join("switch"), b"").expect("a writable folder");
-    let output = example("release").arg(&greeter).output().expect("cargo runs");
+    let output = example("release").arg(&greeter).output().expect("it runs");
     let said = String::from_utf8(output.stderr).expect("text");
     assert!(!output.status.success() && said.lines().count() == 1, "{said}");
     assert!(said.starts_with("release: ") && said.ends_with(": the snapshot ends too early\n"), "{said}");
@@ -137,9 +136,8 @@ fn release_says_in_a_line_why_it_cannot_start() {
 fn release_counts_on_after_it_is_killed() {
     let folder = Folder::new();
     let path = folder.path("greeter");
-    // cargo gives its own process to the example, so it is the example that is killed
     let mut child =
-        example("release").arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cargo runs");
+        example("release").arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
     child.stdin.as_ref().expect("piped").write_all(b"say\nupgrade 2\nsay\n").expect("it reads");
     let said = BufReader::new(child.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
     assert!(said.into_iter().any(|line| line == "Hello, world! (2)"));

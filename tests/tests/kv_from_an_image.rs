@@ -272,7 +272,8 @@ impl Place {
         // where the tests of the command build their images too
         let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/target/hotswap-image");
         let image = self.0.path("kv.so");
-        self.hotswap(&["build", "-p", "kv-store", "--target-dir", target, "--out", image.to_str().expect("text")]);
+        let out = image.to_str().expect("text");
+        self.hotswap(&["build", "-p", "kv-store", "--profile", "dev", "--target-dir", target, "--out", out]);
         image
     }
 

@@ -168,7 +168,7 @@ impl Place {
         fs::create_dir_all(&target).expect("a writable folder");
         std::os::unix::fs::symlink(target, folder.join("target")).expect("a writable folder");
 
-        let [hotswap, reload] = ["hotswap-cli", "reload"].map(|name| programs::built(&["-p", name]).into());
+        let [hotswap, reload] = ["hotswap", "reload"].map(|name| programs::program(name).into());
         Self { folder, hotswap, reload }
     }
 

@@ -17,7 +17,8 @@ fn names_every_test_in_its_file() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = fs::read_to_string(here.join("README.md")).expect("the table");
     let mut there = BTreeSet::new();
-    for file in fs::read_dir(here.join("tests")).expect("the tests") {
+    let folders = ["tests", "apart/tests"].map(|folder| fs::read_dir(here.join(folder)).expect("the tests"));
+    for file in folders.into_iter().flatten() {
         let path = file.expect("a file").path();
         if path.extension().is_some_and(|extension| extension == "rs") {
             let file = path.file_name().expect("a name").to_string_lossy().into_owned();

@@ -10,7 +10,7 @@ mod tools;
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
 use xshell::Shell;
@@ -24,8 +24,12 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints, docs, every set of features, licences and bans
-    Check,
+    /// Formatting, lints, docs, every two features, licences and bans
+    Check {
+        /// Every set of features
+        #[arg(long)]
+        full: bool,
+    },
     /// Every test, documentation examples, crash tests and loom models included;
     /// and what a step takes in instructions
     Test {
@@ -58,6 +62,9 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = without_what_cargo_told() {
+        return code;
+    }
     let args = Args::parse();
     let sh = match workspace() {
         Ok(sh) => sh,
@@ -67,12 +74,30 @@ fn main() -> ExitCode {
         }
     };
     let ok = match args.task {
-        Task::Check => check::run(&sh),
+        Task::Check { full } => check::run(&sh, full),
         Task::Test { full } => test::run(&sh, full),
         Task::Fuzz { target, cases, seed, first } => fuzz::run(&sh, target, cases, seed, first),
         Task::Bench { name, args } => bench::run(&sh, name.as_deref(), &args),
     };
     if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Starts again without what cargo tells of a package to the program that it runs. Build scripts that ask for that, such as ring's,
+/// would run again, and what depends on them be built anew, each time that cargo is called from here and then from elsewhere.
+fn without_what_cargo_told() -> Option<ExitCode> {
+    let of_a_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    let told: Vec<_> =
+        env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(of_a_package)).collect();
+    if told.is_empty() {
+        return None;
+    }
+    let mut again = Command::new(env::current_exe().ok()?);
+    again.args(env::args_os().skip(1));
+    for name in told {
+        again.env_remove(name);
+    }
+    let succeeded = again.status().is_ok_and(|status| status.success());
+    Some(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A shell at the top of the workspace, wherever the task was started.

@@ -13,7 +13,8 @@ pub(crate) fn run(sh: &Shell, full: bool) -> bool {
     let absent = needs::provide(sh, &mut report);
     // plain cargo test: it is on every machine with a toolchain, and runs the documentation examples
     report.command("tests", cmd!(sh, "cargo test --workspace --no-fail-fast"));
-    let later = cmd!(sh, "cargo test --package hotswap-tests --test hygiene --features later");
+    // of the whole workspace: of one package alone, what it depends on would have other features, and be built anew
+    let later = cmd!(sh, "cargo test --workspace --test hygiene --features hotswap-tests/later");
     report.command("versions under a cfg", later);
     report.command("crash tests", crash(sh));
     report.command("loom models", loom(sh));
@@ -33,14 +34,17 @@ pub(crate) fn run(sh: &Shell, full: bool) -> bool {
 /// its own, so that neither build throws out the other. With optimisation, for they visit every interleaving.
 fn loom(sh: &Shell) -> xshell::Cmd<'_> {
     let target = crate::target(sh).join("loom");
-    cmd!(sh, "cargo test --package hotswap-tests --test loom_* --profile model --target-dir {target} --no-fail-fast")
-        .env("RUSTFLAGS", "--cfg hotswap_loom")
+    cmd!(
+        sh,
+        "cargo test --package hotswap-tests-apart --test loom_* --profile model --target-dir {target} --no-fail-fast"
+    )
+    .env("RUSTFLAGS", "--cfg hotswap_loom")
 }
 
 /// The crash tests run the runtime with points in it at which it can be stopped: a build of its own as well.
 fn crash(sh: &Shell) -> xshell::Cmd<'_> {
     let target = crate::target(sh).join("faults");
-    cmd!(sh, "cargo test --package hotswap-tests --test crash_* --target-dir {target} --no-fail-fast")
+    cmd!(sh, "cargo test --package hotswap-tests-apart --test crash_* --target-dir {target} --no-fail-fast")
         .env("RUSTFLAGS", "--cfg hotswap_faults")
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crash::child::{self, Report};
 use crash::model::Model;
-use hotswap_tests::folder::Folder;
+use hotswap_tests_apart::folder::Folder;
 
 /// Not how long anything takes, but after how long it is taken to hang.
 const LONG: Duration = Duration::from_secs(60);

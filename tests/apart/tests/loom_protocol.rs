@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hotswap::{Phase, RollbackOptions, UpgradeOptions, Wait};
-use hotswap_tests::tally::{Add, Get, Switch, V1};
+use hotswap_tests_apart::tally::{Add, Get, Switch, V1};
 use loom::thread;
 
 const LONG: Duration = Duration::from_secs(3600);

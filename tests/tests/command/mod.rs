@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub(crate) mod program;
 
-static BINARY: LazyLock<String> = LazyLock::new(|| programs::built(&["-p", "hotswap-cli"]));
+static BINARY: LazyLock<String> = LazyLock::new(|| programs::program("hotswap"));
 
 /// Where the command is run: its default folder of sockets is in here.
 pub(crate) struct Place {

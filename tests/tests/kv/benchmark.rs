@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use super::missing;
 
 /// Of one run.
-pub(crate) const REQUESTS: i64 = 20_000;
+pub(crate) const REQUESTS: i64 = 5_000;
 
 /// Whether it is not there; in CI that is a failure.
 pub(crate) fn no_redis_benchmark() -> bool {

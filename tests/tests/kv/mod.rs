@@ -7,8 +7,8 @@ pub(crate) mod benchmark;
 mod server;
 
 use std::collections::HashMap;
+use std::env;
 use std::sync::LazyLock;
-use std::{env, fs};
 
 use hotswap_tests::programs;
 use redis::Value;
@@ -17,27 +17,24 @@ pub(crate) use server::Server;
 
 /// Builds the example once and gives its path.
 pub(crate) fn binary() -> &'static str {
-    static BINARY: LazyLock<String> = LazyLock::new(|| programs::example("kv"));
+    static BINARY: LazyLock<String> = LazyLock::new(|| programs::program("kv"));
     &BINARY
 }
 
-/// The example with versions 1 and 2 only. Cargo gives both builds one name, so this one gets another.
+/// The example with versions 1 and 2 only.
 pub(crate) fn binary_of_two() -> &'static str {
     static BINARY: LazyLock<String> = LazyLock::new(|| {
-        let two = ["--profile", "served", "-p", "hotswap-examples", "--example", "kv", "--no-default-features"];
-        let built = programs::built(&two);
-        let link = format!("{}/kv-of-two", env!("CARGO_TARGET_TMPDIR"));
-        let _ = fs::remove_file(&link);
-        // not a copy: what is open for writing cannot be run, and any thread that starts a process has it open a while
-        fs::hard_link(built, &link).expect("one file system");
-        link
+        // without those who want version 3; most of what it depends on is built as for the whole workspace then
+        let two = "--workspace --exclude hotswap-tests --exclude reload --no-default-features --example kv";
+        let two: Vec<_> = two.split(' ').collect();
+        programs::built(&two, "kv", "kv-of-two")
     });
     &BINARY
 }
 
 /// Builds the command `hotswap` once and gives its path.
 pub(crate) fn hotswap_command() -> &'static str {
-    static BINARY: LazyLock<String> = LazyLock::new(|| programs::built(&["-p", "hotswap-cli"]));
+    static BINARY: LazyLock<String> = LazyLock::new(|| programs::program("hotswap"));
     &BINARY
 }
 

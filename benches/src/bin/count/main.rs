@@ -17,7 +17,7 @@ mod profile;
 
 use hotswap::load::{Claims, Images, PublicKey, SecretKey, Trust, sign};
 use hotswap_benches::counter::{Add, Switch};
-use hotswap_benches::image::Place;
+use hotswap_benches::image::{How, Place};
 use hotswap_benches::report::{Report, Row, rustc};
 use hotswap_benches::turns::{exact, shuffled};
 use hotswap_benches::{Bare, BareMutex, BareTable, ByKey, Cells, INSTANCES, Kept, Owned, V2, round};
@@ -117,7 +117,7 @@ fn run_loaded(rounds: u64, order: &[u32]) {
 /// Builds the image, and signs it once: a check of another signature takes other instructions.
 fn provide_image() -> Result<(), Box<dyn Error>> {
     let folder = folder();
-    let image = fs::read(Place::new(&folder).image(false))?;
+    let image = fs::read(Place::new(&folder, How::AsTested).image(false))?;
     let key = SecretKey::generate()?;
     fs::write(folder.join("load/count.signed"), sign(&image, &key, &Claims::new("bench", 1))?)?;
     let public = folder.join("load/count.pub");
