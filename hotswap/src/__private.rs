@@ -403,9 +403,14 @@ pub fn own<M: Machine, Old: TryFrom<M::AnyState, Error = M::AnyState>>(state: M:
 }
 
 /// Empties a slot that holds the state of one version; any other state stays in it.
-pub fn take<M: Machine, Old: TryFrom<M::AnyState, Error = M::AnyState>>(slot: &mut Option<M::AnyState>) -> Old {
+pub fn take<M: Machine, Old: TryFrom<M::AnyState, Error = M::AnyState>>(slot: &mut Option<M::AnyState>) -> Old
+where
+    for<'a> &'a Old: TryFrom<&'a M::AnyState>,
+{
+    // looked at where it stands: one that is moved only to be looked at, and might have to go back, is copied for it
+    peek::<M, Old>(slot);
     let state = slot.take().unwrap_or_else(|| wrong_version(0));
-    Old::try_from(state).unwrap_or_else(|state| wrong_version(M::version_of(slot.insert(state))))
+    Old::try_from(state).unwrap_or_else(|state| wrong_version(M::version_of(&state)))
 }
 
 /// Empties a slot by a derived migration in which something of the user's runs: first that, from a borrow, and when
