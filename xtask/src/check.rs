@@ -15,18 +15,21 @@ pub(crate) fn run(sh: &Shell, full: bool) -> bool {
     let mut report = Report::default();
     report.command("formatting", cmd!(sh, "cargo fmt --all --check"));
     report.command("lints", cmd!(sh, "cargo clippy --workspace --all-targets -- -D warnings"));
-    report.command("docs", cmd!(sh, "cargo doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings"));
-    if report.step("cargo-hack", || tools::provide(sh, &HACK)).is_some() {
-        // clippy rather than check: it shares the build of the dependencies with the lints above
-        let features = cmd!(sh, "cargo hack clippy --feature-powerset");
-        if full {
-            report.command("every set of features", features.args(["--workspace", "--", "-D", "warnings"]));
-        } else {
-            // what two features together leave unused or undone, more seldom do: no `cfg` here names three
-            let packages = ["hotswap", "hotswap-examples", "kv-store"].map(|package| ["--package", package]);
-            let features = features.args(packages.iter().flatten()).args(["--depth", "2", "--", "-D", "warnings"]);
-            report.command("every two features", features);
+    report.command(
+        "docs",
+        cmd!(sh, "cargo doc --package hotswap --package hotswap-macros --package hotswap-cli --no-deps")
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    );
+    if !full {
+        for feature in ["", "load", "image", "metrics", "remote", "testing"] {
+            let lints =
+                cmd!(sh, "cargo clippy --package hotswap --no-default-features --features={feature} -- -D warnings");
+            report.command(format!("hotswap with {}", if feature.is_empty() { "no feature" } else { feature }), lints);
         }
+    } else if report.step("cargo-hack", || tools::provide(sh, &HACK)).is_some() {
+        // clippy rather than check: it shares the build of the dependencies with the lints above
+        let powerset = cmd!(sh, "cargo hack clippy --workspace --feature-powerset -- -D warnings");
+        report.command("every set of features", powerset);
     }
     // loading is for Linux; elsewhere it has to compile to a refusal
     if cmd!(sh, "rustup target add {ELSEWHERE}").quiet().ignore_stderr().run().is_ok() {

@@ -24,7 +24,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints, docs, every two features, licences and bans
+    /// Formatting, lints, docs, each feature, licences and bans
     Check {
         /// Every set of features
         #[arg(long)]
