@@ -15,11 +15,10 @@ pub(crate) fn run(sh: &Shell, full: bool) -> bool {
     let mut report = Report::default();
     report.command("formatting", cmd!(sh, "cargo fmt --all --check"));
     report.command("lints", cmd!(sh, "cargo clippy --workspace --all-targets -- -D warnings"));
-    report.command(
-        "docs",
-        cmd!(sh, "cargo doc --package hotswap --package hotswap-macros --package hotswap-cli --no-deps")
-            .env("RUSTDOCFLAGS", "-D warnings"),
-    );
+    // those that somebody reads; hotswap with all that it has
+    let read = "--package hotswap --package hotswap-macros --package hotswap-cli".split(' ');
+    let docs = cmd!(sh, "cargo doc {read...} --features hotswap/load,hotswap/remote,hotswap/testing --no-deps");
+    report.command("docs", docs.env("RUSTDOCFLAGS", "-D warnings"));
     if !full {
         for feature in ["", "load", "image", "metrics", "remote", "testing"] {
             let lints =
