@@ -92,7 +92,7 @@ fn instance() -> impl Strategy<Value = Saved> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     /// A program at that version makes the same of the converted file as of the old one; where it would hold somebody back,
     /// there is no such file.
     #[test]

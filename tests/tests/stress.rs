@@ -9,14 +9,14 @@ use hotswap_tests::tally::{Add, Get, Seen, Switch, V1};
 
 const KEYS: u64 = 500;
 
-/// How many steps there are at the least, and how many flips among them. In CI most of a minute of it; the whole in the long
+/// How many steps there are at the least, and how many flips among them. In CI about a minute of it; the whole in the long
 /// run.
 fn amount() -> (u64, u64) {
     let is_set = |name| std::env::var_os(name).is_some();
     if is_set("HOTSWAP_FULL") {
         (100_000_000, 10_000)
     } else if is_set("CI") {
-        (40_000_000, 3_500)
+        (60_000_000, 5_000)
     } else {
         (400_000, 10)
     }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::counting::peak_of;
 
 /// So many inputs where nothing is said; `cargo xtask fuzz` says more.
-const CASES: u64 = 5_000;
+const CASES: u64 = 20_000;
 
 /// Random numbers: `SplitMix64` (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
 pub(crate) struct Rng(u64);
