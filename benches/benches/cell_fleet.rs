@@ -3,7 +3,7 @@
 use std::alloc::System;
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use hotswap_benches::report::{Report, Row};
 use hotswap_benches::turns::{exact, in_nanoseconds, nanoseconds, shuffled, take_turns};
 use hotswap_benches::wide::line;
 use hotswap_benches::{BareMutex, BareTable, ByKey, Cells, INSTANCES, Kept, V2, report, round};
+use parking_lot::Mutex;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 /// Counts what is allocated; a step allocates nothing.
@@ -46,11 +47,11 @@ fn cells(report: &mut Report) {
     report.add(row.at_most(1.15).beside(LOCK).limit(CROWDED));
     let [cell, mutex] = compare::<Cells, BareMutex>(MANY, &shuffled(MANY), 1);
     let row = Row::ratio("the same, 100,000 cells at random", "ns", &cell, &mutex);
-    report.add(row.beside("each is a cache miss or two: a cell has a name, a switch and a stamp besides its state"));
+    report.add(row.beside("each is a cache miss, and the cells take four times the memory of the mutexes"));
 }
 
-const CROWDED: &str = "A cell is 112 bytes as it is allocated, and the mutex 48: beside its state it has a stamp, the switch, its name, and who holds it, for a step that \
-     calls itself is refused and does not hang. So a step reads twice the cache lines: `count` says how many.";
+const CROWDED: &str = "A cell begins on a cache line of its own, and its lock, its stamp, its switch and a small state are on that one, so that a step reads as many lines as one behind a mutex. \
+     The next one is further away: beside those a cell has a name and the two counts of its `Arc`.";
 
 fn compare<With: Kept, Without: Kept>(instances: u32, order: &[u32], rounds: u32) -> [Vec<f64>; 2] {
     fn turn<K: Kept>(kept: &mut K, order: &[u32], rounds: u32) -> f64 {
@@ -231,6 +232,15 @@ fn memory(report: &mut Report) {
     });
     let states =
         bytes(MILLION, || -> Vec<line::AnyState> { (0..MILLION).map(|_| line::V2::default().into()).collect() });
+    let cells = bytes(MILLION, || -> Vec<line::Cell> {
+        (0..MILLION).map(|_| switch.cell(line::V2::default()).expect("it is at the version that runs")).collect()
+    });
+    let mutexes = bytes(MILLION, || -> Vec<Arc<Mutex<line::AnyState>>> {
+        (0..MILLION).map(|_| Arc::new(Mutex::new(line::V2::default().into()))).collect()
+    });
+    let what = "memory of 1,000,000 cells of 64 bytes against an `Arc` of a mutex of AnyState each";
+    let row = Row::ratio(what, "bytes each", &[cells], &[mutexes]);
+    report.add(row.beside("a cell begins on a cache line of its own, and stands on the switch's list"));
     let what = "memory of a Vec of 1,000,000 instances of 64 bytes against a Vec of AnyState";
     let row = Row::ratio(what, "bytes each", &[instances], &[states]).at_most(1.15);
     let row = row.beside("an instance also has its stamp, its switch and a place for what few have");

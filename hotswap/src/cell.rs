@@ -43,10 +43,13 @@ use crate::way::drop_contained;
 /// ```
 pub struct Cell<M: Machine>(Arc<Inner<M>>);
 
+/// On cache lines of its own, and what a step looks at first on them: a step waits for as few as there can be, and for no other
+/// cell's.
+#[repr(C, align(64))]
 struct Inner<M: Machine> {
     shared: Arc<Shared<M>>,
-    name: Name,
     lock: Lock<Body<M>>,
+    name: Name,
 }
 
 /// What a cell is called. One without a name of its own is written out only where it is asked for.
@@ -78,6 +81,7 @@ impl Name {
     }
 }
 
+#[repr(C)]
 struct Body<M: Machine> {
     /// Empty only until it has entered.
     slot: Option<Slot<M>>,
@@ -116,7 +120,7 @@ impl<M: Machine> Cell<M> {
     ) -> Result<Self, EnterError<M::AnyState>> {
         let name = name.map_or_else(|| Name::Numbered(shared.roster.next_name()), |name| Name::Given(name.into()));
         let lock = Lock::new(Body { slot: None, aside: None });
-        let inner = Arc::new(Inner { shared, name, lock });
+        let inner = Arc::new(Inner { shared, lock, name });
         let Ok(mut body) = inner.lock.lock() else {
             let (to, why) = (inner.shared.core.release().version_for(|| Lot::NEVER), NotEntered::Reentered);
             return Err(EnterError { state: Some(state), to, why });
