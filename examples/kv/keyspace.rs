@@ -133,7 +133,8 @@ impl Keyspace {
     /// Runs a command for one key. One without a key is the version's to refuse, on an empty one.
     pub(crate) fn run(&self, now: u64, name: Bytes, args: Vec<Bytes>) -> Reply {
         let key = Key::from(args.first().cloned().unwrap_or_default());
-        let command = Command { now, name: Name::from_utf8_lossy(name), args };
+        let name = Name::from_utf8(name).unwrap_or_else(|error| Name::from_utf8_lossy(error.into_bytes()));
+        let command = Command { now, name, args };
         let made = Cell::new(false);
         let empty = || {
             made.set(true);

@@ -88,7 +88,7 @@ impl Reader {
                         let count = usize::try_from(count).ok().filter(|count| *count <= MAX_WORDS);
                         let count = count.ok_or("Protocol error: invalid multibulk length")?;
                         // more are made room for as they come, not on the word of a length
-                        self.words.reserve(count.min(FEW_WORDS));
+                        self.words = Vec::with_capacity(count.min(FEW_WORDS));
                         self.left = Some(count);
                     }
                 },
@@ -137,19 +137,26 @@ impl Reader {
 
     /// A line that is a kind and a number, once it is there.
     fn length(&mut self, kind: u8, invalid: &str) -> Result<Option<i64>, ProtocolError> {
-        match self.buffer.get(self.at) {
-            None => return Ok(None),
-            Some(found) if *found != kind => {
+        let (number, end) = match &self.buffer[self.at..] {
+            [] => return Ok(None),
+            [found, ..] if *found != kind => {
                 let (kind, found) = (char::from(kind), found.escape_ascii());
                 return Err(format!("Protocol error: expected '{kind}', got '{found}'"));
             }
-            Some(_) => {}
-        }
-        let Some(end) = self.line_end("too big count string")? else {
-            return Ok(None);
+            // nearly all have one digit or two
+            [_, ones @ b'0'..=b'9', b'\r', b'\n', ..] => (digit(*ones), self.at + 3),
+            [_, tens @ b'1'..=b'9', ones @ b'0'..=b'9', b'\r', b'\n', ..] => {
+                (10 * digit(*tens) + digit(*ones), self.at + 4)
+            }
+            _ => {
+                let Some(end) = self.line_end("too big count string")? else {
+                    return Ok(None);
+                };
+                let line = self.buffer[self.at + 1..end].strip_suffix(b"\r");
+                let number = line.and_then(|line| integer(line).ok());
+                (number.ok_or_else(|| format!("Protocol error: {invalid}"))?, end)
+            }
         };
-        let line = self.buffer[self.at + 1..end].strip_suffix(b"\r");
-        let number = line.and_then(|line| integer(line).ok()).ok_or_else(|| format!("Protocol error: {invalid}"))?;
         self.at = end + 1;
         self.seen = self.at;
         Ok(Some(number))
@@ -188,6 +195,10 @@ impl Reader {
         self.let_go();
         (self.gone, self.left, self.awaited) = (0, None, None);
     }
+}
+
+fn digit(byte: u8) -> i64 {
+    (byte - b'0').into()
 }
 
 #[cfg(test)]

@@ -163,9 +163,10 @@ async fn flush(stream: &mut TcpStream, out: &mut Out, options: &Options) -> io::
 async fn write(stream: &mut TcpStream, bytes: &mut impl Buf, options: &Options) -> io::Result<()> {
     while bytes.has_remaining() {
         // a client that reads slowly is served; one that does not read at all is not
-        let written = timeout(options.stalled_after(), stream.write_buf(bytes)).await;
-        if written.map_err(|_| io::Error::other("does not read its replies; let go"))?? == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
+        let written = timeout(options.stalled_after(), stream.write(bytes.chunk())).await;
+        match written.map_err(|_| io::Error::other("does not read its replies; let go"))?? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => bytes.advance(written),
         }
     }
     Ok(())

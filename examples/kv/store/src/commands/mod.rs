@@ -76,8 +76,12 @@ impl Command {
 /// What Redis says of one that is not.
 pub fn integer(bytes: &[u8]) -> Result<i64, Reply> {
     let spelled = matches!(bytes, b"0" | [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..]);
-    let text = std::str::from_utf8(bytes).ok().filter(|_| spelled);
-    text.and_then(|text| text.parse().ok()).ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))
+    let (sign, digits) = bytes.strip_prefix(b"-").map_or((1, bytes), |digits| (-1, digits));
+    let number = digits.iter().try_fold(0_i64, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| sign * i64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    });
+    number.filter(|_| spelled).ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))
 }
 
 /// What a key may hold, as far as commands on text need to know: text, nothing, or something else.
@@ -109,5 +113,34 @@ impl Value for Option<Bytes> {
     }
     fn exists(&self) -> bool {
         self.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_number_is_taken_as_it_would_be_shown(n in prop_oneof![any::<i64>(), -99..=99_i64], text in "-?[0-9+x]{0,3}") {
+            prop_assert_eq!(integer(n.to_string().as_bytes()), Ok(n));
+            let shown = text.parse::<i64>().ok().filter(|n| n.to_string() == text);
+            prop_assert_eq!(integer(text.as_bytes()).ok(), shown);
+        }
+    }
+
+    #[test]
+    fn numbers_end_where_they_have_no_room() {
+        for (text, number) in [
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("-9223372036854775809", None),
+            ("92233720368547758070", None),
+        ] {
+            assert_eq!(integer(text.as_bytes()).ok(), number, "{text}");
+        }
     }
 }
