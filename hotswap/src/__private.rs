@@ -370,7 +370,7 @@ pub const fn borrows<S>(from: u32, to: u32, run: fn(&S) -> Result<S, String>, lo
 pub const fn moves<S>(
     from: u32,
     to: u32,
-    run: fn(S) -> Result<S, (S, String)>,
+    run: fn(&mut Option<S>) -> Result<(), String>,
     loses: Option<&'static str>,
 ) -> Edge<S> {
     Edge { from, to, how: How::Moves(run), loses }
@@ -395,11 +395,6 @@ where
     for<'a> &'a Old: TryFrom<&'a M::AnyState>,
 {
     slot.as_ref().map_or_else(|| wrong_version(0), borrow::<M, Old>)
-}
-
-/// Takes apart the state of one version.
-pub fn own<M: Machine, Old: TryFrom<M::AnyState, Error = M::AnyState>>(state: M::AnyState) -> Old {
-    Old::try_from(state).unwrap_or_else(|state| wrong_version(M::version_of(&state)))
 }
 
 /// Empties a slot that holds the state of one version; any other state stays in it.

@@ -362,14 +362,6 @@ impl<M: Machine> Hop<M> {
         }
     }
 
-    /// The old state is consumed where it stands.
-    pub(crate) fn takes_at_once(&self) -> bool {
-        match self {
-            Self::Edge(edge) => !matches!(edge.how, How::Borrows(_)),
-            Self::Crossing(_) => false,
-        }
-    }
-
     pub(crate) fn can_fail(&self) -> bool {
         !matches!(self, Self::Edge(Edge { how: How::Derived { pure: true, .. }, .. }))
     }

@@ -211,8 +211,8 @@ pub enum How<S> {
     },
     /// Written, borrowing: the old state is whole until the new one is in place.
     Borrows(fn(&S) -> Result<S, String>),
-    /// Written with `moves`: a failure gives the old state back, a panic loses it.
-    Moves(fn(S) -> Result<S, (S, String)>),
+    /// Written with `moves`, in the slot, which is full on entry: a failure puts the old state back, a panic loses it.
+    Moves(fn(&mut Option<S>) -> Result<(), String>),
 }
 
 /// A way to name a version of machine `M`: its number, or the generated `Version`.

@@ -68,6 +68,7 @@ impl<M: Machine> Alike<'_, M> {
                 run(state);
                 Ok(())
             }),
+            InPlace::Tried(run) => self.each(places, slot, |state| run(state).map_err(stuck)),
             InPlace::Fused => self.each(places, slot, |state| M::fused(state).map_err(stuck)),
             InPlace::Hops => self.each(places, slot, |state| run_way::<M>(state, self.way)),
         }

@@ -37,7 +37,12 @@ pub(crate) fn travel<M: Machine>(slot: &mut Option<M::AnyState>, way: &[Hop<M>])
 
 /// Whether the slot holds the old state or the new one wherever such a way ends, but for what a panic in its first edge loses.
 fn in_place<M: Machine>(first: &Hop<M>, rest: &[Hop<M>]) -> bool {
-    first.takes_at_once() && !rest.iter().any(Hop::can_fail)
+    match first {
+        // dropping what it borrowed may panic, and nothing after it would run
+        Hop::Edge(Edge { how: How::Borrows(_), .. }) => rest.is_empty(),
+        Hop::Edge(_) => !rest.iter().any(Hop::can_fail),
+        Hop::Crossing(_) => false,
+    }
 }
 
 /// How a way is run in place: found out once for all who go it.
@@ -45,16 +50,19 @@ pub(crate) enum InPlace<M: Machine> {
     /// It leads nowhere else.
     Stay,
     One(fn(&mut Option<M::AnyState>)),
+    /// One that may refuse.
+    Tried(fn(&mut Option<M::AnyState>) -> Result<(), String>),
     Fused,
     Hops,
 }
 
 impl<M: Machine> InPlace<M> {
-    /// None if the way runs on a copy, or from a borrow.
+    /// None if the way runs on a copy.
     pub(crate) fn of(way: &[Hop<M>]) -> Option<Self> {
         let Some((first, rest)) = way.split_first() else { return Some(Self::Stay) };
         in_place(first, rest).then_some(match way {
             [Hop::Edge(Edge { how: How::Derived { run, .. }, .. })] => Self::One(*run),
+            [Hop::Edge(Edge { how: How::Moves(run), .. })] => Self::Tried(*run),
             _ if is_fused(way) => Self::Fused,
             _ => Self::Hops,
         })
@@ -172,18 +180,10 @@ pub(crate) fn run<M: Machine>(slot: &mut Option<M::AnyState>, way: &[Hop<M>]) ->
             How::Derived { run, .. } => run(slot),
             How::Borrows(run) => {
                 let new = slot.as_ref().ok_or_else(|| "the state is lost".to_owned()).and_then(run).map_err(stuck)?;
-                *slot = Some(new);
+                // the new one stands before the old one's `Drop` can panic
+                drop(slot.replace(new));
             }
-            How::Moves(run) => {
-                let old = slot.take().ok_or_else(|| stuck("the state is lost".to_owned()))?;
-                match run(old) {
-                    Ok(new) => *slot = Some(new),
-                    Err((old, reason)) => {
-                        *slot = Some(old);
-                        return Err(stuck(reason));
-                    }
-                }
-            }
+            How::Moves(run) => run(slot).map_err(stuck)?,
         }
     }
     Ok(())

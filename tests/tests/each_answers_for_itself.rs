@@ -110,6 +110,68 @@ mod many {
     }
 }
 
+/// Its migrations are written, and borrow.
+#[machine]
+mod lent {
+    use serde::{Deserialize, Serialize};
+
+    use super::{Bomb, Fate};
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Get;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V1 {
+        pub sum: u64,
+        pub fate: Fate,
+    }
+
+    #[machine(version = 1)]
+    pub fn get_1(state: &V1, _: Get) -> u64 {
+        state.sum
+    }
+
+    #[machine(version = 2, migrates_from = 1)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V2 {
+        pub sum: u64,
+        pub bomb: Bomb,
+    }
+
+    /// It may refuse, or panic.
+    #[machine(migrate)]
+    fn lent(old: &V1) -> Result<V2, String> {
+        match old.fate {
+            Fate::Goes => Ok(V2 { sum: old.sum, bomb: Bomb(false) }),
+            Fate::Fails => Err("lent".to_owned()),
+            Fate::Panics => panic!("lent"),
+        }
+    }
+
+    #[machine(version = 2)]
+    pub fn get_2(state: &V2, _: Get) -> u64 {
+        state.sum
+    }
+
+    #[machine(version = 3, migrates_from = 2)]
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct V3 {
+        pub sum: u64,
+    }
+
+    /// What was borrowed may go off when it is dropped.
+    #[machine(migrate)]
+    fn given_back(old: &V2) -> V3 {
+        V3 { sum: old.sum }
+    }
+
+    #[machine(version = 3)]
+    pub fn get_3(state: &V3, _: Get) -> u64 {
+        state.sum
+    }
+}
+
 use many::{AnyState, Fleet, Get, Machine, Switch, V1, V2, V3};
 
 /// Each key's state, and what is to become of it.
@@ -192,6 +254,54 @@ proptest! {
                 Fate::Panics => prop_assert_eq!((version(&fleet, *key), stepped), (None, Err(Why::Poisoned))),
             }
         }
+    }
+}
+
+/// Upgrades a fleet of states that are lent to their migrations, and gives which version each then runs, and what came of it.
+fn lent_up(
+    from: u32,
+    to: u32,
+    fates: &Fates,
+    state: impl Fn(u64, Fate) -> lent::AnyState,
+) -> (BTreeMap<u64, u32>, Outcome) {
+    let switch = lent::Switch::builder().starting_at(from).build().expect("one to run");
+    let fleet = switch.fleet::<u64>();
+    for (key, fate) in fates {
+        fleet.insert(*key, state(*key, *fate)).expect("enters");
+    }
+    let outcome = switch.admin().upgrade(to, "").expect("not refused");
+    let live = fates.len() as u64;
+    assert_eq!((outcome.settled, outcome.live, outcome.moved + outcome.held_back), (true, live, live));
+    for key in fates.keys() {
+        assert_eq!(fleet.step(key, lent::Get).expect("taken"), *key);
+    }
+    let version = |key| fleet.inspect(key, lent::Machine::version_of).expect("outside").expect("present");
+    (fates.keys().map(|key| (*key, version(key))).collect(), outcome)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn whose_migration_borrows_stays_whole_where_it_fails_or_panics(fates in fates()) {
+        let (versions, outcome) = quietly(|| lent_up(1, 2, &fates, |sum, fate| lent::V1 { sum, fate }.into()));
+        prop_assert_eq!(outcome.held_back, counted(&fates, |fate| fate != Fate::Goes));
+        for held in &outcome.held {
+            let panicked = fates[&held.who.parse::<u64>().expect("a key")] == Fate::Panics;
+            let reason = if panicked { "it panicked: lent" } else { "lent" };
+            prop_assert_eq!((held.version, held.poisoned, held.reason.as_str()), (1, false, reason));
+        }
+        for (key, fate) in &fates {
+            prop_assert_eq!(versions[key], if *fate == Fate::Goes { 2 } else { 1 });
+        }
+    }
+
+    #[test]
+    fn what_was_borrowed_may_go_off_and_all_arrive(fates in fates()) {
+        let state = |sum, fate| lent::V2 { sum, bomb: Bomb(fate != Fate::Goes) }.into();
+        let (versions, outcome) = quietly(|| lent_up(2, 3, &fates, state));
+        prop_assert_eq!(outcome.held_back, 0);
+        prop_assert!(versions.values().all(|version| *version == 3));
     }
 }
 

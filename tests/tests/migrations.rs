@@ -14,13 +14,7 @@ fn over<M: Machine>(slot: &mut Option<M::AnyState>, from: u32, to: u32) -> Resul
     match &edge.expect("the edge is declared").how {
         How::Derived { run, .. } => run(slot),
         How::Borrows(run) => *slot = Some(run(slot.as_ref().expect("the slot is full"))?),
-        How::Moves(run) => match run(slot.take().expect("the slot is full")) {
-            Ok(state) => *slot = Some(state),
-            Err((state, error)) => {
-                *slot = Some(state);
-                return Err(error);
-            }
-        },
+        How::Moves(run) => run(slot)?,
     }
     Ok(())
 }

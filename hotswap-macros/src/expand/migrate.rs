@@ -28,12 +28,9 @@ impl Migrations {
         let Names { krate, any_state, .. } = cx.names;
         let ways: Vec<_> = cx.machine.edges.iter().map(|edge| Migration { cx, edge }).collect();
         let (helpers, entries) = (ways.iter().filter_map(Migration::function), ways.iter().map(Migration::entry));
-        // one that moves gives the whole state back when it fails
-        let moves = ways.iter().any(|way| matches!(way.edge.how, How::Written { moves: true, .. }));
-        let allow = moves.then(|| mixed!(#[allow(clippy::result_large_err)]));
         Self {
             helpers: mixed!(#(#helpers)*),
-            edges: mixed!(#allow const EDGES: &'static [#krate::Edge<#any_state>] = &[#(#entries),*];),
+            edges: mixed!(const EDGES: &'static [#krate::Edge<#any_state>] = &[#(#entries),*];),
             fused: fused(cx, &ways),
         }
     }
@@ -148,8 +145,7 @@ impl Migration<'_> {
             .loses
             .as_ref()
             .map_or_else(|| mixed!(::core::option::Option::None), |loses| mixed!(::core::option::Option::Some(#loses)));
-        let [(old, old_state), (new, new_state)] =
-            [self.edge.from, self.edge.to].map(|index| (self.cx.variant(index), self.cx.held(index)));
+        let (new, new_state) = (self.cx.variant(self.edge.to), self.cx.held(self.edge.to));
         let wrap = mixed!(|state| #new(#new_state));
         let entry = match &self.edge.how {
             How::Identity | How::Derived(_) => {
@@ -173,21 +169,21 @@ impl Migration<'_> {
                 };
                 mixed!(borrows(#from, #to, |state| #state.map(#wrap), #loses))
             }
-            How::Written { function, moves: true, fallible, .. } => {
-                let state = mixed!(#function(__hotswap::own::<#machine, _>(state)));
-                let state = if *fallible {
-                    let said = self.said();
-                    mixed!(#state.map_err(|(state, error)| (#old(#old_state), #said)))
-                } else {
-                    mixed!(::core::result::Result::Ok(#state))
-                };
-                mixed!(moves(#from, #to, |state| #state.map(#wrap), #loses))
+            How::Written { moves: true, .. } => {
+                let state = self.first();
+                mixed! {
+                    moves(#from, #to, |slot| {
+                        let state = #state;
+                        *slot = ::core::option::Option::Some(#new(#new_state));
+                        ::core::result::Result::Ok(())
+                    }, #loses)
+                }
             }
         };
         mixed!(#cfg __hotswap::#entry)
     }
 
-    /// As the first edge of the fused line: from `slot` to the new state.
+    /// As the first edge of a line: from `slot` to the new state.
     fn first(&self) -> TokenStream {
         let new = self.leave();
         match &self.edge.how {

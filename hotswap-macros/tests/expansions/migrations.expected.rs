@@ -211,7 +211,6 @@ const _: () = {
         const INPUTS: &'static [::hotswap::InputInfo] = &[
             __hotswap::input_info("Ask", "1-2afc8e4d32f21f20"),
         ];
-        #[allow(clippy::result_large_err)]
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
             __hotswap::derived(
                 1u32,
@@ -284,13 +283,16 @@ const _: () = {
             __hotswap::moves(
                 3u32,
                 2u32,
-                |state| {
-                    down_3(__hotswap::own::<Machine, _>(state))
-                        .map_err(|(state, error)| (
-                            AnyState::V3(state),
-                            __hotswap::said(error),
-                        ))
-                        .map(|state| AnyState::V2(::std::boxed::Box::new(state)))
+                |slot| {
+                    let state = down_3(__hotswap::take::<Machine, _>(slot))
+                        .map_err(|(state, error)| {
+                            *slot = ::core::option::Option::Some(AnyState::V3(state));
+                            __hotswap::said(error)
+                        })?;
+                    *slot = ::core::option::Option::Some(
+                        AnyState::V2(::std::boxed::Box::new(state)),
+                    );
+                    ::core::result::Result::Ok(())
                 },
                 ::core::option::Option::Some("the note"),
             ),
