@@ -11,8 +11,9 @@ pub(crate) struct Measured {
     /// In milliseconds, as the next.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
-    /// What the server took for a request, in microseconds.
+    /// CPU that the server took for a request, in microseconds, and how much of it in the kernel.
     pub(crate) cpu: f64,
+    pub(crate) kernel: f64,
 }
 
 /// Runs as many clients at once as there are `options`.
@@ -21,11 +22,14 @@ pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]]) -> Measured 
     let clients: Vec<_> = options.iter().map(|options| start(server, test, options)).collect();
     let found: Vec<[f64; 3]> = clients.into_iter().map(finish).collect();
     let requests: f64 = options.iter().map(|options| requests(options)).sum();
+    let after = server.cpu();
+    let [own, kernel] = [0, 1].map(|part| (after[part] - before[part]) * 1e6 / requests);
     Measured {
         rate: found.iter().map(|[rate, ..]| rate).sum(),
         p50: found.iter().map(|[_, p50, _]| *p50).fold(0.0, f64::max),
         p99: found.iter().map(|[.., p99]| *p99).fold(0.0, f64::max),
-        cpu: (server.cpu() - before) * 1e6 / requests,
+        cpu: own + kernel,
+        kernel,
     }
 }
 
