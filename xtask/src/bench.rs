@@ -62,6 +62,11 @@ pub(crate) fn count<'a>(sh: &'a Shell, args: &[String]) -> xshell::Cmd<'a> {
     cmd!(sh, "cargo run --quiet --release --package hotswap-benches --bin count -- {args...}")
 }
 
+/// Builds what counts them.
+pub(crate) fn counter(sh: &Shell) -> xshell::Cmd<'_> {
+    cmd!(sh, "cargo build --quiet --release --package hotswap-benches --bin count")
+}
+
 fn command<'a>(sh: &'a Shell, bench: &str, args: &[String]) -> xshell::Cmd<'a> {
     if bench == COUNT {
         return count(sh, args);

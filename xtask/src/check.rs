@@ -2,6 +2,7 @@
 
 use xshell::{Shell, cmd};
 
+use crate::ahead::Ahead;
 use crate::report::Report;
 use crate::tools::{self, Tool};
 
@@ -13,6 +14,7 @@ const ELSEWHERE: &str = "x86_64-pc-windows-gnu";
 
 pub(crate) fn run(sh: &Shell, full: bool) -> bool {
     let mut report = Report::default();
+    let ahead = Ahead::begin(tools::missing(sh, &DENY));
     report.command("formatting", cmd!(sh, "cargo fmt --all --check"));
     report.command("lints", cmd!(sh, "cargo clippy --workspace --all-targets -- -D warnings"));
     // those that somebody reads; hotswap with all that it has
@@ -40,6 +42,7 @@ pub(crate) fn run(sh: &Shell, full: bool) -> bool {
     } else {
         eprintln!("the standard library for {ELSEWHERE} cannot be installed: not checked there");
     }
+    ahead.end();
     if report.step("cargo-deny", || tools::provide(sh, &DENY)).is_some() {
         // not advisories: their database is fetched from outside the package registry, which a build may not reach
         let deny = cmd!(sh, "cargo deny --all-features check licenses bans sources");

@@ -1,5 +1,6 @@
 //! `cargo xtask`, the one door to the project's checks, tests and benches: the command line.
 
+mod ahead;
 mod bench;
 mod check;
 mod fuzz;

@@ -2,6 +2,7 @@
 
 use xshell::{Shell, cmd};
 
+use crate::ahead::Ahead;
 use crate::report::Report;
 use crate::{bench, needs};
 
@@ -11,11 +12,14 @@ pub(crate) fn run(sh: &Shell, full: bool) -> bool {
         sh.set_var("HOTSWAP_FULL", "1");
     }
     let absent = needs::provide(sh, &mut report);
+    // each in a folder of its own, beside the tests, which seldom have something to do for every core
+    let ahead = Ahead::begin([crash(sh).arg("--no-run"), loom(sh).arg("--no-run"), bench::counter(sh)]);
     // plain cargo test: it is on every machine with a toolchain, and runs the documentation examples
     report.command("tests", cmd!(sh, "cargo test --workspace --no-fail-fast"));
     // of the whole workspace: of one package alone, what it depends on would have other features, and be built anew
     let later = cmd!(sh, "cargo test --workspace --test hygiene --features hotswap-tests/later");
     report.command("versions under a cfg", later);
+    ahead.end();
     report.command("crash tests", crash(sh));
     report.command("loom models", loom(sh));
     if !absent.contains(&needs::VALGRIND) {

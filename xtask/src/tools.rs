@@ -2,7 +2,7 @@
 
 use std::env;
 
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 /// A cargo subcommand, pinned: another version may judge differently.
 pub(crate) struct Tool {
@@ -12,6 +12,11 @@ pub(crate) struct Tool {
 
 /// Makes `cargo <tool>` run the pinned version.
 pub(crate) fn provide(sh: &Shell, tool: &Tool) -> xshell::Result<()> {
+    missing(sh, tool).map_or(Ok(()), |install| install.run())
+}
+
+/// What installs it, unless `cargo <tool>` runs the pinned version.
+pub(crate) fn missing<'a>(sh: &'a Shell, tool: &Tool) -> Option<Cmd<'a>> {
     let Tool { name, version } = tool;
     let root = crate::target(sh).join("tools");
     let path = env::var_os("PATH").unwrap_or_default();
@@ -20,9 +25,7 @@ pub(crate) fn provide(sh: &Shell, tool: &Tool) -> xshell::Result<()> {
     }
     let subcommand = name.trim_start_matches("cargo-");
     let found = cmd!(sh, "cargo {subcommand} --version").quiet().ignore_stderr().read().unwrap_or_default();
-    if found.split_whitespace().any(|word| word == *version) {
-        return Ok(());
-    }
+    let there = found.split_whitespace().any(|word| word == *version);
     // unoptimised: it runs for seconds, and takes minutes less to build
-    cmd!(sh, "cargo install --quiet --debug --locked --root {root} {name}@{version}").run()
+    (!there).then(|| cmd!(sh, "cargo install --quiet --debug --locked --root {root} {name}@{version}"))
 }
