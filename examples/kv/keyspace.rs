@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 use std::error::Error;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hotswap::{SaveError, Swept, Why, remote};
 use kv_store::key::{Admin, AnyState, Fleet, Switch};
@@ -16,8 +17,11 @@ use crate::disk::Disk;
 use crate::images::Incoming;
 use crate::key::Key;
 
-/// How long the sweep works before it lets the clients have their turn.
-const SLICE: Duration = Duration::from_micros(15);
+/// How long the sweep works before it lets the clients have their turn: at least, and at most where they are many.
+const SLICE: RangeInclusive<Duration> = Duration::from_micros(15)..=Duration::from_micros(120);
+/// How many times as long as the sweep the clients have. A key that is swept is moved in a tenth of the time that it takes a step
+/// which comes before: the sooner all are, the more steps there are.
+const SHARE: u32 = 4;
 /// How often keys are looked at for having expired.
 const EXPIRY: Duration = Duration::from_millis(100);
 /// How many of them are looked at before the clients have their turn.
@@ -208,10 +212,12 @@ impl Keyspace {
 
     /// Sweeps after each flip, on the threads that serve: a slice, and then the clients' turn.
     pub(crate) async fn sweep(self) {
-        let sweeper = self.switch.sweeper();
+        let (sweeper, mut slice) = (self.switch.sweeper(), *SLICE.start());
         loop {
-            while sweeper.slice(SLICE) == Swept::More {
+            while sweeper.slice(slice) == Swept::More {
+                let clients = Instant::now();
                 tokio::task::yield_now().await;
+                slice = (clients.elapsed() / SHARE).clamp(*SLICE.start(), *SLICE.end());
             }
             self.bells.swept.notify_waiters();
             self.bells.flipped.notified().await;
