@@ -268,6 +268,28 @@ mod tests {
     }
 
     #[test]
+    fn lengths_of_one_digit_two_and_three_are_read_alike() {
+        for length in 0..=120 {
+            let command = vec![Bytes::from(vec![b'x'; length]); length.max(1)];
+            let mut stream = format!("*{}\r\n", command.len()).into_bytes();
+            for word in &command {
+                stream.extend(format!("${length}\r\n").into_bytes());
+                stream.extend_from_slice(word);
+                stream.extend(b"\r\n");
+            }
+            let limits = Limits { argument: 120, command: stream.len() };
+            for size in [1, stream.len()] {
+                let mut reader = Reader::new(limits);
+                let mut commands = stream.chunks(size).filter_map(|piece| {
+                    reader.room().extend_from_slice(piece);
+                    reader.next().expect("it is a command")
+                });
+                assert_eq!((commands.next(), commands.next()), (Some(command.clone()), None), "{length} by {size}");
+            }
+        }
+    }
+
+    #[test]
     fn what_a_large_command_took_is_given_back() {
         let mut reader = Reader::new(Limits { argument: 8 << 20, command: 16 << 20 });
         for round in 0..3 {

@@ -2,6 +2,7 @@
 
 /// Whether asking does anything.
 pub(crate) const CAN_PREFETCH: bool = cfg!(target_arch = "x86_64");
+
 /// The bytes of a cache line, nearly everywhere.
 const LINE: usize = 64;
 /// As many of a value's first bytes as are fetched: of more, the processor follows whoever reads them.

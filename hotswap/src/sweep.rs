@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::convoy::Convoy;
 use crate::ledger::Place;
+use crate::line::Hop;
 use crate::machine::Machine;
 use crate::roster::{Patience, Roster, Shared, Task, Visit, Visitor, Work};
 use crate::slot::{Alike, Home, Slot};
@@ -22,6 +23,8 @@ const STRETCH: Duration = Duration::from_micros(100);
 const MOMENT: Duration = Duration::from_millis(1);
 /// How many instances are visited at most between two looks at the clock.
 const BETWEEN_LOOKS: usize = 64;
+/// How many are, where each runs what the user wrote: the next one may take as long as a thousand before it.
+const BETWEEN_LOOKS_AT_WRITTEN: usize = 8;
 
 /// Whether a sweep has something left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +185,14 @@ impl Turn {
         if looks { self.look(clock()) } else { ControlFlow::Continue(()) }
     }
 
+    /// How many may go side by side before the next look.
+    fn together(&mut self, written: bool) -> usize {
+        if written {
+            self.left = self.left.min(BETWEEN_LOOKS_AT_WRITTEN);
+        }
+        self.left
+    }
+
     /// After so many who went side by side: whether the turn is over.
     fn went(&mut self, places: usize, clock: impl FnOnce() -> Instant) -> ControlFlow<()> {
         self.left = self.left.saturating_sub(places);
@@ -213,8 +224,9 @@ impl<M: Machine> Visitor<M> for Mover<'_, M> {
     }
 
     fn alike(&mut self, place: Place) -> Option<(Alike<'_, M>, usize)> {
-        let at_most = self.turn.left;
-        self.convoy.alike(place).map(|alike| (alike, at_most))
+        let alike = self.convoy.alike(place)?;
+        let at_most = self.turn.together(alike.way.iter().any(Hop::can_fail));
+        Some((alike, at_most))
     }
 
     fn went(&mut self, places: usize, moved: i64) -> ControlFlow<()> {
@@ -387,6 +399,16 @@ mod tests {
         now += QUICK;
         assert!(turn.went(1, || now).is_continue());
         assert_eq!(visits(&mut turn, &mut now, SLOW), 1);
+    }
+
+    #[test]
+    fn few_of_those_who_run_what_the_user_wrote_go_before_a_look() {
+        let (mut turn, mut now) = after_quick_ones();
+        assert_eq!(turn.together(false), BETWEEN_LOOKS);
+        let few = turn.together(true);
+        assert_eq!(few, BETWEEN_LOOKS_AT_WRITTEN);
+        now += SLOW;
+        assert!(turn.went(few, || now).is_break());
     }
 
     #[test]

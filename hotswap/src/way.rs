@@ -20,7 +20,8 @@ pub(crate) struct Stuck {
 
 /// Takes the state in the slot along a way. When it does not arrive, the slot holds the old state.
 ///
-/// A way whose first edge consumes and a later one can fail runs on a copy, decoded from the state's encoding.
+/// A way whose first edge consumes and a later one can fail runs on a copy, decoded from the state's encoding; one whose first edge
+/// borrows runs from the state, and in its place if that is all.
 pub(crate) fn travel<M: Machine>(slot: &mut Option<M::AnyState>, way: &[Hop<M>]) -> Result<(), Stuck> {
     let Some((first, rest)) = way.split_first() else {
         return Ok(());
@@ -57,7 +58,7 @@ pub(crate) enum InPlace<M: Machine> {
 }
 
 impl<M: Machine> InPlace<M> {
-    /// None if the way runs on a copy.
+    /// None if the new state is made beside the old one: from a copy, or from a borrow.
     pub(crate) fn of(way: &[Hop<M>]) -> Option<Self> {
         let Some((first, rest)) = way.split_first() else { return Some(Self::Stay) };
         in_place(first, rest).then_some(match way {

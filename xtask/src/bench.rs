@@ -173,7 +173,7 @@ const HEAD: &str = "\
 # What was measured
 
 Written by `cargo xtask bench`. What is compared took turns in one run; min, median and max are over those turns. A target is judged by the
-median unless the row says by what. What a peer gives for its time stands beside its row. Everything is optimised at link time as one piece.
+median unless the row says by what. What a peer gives for its time stands beside its row. Everything is optimised at link time as one piece, but for what `count` counts.
 
 ";
 

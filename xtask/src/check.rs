@@ -19,9 +19,19 @@ pub(crate) fn run(sh: &Shell, full: bool) -> bool {
     report.command("lints", cmd!(sh, "cargo clippy --workspace --all-targets -- -D warnings"));
     // those that somebody reads; hotswap with all that it has
     let read = "--package hotswap --package hotswap-macros --package hotswap-cli".split(' ');
-    let docs = cmd!(sh, "cargo doc {read...} --features hotswap/load,hotswap/remote,hotswap/testing --no-deps");
+    let docs =
+        cmd!(sh, "cargo doc {read...} --features hotswap/image,hotswap/load,hotswap/remote,hotswap/testing --no-deps");
     report.command("docs", docs.env("RUSTDOCFLAGS", "-D warnings"));
     if !full {
+        report.command(
+            "hotswap with all features",
+            cmd!(sh, "cargo clippy --package hotswap --all-features -- -D warnings"),
+        );
+        let kv = cmd!(
+            sh,
+            "cargo clippy --package kv-store --package hotswap-examples --no-default-features --all-targets -- -D warnings"
+        );
+        report.command("kv without version 3", kv);
         for feature in ["", "load", "image", "metrics", "remote", "testing"] {
             let lints =
                 cmd!(sh, "cargo clippy --package hotswap --no-default-features --features={feature} -- -D warnings");

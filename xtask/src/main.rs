@@ -97,8 +97,15 @@ fn without_what_cargo_told() -> Option<ExitCode> {
     for name in told {
         again.env_remove(name);
     }
-    let succeeded = again.status().is_ok_and(|status| status.success());
-    Some(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match again.status() {
+        Ok(status) => {
+            Some(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+        }
+        Err(error) => {
+            eprintln!("error: it cannot start again: {error}");
+            Some(ExitCode::FAILURE)
+        }
+    }
 }
 
 /// A shell at the top of the workspace, wherever the task was started.

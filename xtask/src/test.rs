@@ -13,13 +13,17 @@ pub(crate) fn run(sh: &Shell, full: bool) -> bool {
     }
     let absent = needs::provide(sh, &mut report);
     // each in a folder of its own, beside the tests, which seldom have something to do for every core
-    let ahead = Ahead::begin([crash(sh).arg("--no-run"), loom(sh).arg("--no-run"), bench::counter(sh)]);
+    let counter = (!absent.contains(&needs::VALGRIND)).then(|| bench::counter(sh));
+    let ahead = Ahead::begin([crash(sh).arg("--no-run"), loom(sh).arg("--no-run")].into_iter().chain(counter));
     // plain cargo test: it is on every machine with a toolchain, and runs the documentation examples
     report.command("tests", cmd!(sh, "cargo test --workspace --no-fail-fast"));
     // of the whole workspace: of one package alone, what it depends on would have other features, and be built anew
     let later = cmd!(sh, "cargo test --workspace --test hygiene --features hotswap-tests/later");
     report.command("versions under a cfg", later);
-    ahead.end();
+    report.step("what is built ahead", || {
+        ahead.end();
+        Ok(())
+    });
     report.command("crash tests", crash(sh));
     report.command("loom models", loom(sh));
     if !absent.contains(&needs::VALGRIND) {

@@ -15,7 +15,7 @@ pub(crate) fn provide(sh: &Shell, tool: &Tool) -> xshell::Result<()> {
     missing(sh, tool).map_or(Ok(()), |install| install.run())
 }
 
-/// What installs it, unless `cargo <tool>` runs the pinned version.
+/// What installs it, unless `cargo <tool>` runs the pinned version; `cargo` finds it there from now on.
 pub(crate) fn missing<'a>(sh: &'a Shell, tool: &Tool) -> Option<Cmd<'a>> {
     let Tool { name, version } = tool;
     let root = crate::target(sh).join("tools");

@@ -60,7 +60,7 @@ struct Targets {
 }
 
 /// What stands in the way where the client and the network have most of the time.
-const SMALL: &str = "More than half of a request's CPU is the kernel's, as much for both, as a row beside this one says. And the client takes as long as the server, on the other core: a server that is \
+const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's, which takes about as long for both, as a row beside this one says. And the client takes as long as the server, on the other core: a server that is \
      not busy all the time, as another row says, waits for the client, which then has throughput and waits. Of `kv`'s own share a quarter is the step, with its lock; the rest makes \
      values of the command and the reply, as the machine's input and output are, where redis-server points into its buffers.";
 /// And where memory has.
@@ -143,8 +143,8 @@ fn while_upgraded(kv: &str, what: &str, pace: Pace, report: &mut Report) {
     let name = format!("kv during 1 → 2 → 3 on 1,000,000 keys against no upgrade, {what}");
     let throughput = Row::ratio(&format!("{name}: throughput"), "requests/s", &during.0, &before.0).at_least(0.95);
     report.add(throughput.limit(
-        "The one thread that serves moves the million keys in this second as well: 30 ns each where they are swept, and ten times that where a command comes first, of whose thousand \
-         instructions a profile of `count` tells.",
+        "The one thread that serves moves the million keys in this second as well: 30 ns each where they are swept, and some ten times that where a command comes first, which finds its \
+         way and is counted alone.",
     ));
     let longest = Row::ratio(&format!("{name}: p99.9"), "ms", &during.1, &before.1).at_most(1.3);
     report.add(longest.limit(

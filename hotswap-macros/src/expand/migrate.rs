@@ -146,7 +146,6 @@ impl Migration<'_> {
             .as_ref()
             .map_or_else(|| mixed!(::core::option::Option::None), |loses| mixed!(::core::option::Option::Some(#loses)));
         let (new, new_state) = (self.cx.variant(self.edge.to), self.cx.held(self.edge.to));
-        let wrap = mixed!(|state| #new(#new_state));
         let entry = match &self.edge.how {
             How::Identity | How::Derived(_) => {
                 let (leave, pure) =
@@ -167,7 +166,7 @@ impl Migration<'_> {
                 } else {
                     mixed!(::core::result::Result::Ok(#state))
                 };
-                mixed!(borrows(#from, #to, |state| #state.map(#wrap), #loses))
+                mixed!(borrows(#from, #to, |state| #state.map(|state| #new(#new_state)), #loses))
             }
             How::Written { moves: true, .. } => {
                 let state = self.first();

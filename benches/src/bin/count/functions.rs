@@ -20,9 +20,8 @@ const LISTED: usize = 16;
 
 /// What is counted, by what it is called here and in the report. Each is done in a function of its own, `counted_…`, that is not
 /// inlined: nothing outside it is counted.
-pub(crate) const COUNTED: [(&str, &str, fn()); 5] = [
+pub(crate) const COUNTED: [(&str, &str, fn()); 4] = [
     ("flip", "the command that flips", flips),
-    ("arrival", "the first step of a key's instance after a flip", arrivals),
     ("fused", "the fused migration 1 -> 5 of a state without heap", fused),
     ("derived", "decoding a version 1 of 1 KiB up to 5, derived", derived),
     ("written", "decoding a version 1 of 1 KiB up to 5, each migration written by hand", by_hand),
@@ -40,21 +39,6 @@ fn flips() {
         counted_flip(&admin);
         admin.rollback("bench").expect("it can go back");
     }
-}
-
-fn arrivals() {
-    #[inline(never)]
-    fn counted_arrival(fleet: &line::Fleet<u64>, key: u64) {
-        black_box(fleet.step(&key, line::Add(1)).expect("both versions add"));
-    }
-    let switch = line::Switch::builder().starting_at(line::Version::V1).build().expect("version 1 can run");
-    let fleet = switch.fleet();
-    for key in 0..TIMES {
-        fleet.insert(key, line::V1::default()).expect("it is at the version that runs");
-    }
-    let options = UpgradeOptions::default().wait(Wait::No);
-    switch.admin().upgrade_with(2, "bench", &options).expect("it can go up");
-    (0..TIMES).for_each(|key| counted_arrival(&fleet, black_box(key)));
 }
 
 fn fused() {
