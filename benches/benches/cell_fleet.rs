@@ -13,7 +13,7 @@ use hotswap_benches::counter::{self, Add};
 use hotswap_benches::report::{Report, Row};
 use hotswap_benches::turns::{exact, in_nanoseconds, nanoseconds, shuffled, take_turns};
 use hotswap_benches::wide::line;
-use hotswap_benches::{BareMutex, BareTable, ByKey, Cells, INSTANCES, Kept, V2, report, round};
+use hotswap_benches::{BareMutex, BareTable, ByKey, Cells, INSTANCES, Kept, V2, names, report, round};
 use parking_lot::Mutex;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -59,7 +59,8 @@ fn compare<With: Kept, Without: Kept>(instances: u32, order: &[u32], rounds: u32
         nanoseconds(steps, || (0..rounds).for_each(|_| round(kept, order.iter().copied())))
     }
     let (mut with, mut without) = (With::new(instances), Without::new(instances));
-    take_turns(301, [&mut || turn(&mut with, order, rounds), &mut || turn(&mut without, order, rounds)])
+    let (one, other) = (names::<With>(order), names::<Without>(order));
+    take_turns(301, [&mut || turn(&mut with, &one, rounds), &mut || turn(&mut without, &other, rounds)])
 }
 
 // ---- fleets

@@ -2,7 +2,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use hotswap_benches::{Bare, BareMutex, BareTable, ByKey, Cells, INSTANCES, Kept, Owned, round};
+use hotswap_benches::{Bare, BareMutex, BareTable, ByKey, Cells, INSTANCES, Kept, Owned, names, round};
 
 fn main() {
     divan::main();
@@ -11,5 +11,6 @@ fn main() {
 #[divan::bench(types = [Bare, Owned, BareMutex, Cells, BareTable, ByKey])]
 fn step<K: Kept>(bencher: Bencher<'_, '_>) {
     let mut kept = K::new(INSTANCES);
-    bencher.counter(ItemsCount::new(INSTANCES)).bench_local(|| round(&mut kept, 0..INSTANCES));
+    let names = names::<K>(&(0..INSTANCES).collect::<Vec<_>>());
+    bencher.counter(ItemsCount::new(INSTANCES)).bench_local(|| round(&mut kept, names.iter().copied()));
 }

@@ -17,8 +17,28 @@ pub trait Kept {
     /// Makes so many of them.
     fn new(instances: u32) -> Self;
 
-    /// Runs one step of one of them.
+    /// By what a step finds the one of this number.
+    #[must_use]
+    fn name(number: u32) -> u32 {
+        number
+    }
+
+    /// Runs one step of the one of this name.
     fn add(&mut self, which: u32, by: u64) -> u64;
+}
+
+/// What those of these numbers are called.
+#[must_use]
+pub fn names<K: Kept>(numbers: &[u32]) -> Vec<u32> {
+    numbers.iter().map(|number| K::name(*number)).collect()
+}
+
+/// Keys that have nothing in common: what multiplies keys that follow each other by one number spreads them better than chance
+/// or worse, and that number is another one in each program. No two are the same. Appleby, the last steps of `MurmurHash3`.
+fn key(number: u32) -> u32 {
+    let mixed = (number ^ number >> 16).wrapping_mul(0x85eb_ca6b);
+    let mixed = (mixed ^ mixed >> 13).wrapping_mul(0xc2b2_ae35);
+    mixed ^ mixed >> 16
 }
 
 /// A step of each of these instances in turn.
@@ -92,12 +112,16 @@ impl Kept for BareTable {
     fn new(instances: u32) -> Self {
         let shards = (0..Self::SHARDS).map(|_| Mutex::default()).collect();
         let table = Self { hasher: DefaultHashBuilder::default(), shards };
-        for key in 0..instances {
+        for key in (0..instances).map(key) {
             let hash = table.hasher.hash_one(key);
             let rehash = |(key, _): &(u32, V2)| table.hasher.hash_one(key);
             table.shard(hash).lock().insert_unique(hash, (key, V2::default()), rehash);
         }
         table
+    }
+
+    fn name(number: u32) -> u32 {
+        key(number)
     }
 
     #[inline]
@@ -154,10 +178,14 @@ impl Kept for ByKey {
 
     fn new(instances: u32) -> Self {
         let fleet = counter::Switch::new().fleet();
-        for key in 0..instances {
+        for key in (0..instances).map(key) {
             fleet.insert(key, V2::default()).expect("it is at the version that runs");
         }
         Self(fleet)
+    }
+
+    fn name(number: u32) -> u32 {
+        key(number)
     }
 
     #[inline]

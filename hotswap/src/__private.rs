@@ -12,9 +12,10 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Error, SeqAccess, Visitor};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::loaded::{self, Format, Loaded, Ran, Room, with_room};
+use crate::loaded::{self, Format, Loaded, Ran, split_name};
 pub use crate::machine::Stepped;
 use crate::machine::{Accepts, Edge, How, Identity, InputInfo, Machine, VersionInfo};
+use crate::room::Room;
 pub use crate::{
     __conversions as conversions, __encoding as encoding, __from_inputs as from_inputs, __image as image,
     __step_loaded as step_loaded, __stepped as stepped, __versions as versions,
@@ -243,36 +244,7 @@ pub fn step_any<M: Accepts<I>, I>(
 }
 
 /// Where an input for an image is written.
-pub type Sink<'a> = &'a mut postcard::Serializer<Bytes<'a>>;
-
-/// Bytes that grow.
-#[derive(Debug)]
-pub struct Bytes<'a>(&'a mut Vec<u8>);
-
-impl postcard::ser_flavors::Flavor for Bytes<'_> {
-    type Output = ();
-    #[inline]
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-    #[inline]
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        match bytes {
-            // a number of a byte or two was written byte by byte, and to read it as one would wait for both
-            [one] => self.0.push(*one),
-            [one, two] => {
-                self.0.push(*one);
-                self.0.push(*two);
-            }
-            _ => self.0.extend_from_slice(bytes),
-        }
-        Ok(())
-    }
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
-    }
-}
+pub type Sink<'a> = &'a mut postcard::Serializer<&'a mut Room>;
 
 /// Where an output from an image is read: the elements of a pair.
 #[expect(missing_debug_implementations, reason = "postcard's reader has none")]
@@ -297,30 +269,29 @@ pub fn pass<I, O>(
     write: impl FnOnce(&I, Sink<'_>) -> Result<(), postcard::Error>,
     read: impl FnOnce(&mut Source<'_>) -> Result<O, postcard::Error>,
 ) -> Step<O, I> {
-    with_room(|Room { input: sent, output }| {
-        if let Err(error) = write(&input, &mut postcard::Serializer { output: Bytes(sent) }) {
-            tracing::error!(target: "hotswap", %error, "an input cannot be encoded, so an image cannot take it");
+    let (mut sent, mut output) = (Room::new(), Room::new());
+    if let Err(error) = write(&input, &mut postcard::Serializer { output: &mut sent }) {
+        tracing::error!(target: "hotswap", %error, "an input cannot be encoded, so an image cannot take it");
+        return Err(input);
+    }
+    let failed = match state.step(Format::Postcard, sent.bytes(), &mut output) {
+        Ran::Done { failed } => failed,
+        Ran::Refused => return Err(input),
+        Ran::Undecodable(reason) => {
+            undecodable(state, sent.bytes(), &reason);
             return Err(input);
         }
-        let failed = match state.step(Format::Postcard, sent, output) {
-            Ran::Done { failed } => failed,
-            Ran::Refused => return Err(input),
-            Ran::Undecodable(reason) => {
-                undecodable(state, sent, &reason);
-                return Err(input);
-            }
-            Ran::Unencodable(reason) => loaded::unreadable(reason),
-            Ran::Panicked(text) => loaded::panicked(text),
-        };
-        let mut source = Source(postcard::Deserializer::from_bytes(output));
-        let read = next::<_, &[u8]>(&mut source).and_then(|_| read(&mut source));
-        let output = read.unwrap_or_else(|error| loaded::unreadable(error));
-        match source.0.finalize() {
-            Ok([]) => {}
-            _ => loaded::unreadable("bytes are left over"),
-        }
-        Ok(Stepped { output, failed })
-    })
+        Ran::Unencodable(reason) => loaded::unreadable(reason),
+        Ran::Panicked(text) => loaded::panicked(text),
+    };
+    let Some((_, value)) = split_name(output.bytes()) else { loaded::unreadable("it has no name") };
+    let mut source = Source(postcard::Deserializer::from_bytes(value));
+    let output = read(&mut source).unwrap_or_else(|error| loaded::unreadable(error));
+    match source.0.finalize() {
+        Ok([]) => {}
+        _ => loaded::unreadable("bytes are left over"),
+    }
+    Ok(Stepped { output, failed })
 }
 
 /// An image that has retired every version that took an input does not know it, and that is a plain refusal.

@@ -8,6 +8,7 @@ use crate::error::{StepError, Why};
 use crate::frame::exactly;
 use crate::loaded::{Format, Ran, panicked};
 use crate::machine::Machine;
+use crate::room::Room;
 use crate::roster::Shared;
 use crate::slot::{Home, Slot};
 use crate::way::contain;
@@ -220,12 +221,12 @@ impl<M: Machine> Slot<M> {
         let see = || shared.watch(at, self.stamp(), "Encoded", &Shown(&input));
         let watch = shared.core.observed().then(see);
         let step = |state: &mut M::AnyState, input: Encoded| {
-            let mut output = Vec::new();
+            let mut output = Room::new();
             let ran = match M::as_loaded_mut(state).map(|state| state.step(format, &input.bytes, &mut output)) {
                 Some(Ran::Panicked(text)) => panicked(text),
                 ran => ran.unwrap_or(Ran::Refused),
             };
-            (input, output, ran)
+            (input, output.into_vec(), ran)
         };
         let not_taken = |input, why| Err(EncodedError::NotTaken(StepError { input, why }));
         let result = match self.guarded(shared, home, input, step) {

@@ -310,9 +310,25 @@ pub(crate) fn read_sum(reader: &mut impl Read) -> Result<u64, ReadError> {
 
 /// Decodes all of `bytes` from postcard.
 pub(crate) fn exactly<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
-    match postcard::take_from_bytes(bytes) {
+    all_of(postcard::take_from_bytes(bytes))
+}
+
+/// A value of which nothing is left over.
+#[inline]
+pub(crate) fn all_of<T>(read: postcard::Result<(T, &[u8])>) -> Result<T, String> {
+    match read {
         Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),
-        Err(error) => Err(error.to_string()),
+        Ok((_, rest)) => Err(left_over(rest)),
+        Err(error) => Err(said(&error)),
     }
+}
+
+#[cold]
+fn left_over(rest: &[u8]) -> String {
+    format!("{} bytes are left over", rest.len())
+}
+
+#[cold]
+fn said(error: &postcard::Error) -> String {
+    error.to_string()
 }

@@ -35,6 +35,7 @@ mod observe;
 mod options;
 mod prefetch;
 mod registry;
+mod room;
 mod roster;
 mod save;
 #[cfg(feature = "metrics")]

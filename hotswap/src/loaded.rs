@@ -3,7 +3,6 @@
 //! Only bytes cross, in the encodings that every version has anyway: `[version, state]`, `[name, input]` and
 //! `[name, output]`. Nothing here is unsafe; `load` implements these traits over an image.
 
-use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::panic::{RefUnwindSafe, resume_unwind};
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use serde::ser::{Error as _, SerializeTuple as _};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::machine::{Identity, InputInfo, VersionInfo};
+use crate::room::Room;
 
 /// How bytes that cross are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +42,8 @@ pub trait GuestState: Send + RefUnwindSafe {
     fn version(&self) -> u32;
     /// The state with its version in front.
     fn encode(&self, format: Format) -> Result<Vec<u8>, String>;
-    /// Runs one step; what comes of it is appended to `output`.
-    fn step(&mut self, format: Format, input: &[u8], output: &mut Vec<u8>) -> Ran;
+    /// Runs one step; what it gives is written to `output`, which is empty, and stays so where it gives nothing.
+    fn step(&mut self, format: Format, input: &[u8], output: &mut Room) -> Ran;
     /// The machine that it is a state of.
     fn guest(&self) -> Arc<dyn Guest>;
 }
@@ -197,7 +197,7 @@ impl Loaded {
         self.0.guest()
     }
 
-    pub(crate) fn step(&mut self, format: Format, input: &[u8], output: &mut Vec<u8>) -> Ran {
+    pub(crate) fn step(&mut self, format: Format, input: &[u8], output: &mut Room) -> Ran {
         self.0.step(format, input, output)
     }
 
@@ -206,48 +206,19 @@ impl Loaded {
     }
 }
 
+/// The name in front of what crosses in postcard, and what follows.
+#[inline]
+pub(crate) fn split_name(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    match bytes {
+        // nearly every name is shorter: its length is one byte
+        [length @ ..128, rest @ ..] => rest.split_at_checked((*length).into()),
+        _ => postcard::take_from_bytes::<&[u8]>(bytes).ok(),
+    }
+}
+
 /// Unwinds with the text of a step that panicked, so that its caller sees what it would see of a compiled-in one.
 pub(crate) fn panicked(text: String) -> ! {
     resume_unwind(Box::new(text))
-}
-
-/// The bytes of one step: what goes to an image, and what comes back.
-#[derive(Debug, Default)]
-pub(crate) struct Room {
-    pub(crate) input: Vec<u8>,
-    pub(crate) output: Vec<u8>,
-}
-
-/// So many bytes of it a thread keeps for its next step at most.
-const ROOM_KEPT: usize = 4096;
-
-thread_local! {
-    static ROOM: RefCell<Room> = const { RefCell::new(Room { input: Vec::new(), output: Vec::new() }) };
-}
-
-/// Lends room for one step: a small one is over sooner than the allocator has made some.
-pub(crate) fn with_room<R>(step: impl FnOnce(&mut Room) -> R) -> R {
-    let mut step = Some(step);
-    let done = ROOM.try_with(|room| {
-        let mut lent = Lent(room.try_borrow_mut().ok()?);
-        step.take().map(|step| step(&mut lent.0))
-    });
-    // a step inside of a step, and one of a thread that ends, finds none and has its own
-    done.ok().flatten().unwrap_or_else(|| step.take().expect("it has not run")(&mut Room::default()))
-}
-
-struct Lent<'a>(RefMut<'a, Room>);
-
-/// It comes back empty, and no larger than a thread may keep, also from a step that panics.
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        let Room { input, output } = &mut *self.0;
-        if input.capacity() + output.capacity() > ROOM_KEPT {
-            (*input, *output) = (Vec::new(), Vec::new());
-        }
-        input.clear();
-        output.clear();
-    }
 }
 
 /// The output of a step that has run cannot be read: the state is ahead of what its caller knows.

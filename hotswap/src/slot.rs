@@ -672,17 +672,18 @@ impl<M: Machine, L: Housed<M>> PoisonOnPanic<M, L> {
         };
         // it has come back: whoever panics as a failure is told of is not the step
         let mut live = ManuallyDrop::new(self);
-        let (slot, shared, home) = live.0.parts();
-        let at = slot.count(home.place());
+        let (slot, shared, _) = live.0.parts();
         match stepped {
             Ok(Stepped { output, failed }) => {
                 if failed {
-                    shared.failed(at.version, at.stamp, Failure::Err);
+                    shared.failed(slot.version(), slot.stamp, Failure::Err);
                 }
                 Ok(output)
             }
-            Err(input) if at.version == LOST => Err(StepError { input, why: Why::Poisoned }),
-            Err(input) => Err(StepError { input, why: Why::Refused { at: at.version } }),
+            Err(input) => match slot.version() {
+                LOST => Err(StepError { input, why: Why::Poisoned }),
+                at => Err(StepError { input, why: Why::Refused { at } }),
+            },
         }
     }
 }

@@ -133,8 +133,8 @@ pub(crate) struct Out {
 
 impl Out {
     /// The caller's side: lends a place, for as long as the call takes.
-    pub(crate) fn lend(place: &mut [MaybeUninit<u8>]) -> Self {
-        Self { place: place.as_mut_ptr(), room: place.len(), len: 0, more: Buf::EMPTY }
+    pub(crate) fn lend(place: &mut [u8]) -> Self {
+        Self { place: place.as_mut_ptr().cast(), room: place.len(), len: 0, more: Buf::EMPTY }
     }
 
     /// How much of the place is filled, never more than there is.

@@ -10,9 +10,7 @@ use std::sync::Arc;
 use crate::load::abi::{Code, DONE, FAILED, Out, PANICKED, REFUSED, Slice, Table, UNDECODABLE, UNENCODABLE, number};
 use crate::load::map::Mapped;
 use crate::loaded::{Format, Guest, GuestLine, GuestState, Ran};
-
-/// So many bytes are lent for what a call gives; what is longer is allocated in the image and copied.
-const ROOM: usize = 64;
+use crate::room::Room;
 
 /// One machine of an image.
 pub(crate) struct Member {
@@ -27,18 +25,14 @@ impl Member {
         Self { table, line, image }
     }
 
-    /// Calls into the image; what comes of it is appended to `output`.
-    fn call(&self, output: &mut Vec<u8>, run: impl FnOnce(*mut Out) -> Code) -> Code {
-        if output.capacity() - output.len() < ROOM {
-            output.reserve(ROOM);
-        }
-        let mut out = Out::lend(output.spare_capacity_mut());
+    /// Calls into the image; what comes of it is written to `output`, which is empty.
+    fn call(&self, output: &mut Room, run: impl FnOnce(*mut Out) -> Code) -> Code {
+        debug_assert!(output.bytes().is_empty(), "what is there would be written over");
+        let mut out = Out::lend(output.lend());
         let code = run(&raw mut out);
-        let filled = out.filled();
-        // SAFETY: the image has filled so much of the spare capacity, which it was lent.
-        unsafe { output.set_len(output.len() + filled) };
+        output.filled(out.filled());
         if out.more.is_some() {
-            output.extend_from_slice(out.more.bytes());
+            output.put(out.more.bytes());
             // SAFETY: the image filled it, and gets it back once.
             unsafe { (self.table.free)(&raw mut out.more) };
         }
@@ -47,10 +41,10 @@ impl Member {
 
     /// A call that gives bytes, or says why not.
     fn ask(&self, run: impl FnOnce(*mut Out) -> Code) -> Result<Vec<u8>, String> {
-        let mut output = Vec::new();
+        let mut output = Room::new();
         match self.call(&mut output, run) {
-            DONE => Ok(output),
-            _ => Err(text(&output)),
+            DONE => Ok(output.into_vec()),
+            _ => Err(text(output.bytes())),
         }
     }
 }
@@ -115,15 +109,14 @@ impl GuestState for Live {
         member.ask(|out| unsafe { (member.table.encode)(handle.as_ptr(), number(format), out) })
     }
 
-    fn step(&mut self, format: Format, input: &[u8], output: &mut Vec<u8>) -> Ran {
+    fn step(&mut self, format: Format, input: &[u8], output: &mut Room) -> Ran {
         let Self { handle, member, .. } = self;
-        let before = output.len();
         // SAFETY: the handle is open and nobody else's, as `&mut self` says; the rest is lent for the call.
         let step = |out| unsafe { (member.table.step)(handle.as_ptr(), number(format), Slice::of(input), out) };
         match member.call(output, step) {
             DONE => Ran::Done { failed: false },
             FAILED => Ran::Done { failed: true },
-            code => ended(code, &output.split_off(before)),
+            code => ended(code, &std::mem::replace(output, Room::new())),
         }
     }
 
@@ -134,12 +127,13 @@ impl GuestState for Live {
 
 /// A step that gave no output.
 #[cold]
-fn ended(code: Code, said: &[u8]) -> Ran {
+fn ended(code: Code, said: &Room) -> Ran {
+    let said = text(said.bytes());
     match code {
         REFUSED => Ran::Refused,
-        UNDECODABLE => Ran::Undecodable(text(said)),
-        UNENCODABLE => Ran::Unencodable(text(said)),
-        PANICKED => Ran::Panicked(text(said)),
+        UNDECODABLE => Ran::Undecodable(said),
+        UNENCODABLE => Ran::Unencodable(said),
+        PANICKED => Ran::Panicked(said),
         other => Ran::Panicked(format!("the image answers with the unknown code {other}")),
     }
 }

@@ -11,20 +11,23 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::OnceLock;
 
-use serde::Serialize;
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{DeserializeSeed, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, forward_to_deserialize_any};
 use tracing::field::{Field, Visit};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use crate::encoded::decode;
 use crate::finite;
+use crate::frame::all_of;
 use crate::line::Hop;
 use crate::load::abi::{
     self, ABI, Buf, Code, DONE, ERROR, FAILED, Host, MAGIC, Out, PANICKED, REFUSED, Root, Sink, Slice, Table,
     UNDECODABLE, UNENCODABLE,
 };
-use crate::loaded::Format;
-use crate::machine::Machine;
+use crate::loaded::{Format, split_name};
+use crate::machine::{InputInfo, Machine};
 use crate::way;
 
 /// A machine of this image; submitted by generated code.
@@ -157,7 +160,7 @@ fn way_of<M: Machine>(from: u32, to: u32) -> Result<Vec<Hop<M>>, String> {
 
 /// Runs one step; `begun` says that the user's code may have touched the state.
 fn stepped<M: Machine>(state: &mut M::AnyState, format: u32, input: &[u8], sink: &mut Sink, begun: &mut bool) -> Code {
-    let read = known(format).and_then(|format| Ok((format, decode::<M::AnyInput>(format, input)?)));
+    let read = known(format).and_then(|format| Ok((format, read::<M>(format, input)?)));
     let (format, input) = match read {
         Ok(read) => read,
         Err(reason) => {
@@ -181,6 +184,62 @@ fn stepped<M: Machine>(state: &mut M::AnyState, format: u32, input: &[u8], sink:
             drop(input);
             REFUSED
         }
+    }
+}
+
+#[inline]
+fn read<M: Machine>(format: Format, bytes: &[u8]) -> Result<M::AnyInput, String> {
+    match (format, Named::of(M::INPUTS, bytes)) {
+        (Format::Postcard, Some(named)) => all_of(named.read()),
+        _ => decode(format, bytes),
+    }
+}
+
+/// An input in postcard whose name is known: it need not be told from what is no text.
+struct Named<'de> {
+    name: Option<&'static str>,
+    value: postcard::Deserializer<'de, postcard::de_flavors::Slice<'de>>,
+}
+
+impl<'de> Named<'de> {
+    #[inline]
+    fn of(inputs: &'static [InputInfo], bytes: &'de [u8]) -> Option<Self> {
+        let (name, value) = split_name(bytes)?;
+        let known = inputs.iter().find(|input| input.name.as_bytes() == name)?;
+        Some(Self { name: Some(known.name), value: postcard::Deserializer::from_bytes(value) })
+    }
+
+    /// The input, and what is left over.
+    #[inline]
+    fn read<T: Deserialize<'de>>(mut self) -> postcard::Result<(T, &'de [u8])> {
+        Ok((T::deserialize(&mut self)?, self.value.finalize()?))
+    }
+}
+
+impl<'de> Deserializer<'de> for &mut Named<'de> {
+    type Error = postcard::Error;
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, postcard::Error> {
+        visitor.visit_seq(self)
+    }
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct seq tuple
+        tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de> SeqAccess<'de> for Named<'de> {
+    type Error = postcard::Error;
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, postcard::Error> {
+        match self.name.take() {
+            Some(name) => seed.deserialize(BorrowedStrDeserializer::new(name)),
+            None => seed.deserialize(&mut self.value),
+        }
+        .map(Some)
     }
 }
 

@@ -14,6 +14,7 @@ use super::map::Arrived;
 use super::map::is_mapped;
 use super::{Digest, InspectError, MapError, inspect, load, pinned, reap};
 use crate::loaded::{Format, Guest, GuestState, Ran};
+use crate::room::Room;
 
 /// The folder of what cargo builds.
 fn target() -> PathBuf {
@@ -82,15 +83,15 @@ fn at_three(arrived: &Arrived, label: &str) -> Box<dyn GuestState> {
 }
 
 fn step(state: &mut Box<dyn GuestState>, name: &str, input: &impl Serialize) -> (Ran, Vec<u8>) {
-    let mut output = Vec::new();
+    let mut output = Room::new();
     let ran = state.step(Format::Postcard, &postcard(&(name, input)), &mut output);
-    (ran, output)
+    (ran, output.into_vec())
 }
 
 fn json(state: &mut Box<dyn GuestState>, input: &str) -> (Ran, String) {
-    let mut output = Vec::new();
+    let mut output = Room::new();
     let ran = state.step(Format::Json, input.as_bytes(), &mut output);
-    (ran, String::from_utf8(output).expect("text"))
+    (ran, String::from_utf8(output.into_vec()).expect("text"))
 }
 
 fn gone(name: &str) -> bool {
@@ -130,16 +131,20 @@ fn a_state_lives_in_it() {
     assert_eq!(json(&mut state, r#"["Misbehave", "Fail"]"#).0, Ran::Done { failed: true });
     assert!(matches!(json(&mut state, r#"["Ad"#).0, Ran::Undecodable(_)));
     assert!(matches!(step(&mut state, "Nothing", &()).0, Ran::Undecodable(text) if text.len() > 5));
-    // what does not fit the place that is lent comes whole, behind what is there already
-    let mut output = b"before".to_vec();
-    assert_eq!(
-        state.step(Format::Json, br#"["Misbehave", {"Long": 100000}]"#, &mut output),
-        Ran::Done { failed: false }
-    );
-    assert_eq!(output.len(), 6 + r#"["Misbehave",{"Ok":""}]"#.len() + 100_000);
+    // what does not fit the place that is lent comes whole
+    let (ran, long) = json(&mut state, r#"["Misbehave", {"Long": 100000}]"#);
+    assert_eq!(ran, Ran::Done { failed: false });
+    let text = long.strip_prefix(r#"["Misbehave",{"Ok":""#).and_then(|rest| rest.strip_suffix(r#""}]"#));
+    assert_eq!(text.map(str::len), Some(100_000));
+    // an input is no input with more behind it, nor where its name or its value ends too early
+    for wrong in [&b"\x03Add\x06\x00"[..], b"\x03Add", b"\x04Add", b"\x03Ad", b"\x80", b""] {
+        let mut output = Room::new();
+        assert!(matches!(state.step(Format::Postcard, wrong, &mut output), Ran::Undecodable(_)), "{wrong:?}");
+    }
+    assert_eq!(step(&mut state, "Add", &1_i64), (Ran::Done { failed: false }, postcard(&("Add", 210_i64))));
     let down =
         tally(&arrived).carry(&state.encode(Format::Postcard).expect("encodes"), 1).expect("there is a way down");
-    assert_eq!(down, first(110, "seven"));
+    assert_eq!(down, first(210, "seven"));
     let guest = state.guest();
     drop((arrived, state));
     assert!(!gone(&name), "a handle is held");

@@ -20,14 +20,14 @@ use hotswap_benches::counter::{Add, Switch};
 use hotswap_benches::image::{How, Place};
 use hotswap_benches::report::{Report, Row, rustc};
 use hotswap_benches::turns::{exact, shuffled};
-use hotswap_benches::{Bare, BareMutex, BareTable, ByKey, Cells, INSTANCES, Kept, Owned, V2, round};
+use hotswap_benches::{Bare, BareMutex, BareTable, ByKey, Cells, INSTANCES, Kept, Owned, V2, names, round};
 use serde::{Deserialize, Serialize};
 
 const FEW: u64 = 100;
 const MANY: u64 = 2_100;
 
-/// Of so many of each, all have their share of the rounds: a table draws the seed of its hashes when it is made, by addresses among
-/// other things, and with few keys one draw makes a step five instructions longer than another.
+/// Of so many of each, all have their share of the rounds: a table draws the seed of its hashes when it is made, and with few keys
+/// one draw makes a step five instructions longer than another.
 const DRAWS: u64 = 20;
 
 /// How much more than the baseline is let pass.
@@ -108,7 +108,8 @@ fn run<K: Kept>(rounds: u64, order: &[u32]) {
 #[inline(never)]
 fn draw<K: Kept>(rounds: u64, order: &[u32]) {
     let mut kept = K::new(u32::try_from(order.len()).expect("there are fewer"));
-    (0..rounds).for_each(|_| round(&mut kept, order.iter().copied()));
+    let names = names::<K>(order);
+    (0..rounds).for_each(|_| round(&mut kept, names.iter().copied()));
 }
 
 fn run_loaded(rounds: u64, order: &[u32]) {
