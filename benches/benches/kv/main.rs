@@ -3,6 +3,7 @@
 //! Both servers run one thread and keep nothing on disk unless it is said. What is compared takes turns, and each turn the other
 //! begins. An argument names the parts to run: `redis`, `upgrade`, `open`, `restart`.
 
+mod bare;
 mod load;
 mod server;
 mod tool;
@@ -29,6 +30,10 @@ const LONG: Duration = Duration::from_millis(10);
 
 fn main() {
     let asked: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    if asked.iter().any(|asked| asked == bare::NAME) {
+        bare::serve().expect("it serves until it is killed");
+        return;
+    }
     let wanted = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);
     let kv = server::build_kv();
     let mut report = report!();
@@ -60,50 +65,60 @@ struct Targets {
 }
 
 /// What stands in the way where the client and the network have most of the time.
-const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's, which takes about as long for both, as a row beside this one says. And the client takes as long as the server, on the other core: a server that is \
-     not busy all the time, as another row says, waits for the client, which then has throughput and waits. Of `kv`'s own share a quarter is the step, with its lock; the rest makes \
-     values of the command and the reply, as the machine's input and output are, where redis-server points into its buffers.";
+const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's, which takes about as long for both, as a row beside this one says. And the client takes as long as the server, on the other core: \
+     what a server saves beyond that, it waits for the client. A row beside this one, with -P 16, is a server that only counts commands and answers each with the same bytes, in the same turns: no server has more of a lead.";
 /// And where memory has.
 const RANDOM: &str = "With keys fetched ahead it is no longer the server that is the limit, but the two clients, which share a core while `kv` has the other: one of them waits for \
      the other's turn of some 4 ms, which no server can help, and that is its p99. Half of the waits are shorter, as the row above says. Beside redis-server the clients sleep.";
 
 fn against_redis(kv: &str, report: &mut Report) {
-    let servers = [Server::kv(kv, &[]), Server::redis()];
+    let servers = [Server::kv(kv, &[]), Server::redis(), Server::bare()];
+    let [kv, redis, _] = &servers;
     let plain = Targets { throughput: [0.93; 3], p99: 1.15, cpu: Some(1.0), limit: SMALL };
-    compare(&servers, "plain", &[&["-c", "50", "-n", "60000"]], &plain, report);
+    compare(&[kv, redis], "plain", &[&["-c", "50", "-n", "60000"]], &plain, report);
     let pipelined = Targets { throughput: [1.2, 1.05, 1.05], p99: 0.8, cpu: Some(0.85), limit: SMALL };
-    compare(&servers, "-P 16", &[&["-c", "50", "-P", "16", "-n", "1200000"]], &pipelined, report);
+    compare(&servers.each_ref(), "-P 16", &[&["-c", "50", "-P", "16", "-n", "1200000"]], &pipelined, report);
     // two processes: with --threads the tool rounds its time to 250 ms
     let half: &[&str] = &["-c", "25", "-P", "16", "-r", "1000000", "-n", "300000"];
-    for server in &servers {
+    for server in [kv, redis] {
         for test in ["set", "incr"] {
             tool::run(server, test, &[&["-c", "50", "-P", "16", "-r", "1000000", "-n", "1000000"]]);
         }
     }
     let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None, limit: RANDOM };
-    compare(&servers, "-P 16 -r 1000000, two threads", &[half, half], &random, report);
+    compare(&[kv, redis], "-P 16 -r 1000000, two threads", &[half, half], &random, report);
 }
 
-/// `kv` over `redis-server`, each command in turn; `options` are those of as many clients.
-fn compare(servers: &[Server; 2], what: &str, options: &[&[&str]], targets: &Targets, report: &mut Report) {
+/// `kv` over `redis-server`, each command in turn; `options` are those of as many clients. Where a bare server is a third, it is told
+/// how much of a lead any server can have.
+fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targets, report: &mut Report) {
     for (test, throughput) in ["set", "get", "incr"].into_iter().zip(targets.throughput) {
-        let mut measured: [Vec<Measured>; 2] = [Vec::new(), Vec::new()];
+        let mut measured: Vec<Vec<Measured>> = servers.iter().map(|_| Vec::new()).collect();
         for turn in 0..=TURNS {
-            for place in 0..2 {
-                let which = (turn + place) % 2;
-                let run = tool::run(&servers[which], test, options);
+            for place in 0..servers.len() {
+                let which = (turn + place) % servers.len();
+                let run = tool::run(servers[which], test, options);
                 if turn > 0 {
                     measured[which].push(run);
                 }
             }
         }
-        let each = |figure: fn(&Measured) -> f64| measured.each_ref().map(|runs| runs.iter().map(figure).collect());
+        let of =
+            |which: usize, figure: fn(&Measured) -> f64| -> Vec<f64> { measured[which].iter().map(figure).collect() };
+        let each = |figure| [of(0, figure), of(1, figure)];
         let name = test.to_uppercase();
         let row = |of: &str, unit: &str, [kv, redis]: [Vec<f64>; 2]| {
             Row::ratio(&format!("kv against redis-server, {what}, {name}: {of}"), unit, &kv, &redis)
         };
         let row = |of: &str, unit: &str, sides| row(of, unit, sides).limit(targets.limit);
         report.add(row("throughput", "requests/s", each(|run| run.rate)).at_least(throughput));
+        if servers.len() > 2 {
+            let what = format!("a server that only answers against redis-server, {what}, {name}: throughput");
+            let row = Row::ratio(&what, "requests/s", &of(2, |run| run.rate), &of(1, |run| run.rate));
+            report.add(row.beside(
+                "it counts commands and sends one reply for each: what the client and the kernel leave to any server",
+            ));
+        }
         report.add(row("half of the waits", "ms", each(|run| run.p50)));
         report.add(row("p99", "ms", each(|run| run.p99)).at_most(targets.p99));
         let cpu = row("the server's CPU a request", "µs", each(|run| run.cpu));

@@ -1,11 +1,13 @@
 //! The servers: `kv` and `redis-server`, on loopback, ended with who started them.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{env, fs};
+
+use crate::bare;
 
 /// A server that runs.
 pub(crate) struct Server {
@@ -63,6 +65,14 @@ impl Server {
         let arguments = ["--port", &text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
         let (child, said, _) = start(program, &arguments, "Ready to accept connections");
         Self { program: program.to_owned(), child, said, port }
+    }
+
+    /// One that only answers.
+    pub(crate) fn bare() -> Self {
+        let program = env::current_exe().expect("the program has a path").to_str().expect("it is text").to_owned();
+        let (child, said, line) = start(&program, &[bare::NAME], bare::READY);
+        let port = line.trim().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        Self { program, child, said, port: port.expect("a port") }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
