@@ -198,7 +198,19 @@ impl<M: Machine, K: Key> Shard<M, K> {
         ControlFlow::Continue(())
     }
 
+    /// Makes room for one more. All keys may be hashed for it: where one panics, nothing has changed.
+    fn make_room(&mut self, hasher: &DefaultHashBuilder) {
+        let Self { entries, index, free, .. } = self;
+        index.make_room(entries.len() + usize::from(free.is_empty()), |at| {
+            let entry = entries.get(at as usize).and_then(Option::as_ref);
+            entry.map_or(0, |entry| hasher.hash_one(&entry.key))
+        });
+    }
+
+    /// Puts in one for whom room was made before it was counted.
     fn put(&mut self, hash: u64, hasher: &DefaultHashBuilder, key: K, slot: Slot<M>) -> u32 {
+        // the last may have gone since, and the room with it: then there is no key to be hashed
+        self.make_room(hasher);
         let entry = Some(Entry { key, slot });
         let at = if let Some(at) = self.free.pop() {
             self.entries[at as usize] = entry;
@@ -207,11 +219,7 @@ impl<M: Machine, K: Key> Shard<M, K> {
             self.entries.push(entry);
             u32::try_from(self.entries.len() - 1).expect(MOST)
         };
-        let entries = &self.entries;
-        self.index.insert(hash, at, entries.len(), |at| {
-            let entry = entries.get(at as usize).and_then(Option::as_ref);
-            entry.map_or(0, |entry| hasher.hash_one(&entry.key))
-        });
+        self.index.put(hash, at);
         at
     }
 
@@ -429,14 +437,14 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let Ok(mut shard) = inner.shard(hash) else {
             return Err(StepError { input, why: Why::Reentered });
         };
-        let at = match shard.find(hash, &key) {
-            Some(at) => at,
-            None => match Slot::enter(&inner.shared, make().into(), Place::Fleet, || lot_of(&key)) {
+        let at = if let Some(at) = shard.find(hash, &key) {
+            at
+        } else {
+            shard.make_room(&inner.hasher);
+            match Slot::enter(&inner.shared, make().into(), Place::Fleet, || lot_of(&key)) {
                 Ok(slot) => inner.put(&mut shard, hash, key, slot),
-                Err(_) => {
-                    return Err(StepError { input, why: Why::NotMade });
-                }
-            },
+                Err(_) => return Err(StepError { input, why: Why::NotMade }),
+            }
         };
         let Some((slot, home)) = shard.at(at) else {
             return Err(StepError { input, why: Why::NoKey });
@@ -466,8 +474,9 @@ impl<M: Machine, K: Key> Fleet<M, K> {
             let to = inner.shared.core.release().version_for(|| lot_of(&key));
             return Err(EnterError { state: Some(state), to, why: NotEntered::Reentered });
         };
-        // the key's own code runs before the instance is counted
+        // the keys' own code runs before the instance is counted
         let present = shard.find(hash, &key);
+        shard.make_room(&inner.hasher);
         let slot = Slot::enter(&inner.shared, state, Place::Fleet, || lot_of(&key))?;
         let old = present.and_then(|at| inner.take(&mut shard, hash, at));
         inner.put(&mut shard, hash, key, slot);
@@ -651,6 +660,7 @@ impl<M: Machine, K: Key> Fleet<M, K> {
         let hash = inner.hasher.hash_one(&key);
         let mut shard = inner.shard(hash).map_err(|Busy| Reentered)?;
         let present = shard.find(hash, &key);
+        shard.make_room(&inner.hasher);
         // it goes first: by its key it would take the other's name from the held back
         let old = present.and_then(|at| inner.take(&mut shard, hash, at));
         let mut home = Newcomer { key: &key, aside: None };

@@ -54,14 +54,13 @@ impl Index {
         Some(&self.places[home(hash, self.mask()?) as usize])
     }
 
-    /// Puts in a number that is not there. All numbers are below `below`, and `hash_of` gives the hash of each. A number that was
-    /// never there comes only when all that were are taken: so it fits where they do.
-    pub(crate) fn insert(&mut self, hash: u64, number: u32, below: usize, hash_of: impl Fn(u32) -> u64) {
+    /// Makes room for one more number below `below`, as all that are here. `hash_of` gives the hash of each; where it panics,
+    /// nothing has changed. A number that was never here comes only when all that were are taken: so it fits where they do.
+    pub(crate) fn make_room(&mut self, below: usize, hash_of: impl Fn(u32) -> u64) {
         // beyond three quarters, searches grow long
         if (self.used as usize + 1) * 4 > self.places.len() * 3 {
             self.lay_out(below, hash_of);
         }
-        self.put(hash, number);
     }
 
     /// Takes a number out.
@@ -98,8 +97,8 @@ impl Index {
         *self = laid_out;
     }
 
-    /// Puts a number into the first place that is free; there is one.
-    fn put(&mut self, hash: u64, number: u32) {
+    /// Puts a number that is not here into the first place that is free; room was made for it.
+    pub(crate) fn put(&mut self, hash: u64, number: u32) {
         let Some(mask) = self.mask() else { return };
         debug_assert!(number < GONE & mask, "a number reads as a mark");
         let mut at = home(hash, mask);
@@ -172,7 +171,8 @@ mod tests {
                             below += 1;
                             below - 1
                         });
-                        index.insert(hash, number, below as usize, |number| held[&number]);
+                        index.make_room(below as usize, |number| held[&number]);
+                        index.put(hash, number);
                         held.insert(number, hash);
                     }
                     Do::Remove(which) => {
@@ -215,7 +215,8 @@ mod tests {
             // as many as there were and one more, and then one alone, as when the others have gone
             for (number, below) in [(round % 100, 100), (0, 1)] {
                 let hash = u64::from(round) << 32;
-                index.insert(hash, number, below, |_| hash);
+                index.make_room(below, |_| hash);
+                index.put(hash, number);
                 // under another hash it is not found, and stays
                 index.remove(!hash, number);
                 assert!(index.places.contains(&EMPTY), "a search ends");
@@ -228,7 +229,10 @@ mod tests {
         let mut index = Index::default();
         for round in 0..1000 {
             let hash_of = |number: u32| round * 3 + u64::from(number);
-            (0..4).for_each(|number| index.insert(hash_of(number), number, 4, hash_of));
+            for number in 0..4 {
+                index.make_room(4, hash_of);
+                index.put(hash_of(number), number);
+            }
             assert_eq!((index.live, index.used), (4, 4));
             (0..4).for_each(|number| index.remove(hash_of(number), number));
             assert_eq!((index.live, index.used), (0, 0));

@@ -2,6 +2,7 @@
 //! lost, and the accounts hold.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
@@ -147,7 +148,7 @@ fn heal_with_flip() {
     quietly(|| {
         let switch = h::Switch::builder().starting_at(2).build().unwrap();
         let c = switch.named_cell("c", h::V2::default()).unwrap();
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| c.step(h::Boom)));
+        let _ = catch_unwind(AssertUnwindSafe(|| c.step(h::Boom)));
         let admin = switch.admin();
         let a2 = admin.clone();
         set_hook(move || {
@@ -173,10 +174,8 @@ fn drop_bomb_in_sweep() {
                 set_hook(move || {
                     drop(b.take());
                 });
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    admin2.upgrade_with(2, "", &UpgradeOptions::default().id("x"))
-                }))
-                .map_err(|_| "panicked")
+                catch_unwind(AssertUnwindSafe(|| admin2.upgrade_with(2, "", &UpgradeOptions::default().id("x"))))
+                    .map_err(|_| "panicked")
             })
         });
         let r2 = within(move || admin.upgrade_with(2, "", &UpgradeOptions::default().id("x")));
@@ -218,7 +217,7 @@ fn fleet_drop_bomb_phantoms() {
         for i in 0..1000 {
             f.insert(i, h::V1 { n: 0, bomb: Bomb((i == 0) as u8) }).unwrap();
         }
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(f)));
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(f)));
         assert_eq!(switch.admin().status().live, 0);
     })
 }
@@ -229,7 +228,7 @@ fn held_back_inside_step() {
         let switch = h::Switch::builder().starting_at(1).build().unwrap();
         let a = switch.cell(h::V1::default()).unwrap();
         let b = switch.cell(h::V1::default()).unwrap();
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| b.step(h::Boom)));
+        let _ = catch_unwind(AssertUnwindSafe(|| b.step(h::Boom)));
         let admin = switch.admin();
         assert_eq!(admin.held_back().len(), 1);
         let n = a.inspect(|_| admin.held_back().len());
@@ -551,6 +550,73 @@ fn a_key_that_panics_in_its_drop_leaves_no_counts_behind() {
     });
 }
 
+/// A key that cannot be hashed while `DOOMED` says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct DoomedKey(u64);
+
+/// The keys below this panic when they are hashed.
+static DOOMED: AtomicU64 = AtomicU64::new(0);
+
+impl std::hash::Hash for DoomedKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        if self.0 < DOOMED.load(Ordering::Relaxed) {
+            panic!("doomed")
+        }
+        self.0.hash(state);
+    }
+}
+
+impl std::fmt::Display for DoomedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl std::str::FromStr for DoomedKey {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+#[test]
+fn a_key_that_panics_when_a_table_grows_costs_nobody_a_place() {
+    quietly(|| {
+        let switch = tally::Switch::builder().starting_at(1).build().unwrap();
+        let fleet = switch.fleet::<DoomedKey>();
+        let enter = |key| match key % 2 {
+            0 => fleet.insert(DoomedKey(key), tally::V1::default()).map(drop).is_ok(),
+            _ => fleet.step_or_insert_with(DoomedKey(key), tally::V1::default, tally::Add(1)).is_ok(),
+        };
+        let (mut present, mut panicked) = (Vec::new(), 0);
+        for key in 0..3000 {
+            // where its table has to grow, those who are there are hashed
+            DOOMED.store(key, Ordering::Relaxed);
+            match catch_unwind(AssertUnwindSafe(|| enter(key))) {
+                Ok(entered) => {
+                    assert!(entered);
+                    present.push(key);
+                }
+                Err(_) => panicked += 1,
+            }
+        }
+        DOOMED.store(0, Ordering::Relaxed);
+        assert!(panicked > 64, "tables have to grow");
+        assert_eq!((fleet.len(), switch.admin().status().live), (present.len(), present.len() as u64));
+        for key in 0..3000 {
+            assert_eq!(fleet.contains_key(&DoomedKey(key)).unwrap(), present.contains(&key), "{key}");
+            assert!(enter(key));
+        }
+        assert_eq!((fleet.len(), switch.admin().status().live), (3000, 3000));
+        // the only one, in the place of itself: the table goes with the one and comes with the other
+        let alone = switch.fleet::<DoomedKey>();
+        for _ in 0..3 {
+            alone.insert(DoomedKey(1), tally::V1::default()).unwrap();
+            assert_eq!((alone.len(), alone.contains_key(&DoomedKey(1)).unwrap()), (1, true));
+        }
+    });
+}
+
 /// A key that is hashed otherwise each time: what was put in under it is seldom found again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct FickleKey(u64);
@@ -605,7 +671,7 @@ fn a_log_that_panics_over_a_rollback_is_not_taken_for_the_step_that_led_to_it() 
                 drop(cell.step(tally::Fail))
             })
         };
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)).expect_err("the log panics");
+        let panicked = catch_unwind(AssertUnwindSafe(step)).expect_err("the log panics");
         assert_eq!(panicked.downcast_ref::<&str>(), Some(&"the log is full"));
         assert_eq!((admin.status().version, admin.held_back()), (1, vec![]));
         assert_eq!(cell.step(tally::Get).expect("it is whole"), 0);
