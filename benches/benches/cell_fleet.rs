@@ -147,8 +147,8 @@ fn fleets(report: &mut Report) {
     );
     let what = "Fleet::step, 100,000 keys at random, against dashmap holding AnyState, two threads";
     report.add(Row::ratio(what, "ns", &two, &other_two).at_most(0.7).limit(
-        "It is one thread's ratio, as above, times what the second thread brings to each, which the next two rows tell: a lot to a fleet, whose 64 locks are eight times dashmap's \
-         on two cores, and nothing to dashmap. What is missing is what one thread misses: were each step's share half of one thread's, the least there can be, it would hardly be enough.",
+        "It is one thread's ratio, as above, times what the second thread brings to each, which the next two rows tell: a fleet's 64 locks are eight times dashmap's on two cores. \
+         Even if the second thread halved each step's share, which is the most it can do, one thread's ratio would hardly let it reach the target.",
     ));
     report.add(
         Row::ratio("Fleet::step, two threads against one", "ns", &two, &one).beside("each step's share of the time"),

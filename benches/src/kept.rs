@@ -17,7 +17,7 @@ pub trait Kept {
     /// Makes so many of them.
     fn new(instances: u32) -> Self;
 
-    /// By what a step finds the one of this number.
+    /// The key under which the instance of this number is found.
     #[must_use]
     fn name(number: u32) -> u32 {
         number
@@ -27,14 +27,14 @@ pub trait Kept {
     fn add(&mut self, which: u32, by: u64) -> u64;
 }
 
-/// What those of these numbers are called.
+/// The keys of these instances, in this order.
 #[must_use]
 pub fn names<K: Kept>(numbers: &[u32]) -> Vec<u32> {
     numbers.iter().map(|number| K::name(*number)).collect()
 }
 
-/// Keys that have nothing in common: what multiplies keys that follow each other by one number spreads them better than chance
-/// or worse, and that number is another one in each program. No two are the same. Appleby, the last steps of `MurmurHash3`.
+/// Keys without a pattern, no two the same. A hasher that multiplies by one number, drawn when the program starts, spreads keys that
+/// follow each other better than chance with some numbers, and worse with others. Appleby, the last steps of `MurmurHash3`.
 fn key(number: u32) -> u32 {
     let mixed = (number ^ number >> 16).wrapping_mul(0x85eb_ca6b);
     let mixed = (mixed ^ mixed >> 13).wrapping_mul(0xc2b2_ae35);

@@ -246,7 +246,7 @@ pub fn step_any<M: Accepts<I>, I>(
 /// Where an input for an image is written.
 pub type Sink<'a> = &'a mut postcard::Serializer<&'a mut Room>;
 
-/// Where an output from an image is read: the elements of a pair.
+/// Where an output from an image is read: its value, behind the name.
 #[expect(missing_debug_implementations, reason = "postcard's reader has none")]
 pub struct Source<'de>(postcard::Deserializer<'de, postcard::de_flavors::Slice<'de>>);
 

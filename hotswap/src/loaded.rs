@@ -273,3 +273,24 @@ impl Serialize for Loaded {
         raw.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::split_name;
+
+    proptest! {
+        #[test]
+        fn a_name_is_split_off_as_postcard_reads_it(name in prop::collection::vec(any::<u8>(), 0..300), value: u64) {
+            let value = value.to_le_bytes();
+            let written = [postcard::to_allocvec(&name).unwrap(), value.to_vec()].concat();
+            prop_assert_eq!(split_name(&written), Some((&name[..], &value[..])));
+        }
+
+        #[test]
+        fn of_any_bytes_it_says_what_postcard_says(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert_eq!(split_name(&bytes), postcard::take_from_bytes::<&[u8]>(&bytes).ok());
+        }
+    }
+}

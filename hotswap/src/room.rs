@@ -1,9 +1,9 @@
 //! Room for the bytes of one step: a small one is over sooner than the allocator has made some.
 
 /// So many bytes have room on the stack.
-pub(crate) const NEAR: usize = 64;
+const NEAR: usize = 128;
 
-/// Bytes that are written one after the other: a few stand here, more than those on the heap.
+/// Bytes that are written one after the other. They stand here; when there are more, all of them stand on the heap.
 #[derive(Debug)]
 pub struct Room {
     near: [u8; NEAR],
@@ -52,19 +52,20 @@ impl Room {
     /// What is written so far goes along: all of it stands in one place.
     #[cold]
     fn spill(&mut self, bytes: &[u8]) {
+        self.far.reserve(self.len + bytes.len());
         self.far.extend_from_slice(&self.near[..self.len]);
         self.far.extend_from_slice(bytes);
         self.len = 0;
     }
 
-    /// The room on the stack, for somebody else to fill; [`Room::filled`] says how much of it he did.
+    /// The room on the stack, for somebody else to fill. It is empty; [`Room::filled`] says how much of it is not any more.
     #[inline]
     #[cfg_attr(not(feature = "load"), allow(dead_code, reason = "only an image fills it"))]
     pub(crate) fn lend(&mut self) -> &mut [u8; NEAR] {
         &mut self.near
     }
 
-    /// So many bytes of what was lent count; none stood here before.
+    /// Says how many of the bytes that were lent are filled.
     #[inline]
     #[cfg_attr(not(feature = "load"), allow(dead_code, reason = "as above"))]
     pub(crate) fn filled(&mut self, len: usize) {
@@ -108,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_holds_what_was_written(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..6)) {
+        fn it_holds_what_was_written(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..6)) {
             let mut room = Room::new();
             for piece in &pieces {
                 match piece[..] {

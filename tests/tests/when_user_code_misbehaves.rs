@@ -1,5 +1,5 @@
-//! Drops that panic or call back, cells that go while a sweep is on, healing as a flip comes: nothing hangs, nothing is
-//! lost, and the accounts hold.
+//! Drops that panic or call back, keys that panic, cells that go while a sweep is on, healing as a flip comes: nothing hangs,
+//! nothing is lost, and the accounts hold.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use hotswap::{Event, RollbackOptions, UpgradeOptions, Wait, machine};
+use hotswap_tests::folder::Folder;
 use hotswap_tests::{AtEachEvent, quietly, tally};
 use serde::{Deserialize, Serialize};
 
@@ -608,6 +609,17 @@ fn a_key_that_panics_when_a_table_grows_costs_nobody_a_place() {
             assert!(enter(key));
         }
         assert_eq!((fleet.len(), switch.admin().status().live), (3000, 3000));
+        // the way of a restore
+        let (folder, many) = (Folder::new(), 10_000);
+        let saved = switch.fleet::<DoomedKey>();
+        (3000..many).for_each(|key| drop(saved.insert(DoomedKey(key), tally::V1::default()).unwrap()));
+        saved.save(folder.path("fleet")).unwrap();
+        drop(saved);
+        DOOMED.store(3000, Ordering::Relaxed);
+        assert!(catch_unwind(AssertUnwindSafe(|| fleet.restore(folder.path("fleet")))).is_err());
+        DOOMED.store(0, Ordering::Relaxed);
+        let found = (0..many).filter(|key| fleet.contains_key(&DoomedKey(*key)).unwrap()).count();
+        assert_eq!((fleet.len(), switch.admin().status().live), (found, found as u64));
         // the only one, in the place of itself: the table goes with the one and comes with the other
         let alone = switch.fleet::<DoomedKey>();
         for _ in 0..3 {

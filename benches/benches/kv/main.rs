@@ -1,7 +1,7 @@
 //! `kv` against `redis-server`, against itself while it is upgraded, and against a rolling restart of itself.
 //!
-//! Both servers run one thread and keep nothing on disk unless it is said. What is compared takes turns, and each turn the other
-//! begins. An argument names the parts to run: `redis`, `upgrade`, `open`, `restart`.
+//! All servers run one thread and keep nothing on disk unless it is said. What is compared takes turns, and each turn another
+//! begins. Arguments name the parts to run: `redis`, `upgrade`, `open`, `restart`; by `bare` it starts a server that only answers.
 
 mod bare;
 mod load;
@@ -66,7 +66,7 @@ struct Targets {
 
 /// What stands in the way where the client and the network have most of the time.
 const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's, which takes about as long for both, as a row beside this one says. And the client takes as long as the server, on the other core: \
-     what a server saves beyond that, it waits for the client. A row beside this one, with -P 16, is a server that only counts commands and answers each with the same bytes, in the same turns: no server has more of a lead.";
+     what a server saves beyond that, it waits for the client. A row beside this one, with -P 16, is a server that only counts commands and answers each with the same bytes, in the same turns, on the same runtime: that is the lead of a server without work of its own.";
 /// And where memory has.
 const RANDOM: &str = "With keys fetched ahead it is no longer the server that is the limit, but the two clients, which share a core while `kv` has the other: one of them waits for \
      the other's turn of some 4 ms, which no server can help, and that is its p99. Half of the waits are shorter, as the row above says. Beside redis-server the clients sleep.";
@@ -89,8 +89,8 @@ fn against_redis(kv: &str, report: &mut Report) {
     compare(&[kv, redis], "-P 16 -r 1000000, two threads", &[half, half], &random, report);
 }
 
-/// `kv` over `redis-server`, each command in turn; `options` are those of as many clients. Where a bare server is a third, it is told
-/// how much of a lead any server can have.
+/// `kv` over `redis-server`, each command in turn; `options` are those of as many clients. Where a bare server is the third, a row
+/// tells its lead too.
 fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targets, report: &mut Report) {
     for (test, throughput) in ["set", "get", "incr"].into_iter().zip(targets.throughput) {
         let mut measured: Vec<Vec<Measured>> = servers.iter().map(|_| Vec::new()).collect();
@@ -116,7 +116,7 @@ fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targe
             let what = format!("a server that only answers against redis-server, {what}, {name}: throughput");
             let row = Row::ratio(&what, "requests/s", &of(2, |run| run.rate), &of(1, |run| run.rate));
             report.add(row.beside(
-                "it counts commands and sends one reply for each: what the client and the kernel leave to any server",
+                "it runs on tokio as kv does, counts commands, and sends the same reply for each: what the client and the kernel leave to do without",
             ));
         }
         report.add(row("half of the waits", "ms", each(|run| run.p50)));

@@ -123,6 +123,7 @@ impl Buf {
 /// Where a call puts what it gives.
 #[repr(C)]
 pub(crate) struct Out {
+    /// The program lends bytes that are written already; the image does not count on it.
     place: *mut MaybeUninit<u8>,
     room: usize,
     /// So much of the place is filled; 0 if `more` holds it all.

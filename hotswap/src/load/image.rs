@@ -189,13 +189,11 @@ fn stepped<M: Machine>(state: &mut M::AnyState, format: u32, input: &[u8], sink:
 
 #[inline]
 fn read<M: Machine>(format: Format, bytes: &[u8]) -> Result<M::AnyInput, String> {
-    match (format, Named::of(M::INPUTS, bytes)) {
-        (Format::Postcard, Some(named)) => all_of(named.read()),
-        _ => decode(format, bytes),
-    }
+    let named = if format == Format::Postcard { Named::of(M::INPUTS, bytes) } else { None };
+    named.map_or_else(|| decode(format, bytes), |named| all_of(named.read()))
 }
 
-/// An input in postcard whose name is known: it need not be told from what is no text.
+/// An input in postcard whose name is one of the machine's: its bytes are those of a text, so they are not checked for that again.
 struct Named<'de> {
     name: Option<&'static str>,
     value: postcard::Deserializer<'de, postcard::de_flavors::Slice<'de>>,

@@ -137,7 +137,7 @@ fn a_state_lives_in_it() {
     let text = long.strip_prefix(r#"["Misbehave",{"Ok":""#).and_then(|rest| rest.strip_suffix(r#""}]"#));
     assert_eq!(text.map(str::len), Some(100_000));
     // an input is no input with more behind it, nor where its name or its value ends too early
-    for wrong in [&b"\x03Add\x06\x00"[..], b"\x03Add", b"\x04Add", b"\x03Ad", b"\x80", b""] {
+    for wrong in [&b"\x03Add\x06\x00"[..], b"\x03Add", b"\x04Add", b"\x03Ad", b"\x01\xff", b"\x80", b""] {
         let mut output = Room::new();
         assert!(matches!(state.step(Format::Postcard, wrong, &mut output), Ran::Undecodable(_)), "{wrong:?}");
     }
