@@ -60,14 +60,14 @@ impl Room {
 
     /// The room on the stack, for somebody else to fill. It is empty; [`Room::filled`] says how much of it is not any more.
     #[inline]
-    #[cfg_attr(not(feature = "load"), allow(dead_code, reason = "only an image fills it"))]
+    #[cfg_attr(not(all(feature = "load", target_os = "linux")), allow(dead_code, reason = "only an image fills it"))]
     pub(crate) fn lend(&mut self) -> &mut [u8; NEAR] {
         &mut self.near
     }
 
     /// Says how many of the bytes that were lent are filled.
     #[inline]
-    #[cfg_attr(not(feature = "load"), allow(dead_code, reason = "as above"))]
+    #[cfg_attr(not(all(feature = "load", target_os = "linux")), allow(dead_code, reason = "as above"))]
     pub(crate) fn filled(&mut self, len: usize) {
         self.len = len.min(NEAR);
     }
