@@ -64,12 +64,14 @@ struct Targets {
     limit: &'static str,
 }
 
+/// What a server that only answers has of a server.
+const BARE: &str = "it runs on tokio as kv does, counts commands, and sends the same reply for each: what the client and the kernel leave to do without";
 /// What stands in the way where the client and the network have most of the time.
 const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's, which takes about as long for both, as a row beside this one says. And the client takes as long as the server, on the other core: \
-     what a server saves beyond that, it waits for the client. A row beside this one, with -P 16, is a server that only counts commands and answers each with the same bytes, in the same turns, on the same runtime: that is the lead of a server without work of its own.";
+     what a server saves beyond that, it waits for the client. Rows beside those of -P 16 are of a server that only counts commands and answers each with the same bytes, in the same turns, on the same runtime: what one gains that has no work of its own.";
 /// And where memory has.
 const RANDOM: &str = "With keys fetched ahead it is no longer the server that is the limit, but the two clients, which share a core while `kv` has the other: one of them waits for \
-     the other's turn of some 4 ms, which no server can help, and that is its p99. Half of the waits are shorter, as the row above says. Beside redis-server the clients sleep.";
+     the other's turn of some 4 ms, which no server can help, and that is its p99: the next row is one that only answers. Half of the waits are shorter, as the row above says. Beside redis-server the clients sleep.";
 
 fn against_redis(kv: &str, report: &mut Report) {
     let servers = [Server::kv(kv, &[]), Server::redis(), Server::bare()];
@@ -86,7 +88,7 @@ fn against_redis(kv: &str, report: &mut Report) {
         }
     }
     let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None, limit: RANDOM };
-    compare(&[kv, redis], "-P 16 -r 1000000, two threads", &[half, half], &random, report);
+    compare(&servers.each_ref(), "-P 16 -r 1000000, two threads", &[half, half], &random, report);
 }
 
 /// `kv` over `redis-server`, each command in turn; `options` are those of as many clients. Where a bare server is the third, a row
@@ -111,16 +113,20 @@ fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targe
             Row::ratio(&format!("kv against redis-server, {what}, {name}: {of}"), unit, &kv, &redis)
         };
         let row = |of: &str, unit: &str, sides| row(of, unit, sides).limit(targets.limit);
+        let bare = |of_what: &str, unit: &str, figure: fn(&Measured) -> f64| {
+            let what = format!("a server that only answers against redis-server, {what}, {name}: {of_what}");
+            let row = || Row::ratio(&what, unit, &of(2, figure), &of(1, figure)).beside(BARE);
+            (servers.len() > 2).then(row)
+        };
         report.add(row("throughput", "requests/s", each(|run| run.rate)).at_least(throughput));
-        if servers.len() > 2 {
-            let what = format!("a server that only answers against redis-server, {what}, {name}: throughput");
-            let row = Row::ratio(&what, "requests/s", &of(2, |run| run.rate), &of(1, |run| run.rate));
-            report.add(row.beside(
-                "it runs on tokio as kv does, counts commands, and sends the same reply for each: what the client and the kernel leave to do without",
-            ));
+        if let Some(row) = bare("throughput", "requests/s", |run| run.rate) {
+            report.add(row);
         }
         report.add(row("half of the waits", "ms", each(|run| run.p50)));
         report.add(row("p99", "ms", each(|run| run.p99)).at_most(targets.p99));
+        if let Some(row) = bare("p99", "ms", |run| run.p99) {
+            report.add(row);
+        }
         let cpu = row("the server's CPU a request", "µs", each(|run| run.cpu));
         report.add(targets.cpu.into_iter().fold(cpu, Row::at_most));
         report.add(row("of that, in the kernel", "µs", each(|run| run.kernel)));
