@@ -70,8 +70,8 @@ const BARE: &str = "it runs on tokio as kv does, counts commands, and sends the 
 const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's, which takes about as long for both, as a row beside this one says. And the client takes as long as the server, on the other core: \
      what a server saves beyond that, it waits for the client. Rows beside those of -P 16 are of a server that only counts commands and answers each with the same bytes, in the same turns, on the same runtime: what one gains that has no work of its own.";
 /// And where memory has.
-const RANDOM: &str = "With keys fetched ahead it is no longer the server that is the limit, but the two clients, which share a core while `kv` has the other: one of them waits for \
-     the other's turn of some 4 ms, which no server can help, and that is its p99: the next row is one that only answers. Half of the waits are shorter, as the row above says. Beside redis-server the clients sleep.";
+const RANDOM: &str = "Three processes share two cores, so that one of them waits for another's turn, of some 4 ms. Nor is that the clients' alone: a server that only answers, in the same \
+     turns, has less, as the next row says. Half of the waits are shorter, as the row above says.";
 
 fn against_redis(kv: &str, report: &mut Report) {
     let servers = [Server::kv(kv, &[]), Server::redis(), Server::bare()];
