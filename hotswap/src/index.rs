@@ -54,8 +54,8 @@ impl Index {
         Some(&self.places[home(hash, self.mask()?) as usize])
     }
 
-    /// Makes room for one more number. It is below `below`, and so are all that are here. `hash_of` gives the hash of each; where it panics,
-    /// nothing has changed. A number that was never here comes only when all that were are taken: so it fits where they do.
+    /// Makes room for one more number. It is below `below`, and so are all that are here. `hash_of` gives the hash of each; where it
+    /// panics, nothing has changed. A number that was never here comes only when all that were are taken: so it fits where they do.
     pub(crate) fn make_room(&mut self, below: usize, hash_of: impl Fn(u32) -> u64) {
         // beyond three quarters, searches grow long
         if (self.used as usize + 1) * 4 > self.places.len() * 3 {

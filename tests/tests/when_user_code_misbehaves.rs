@@ -513,6 +513,26 @@ fn a_removed_field_that_panics_in_its_drop_costs_no_state() {
     }
 }
 
+/// Each is shown and read as its number.
+macro_rules! shown_as_numbers {
+    ($($key:ident),*) => {$(
+        impl std::fmt::Display for $key {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+
+        impl std::str::FromStr for $key {
+            type Err = std::num::ParseIntError;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    )*};
+}
+
+shown_as_numbers!(TouchyKey, DoomedKey, FickleKey);
+
 /// A key whose `Drop` panics for one number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct TouchyKey(u64);
@@ -522,19 +542,6 @@ impl Drop for TouchyKey {
         if self.0 == 7 && !thread::panicking() {
             panic!("touchy")
         }
-    }
-}
-
-impl std::fmt::Display for TouchyKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-impl std::str::FromStr for TouchyKey {
-    type Err = std::num::ParseIntError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
     }
 }
 
@@ -564,19 +571,6 @@ impl std::hash::Hash for DoomedKey {
             panic!("doomed")
         }
         self.0.hash(state);
-    }
-}
-
-impl std::fmt::Display for DoomedKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-impl std::str::FromStr for DoomedKey {
-    type Err = std::num::ParseIntError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
     }
 }
 
@@ -638,19 +632,6 @@ impl std::hash::Hash for FickleKey {
         static HASHED: AtomicU64 = AtomicU64::new(0);
         // few hashes, so that some find another's
         state.write_u64(HASHED.fetch_add(1, Ordering::Relaxed) % 300);
-    }
-}
-
-impl std::fmt::Display for FickleKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-impl std::str::FromStr for FickleKey {
-    type Err = std::num::ParseIntError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
     }
 }
 
