@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "an allocator cannot be written without it; this is all there is, and only in tests")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::c_int;
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -35,6 +36,19 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: the caller keeps what `GlobalAlloc::dealloc` asks for, and every block is the system's.
         unsafe { System.dealloc(old, layout) }
     }
+}
+
+unsafe extern "C" {
+    /// glibc's own.
+    safe fn mallopt(parameter: c_int, value: c_int) -> c_int;
+}
+
+const M_TRIM_THRESHOLD: c_int = -1;
+
+/// Has glibc give back to the system what stands free at the end of its memory. It keeps twice the largest block that was ever
+/// freed otherwise, which is two images, or nothing, as it happens to lie.
+pub(crate) fn keep_nothing_free() {
+    assert_eq!(mallopt(M_TRIM_THRESHOLD, 0), 1, "glibc takes it");
 }
 
 /// What the process holds at one moment.
