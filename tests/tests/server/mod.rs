@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Longer than any server takes to say that it cannot serve.
@@ -18,6 +18,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     /// Where it takes commands.
     pub(crate) admin: Vec<String>,
+    /// Says again what the server says of errors, as this test's: it is shown where the test fails.
+    says: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -27,8 +29,12 @@ impl Server {
             .args(["--port", "0"])
             .args(options)
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("the server starts");
+        let errors = BufReader::new(child.stderr.take().expect("piped"));
+        let lines = errors.split(b'\n').map_while(Result::ok);
+        let says = Some(thread::spawn(|| lines.for_each(|line| eprintln!("{}", String::from_utf8_lossy(&line)))));
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut admin = Vec::new();
         let line = loop {
@@ -42,14 +48,15 @@ impl Server {
             .split_once("127.0.0.1:")
             .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
             .unwrap_or_else(|| panic!("no port in {line:?}"));
-        Self { child, port, admin }
+        Self { child, port, admin, says }
     }
 
     /// Runs a program that has to refuse to serve, and gives what it said. One that serves all the same is ended.
     pub(crate) fn refused(program: &str, options: &[&str]) -> Output {
         let mut command = Command::new(program);
         command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut server = Self { child: command.spawn().expect("the program starts"), port: 0, admin: Vec::new() };
+        let child = command.spawn().expect("the program starts");
+        let mut server = Self { child, port: 0, admin: Vec::new(), says: None };
         let deadline = Instant::now() + LONG;
         let status = loop {
             if let Some(status) = server.child.try_wait().expect("a child") {
@@ -104,5 +111,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = self.says.take().map(JoinHandle::join);
     }
 }
