@@ -5,6 +5,7 @@
 
 mod bare;
 mod load;
+mod peer;
 mod server;
 mod tool;
 
@@ -18,13 +19,12 @@ use hotswap_benches::report::{Report, Row, spread};
 use hotswap_benches::turns::exact;
 use load::{Load, Pace, Window};
 use server::{Folder, Server};
-use tool::Measured;
 
-/// Comparisons of which one warms up and is left out.
-const TURNS: usize = 5;
 const KEYS: u64 = 1_000_000;
 /// What is looked at after a flip, and beside it.
 const WINDOW: Duration = Duration::from_secs(1);
+/// How often it is upgraded from version 1 to 3, by two flips.
+const CLIMBS: usize = 6;
 /// A wait that a client would notice.
 const LONG: Duration = Duration::from_millis(10);
 
@@ -38,7 +38,7 @@ fn main() {
     let kv = server::build_kv();
     let mut report = report!();
     if wanted("redis") {
-        against_redis(&kv, &mut report);
+        peer::against_redis(&kv, &mut report);
     }
     if wanted("upgrade") {
         let pace = Pace::Closed { connections: 50, pipeline: 16 };
@@ -54,86 +54,6 @@ fn main() {
     report.close();
 }
 
-// ---- against redis-server
-
-/// What is asked for: throughput of SET, GET and INCR, then p99 and the server's CPU a request of each.
-struct Targets {
-    throughput: [f64; 3],
-    p99: f64,
-    cpu: Option<f64>,
-    limit: &'static str,
-}
-
-/// What a server that only answers has of a server.
-const BARE: &str = "it runs on tokio as kv does, counts commands, and sends the same reply for each: what the client and the kernel leave to do without";
-/// What stands in the way where the client and the network have most of the time.
-const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's, which takes about as long for both, as a row beside this one says. And the client takes as long as the server, on the other core: \
-     what a server saves beyond that, it waits for the client. Rows beside those of -P 16 are of a server that only counts commands and answers each with the same bytes, in the same turns, on the same runtime: what one gains that has no work of its own.";
-/// And where memory has.
-const RANDOM: &str = "Three processes share two cores, so that one of them waits for another's turn, of some 4 ms. Nor is that the clients' alone: a server that only answers, in the same \
-     turns, has less, as the next row says. Half of the waits are shorter, as the row above says.";
-
-fn against_redis(kv: &str, report: &mut Report) {
-    let servers = [Server::kv(kv, &[]), Server::redis(), Server::bare()];
-    let [kv, redis, _] = &servers;
-    let plain = Targets { throughput: [0.93; 3], p99: 1.15, cpu: Some(1.0), limit: SMALL };
-    compare(&[kv, redis], "plain", &[&["-c", "50", "-n", "60000"]], &plain, report);
-    let pipelined = Targets { throughput: [1.2, 1.05, 1.05], p99: 0.8, cpu: Some(0.85), limit: SMALL };
-    compare(&servers.each_ref(), "-P 16", &[&["-c", "50", "-P", "16", "-n", "1200000"]], &pipelined, report);
-    // two processes: with --threads the tool rounds its time to 250 ms
-    let half: &[&str] = &["-c", "25", "-P", "16", "-r", "1000000", "-n", "300000"];
-    for server in [kv, redis] {
-        for test in ["set", "incr"] {
-            tool::run(server, test, &[&["-c", "50", "-P", "16", "-r", "1000000", "-n", "1000000"]]);
-        }
-    }
-    let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None, limit: RANDOM };
-    compare(&servers.each_ref(), "-P 16 -r 1000000, two threads", &[half, half], &random, report);
-}
-
-/// `kv` over `redis-server`, each command in turn; `options` are those of as many clients. Where a bare server is the third, a row
-/// tells its lead too.
-fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targets, report: &mut Report) {
-    for (test, throughput) in ["set", "get", "incr"].into_iter().zip(targets.throughput) {
-        let mut measured: Vec<Vec<Measured>> = servers.iter().map(|_| Vec::new()).collect();
-        for turn in 0..=TURNS {
-            for place in 0..servers.len() {
-                let which = (turn + place) % servers.len();
-                let run = tool::run(servers[which], test, options);
-                if turn > 0 {
-                    measured[which].push(run);
-                }
-            }
-        }
-        let of =
-            |which: usize, figure: fn(&Measured) -> f64| -> Vec<f64> { measured[which].iter().map(figure).collect() };
-        let each = |figure| [of(0, figure), of(1, figure)];
-        let name = test.to_uppercase();
-        let row = |of: &str, unit: &str, [kv, redis]: [Vec<f64>; 2]| {
-            Row::ratio(&format!("kv against redis-server, {what}, {name}: {of}"), unit, &kv, &redis)
-        };
-        let row = |of: &str, unit: &str, sides| row(of, unit, sides).limit(targets.limit);
-        let bare = |of_what: &str, unit: &str, figure: fn(&Measured) -> f64| {
-            let what = format!("a server that only answers against redis-server, {what}, {name}: {of_what}");
-            let row = || Row::ratio(&what, unit, &of(2, figure), &of(1, figure)).beside(BARE);
-            (servers.len() > 2).then(row)
-        };
-        report.add(row("throughput", "requests/s", each(|run| run.rate)).at_least(throughput));
-        if let Some(row) = bare("throughput", "requests/s", |run| run.rate) {
-            report.add(row);
-        }
-        report.add(row("half of the waits", "ms", each(|run| run.p50)));
-        report.add(row("p99", "ms", each(|run| run.p99)).at_most(targets.p99));
-        if let Some(row) = bare("p99", "ms", |run| run.p99) {
-            report.add(row);
-        }
-        let cpu = row("the server's CPU a request", "µs", each(|run| run.cpu));
-        report.add(targets.cpu.into_iter().fold(cpu, Row::at_most));
-        report.add(row("of that, in the kernel", "µs", each(|run| run.kernel)));
-        report.add(row("how busy the server is", "of the time", each(|run| run.cpu * run.rate / 1e6)));
-    }
-}
-
 // ---- while it is upgraded
 
 /// Each second that begins with a flip, against the second before it.
@@ -143,8 +63,8 @@ fn while_upgraded(kv: &str, what: &str, pace: Pace, report: &mut Report) {
     let mut load = Load::new(&server, pace, KEYS);
     load.run(WINDOW);
     let (mut before, mut during) = (Vec::new(), Vec::new());
-    // 1 → 2 → 3 three times, and down again unmeasured
-    for to in [2, 3, 2, 1].repeat(3) {
+    // 1 → 2 → 3, and down again unmeasured
+    for to in [2, 3, 2, 1].repeat(CLIMBS) {
         if load.at() < to {
             before.push(load.run(WINDOW));
             let upgrade = load.upgrade(to);

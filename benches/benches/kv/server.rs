@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, fs};
+use std::time::Duration;
+use std::{env, fs, io};
 
 use crate::bare;
 
@@ -86,6 +87,24 @@ impl Server {
         let fields = stat.rsplit_once(") ").expect("a name").1.split(' ');
         let mut seconds = fields.skip(11).map(|field| field.parse::<f64>().expect("ticks") / TICKS);
         [(); 2].map(|()| seconds.next().expect("both"))
+    }
+
+    /// How long it could have run and had no core, of all its threads.
+    pub(crate) fn waited(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it lives");
+        let of_thread = |thread: io::Result<fs::DirEntry>| {
+            let spent = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            spent.split(' ').nth(1)?.parse().ok().map(Duration::from_nanos)
+        };
+        // one that has ended since waits no more
+        threads.filter_map(of_thread).sum()
+    }
+
+    /// Has it run on this core alone from now on.
+    pub(crate) fn stay_on(&self, core: &str) {
+        let id = self.child.id().to_string();
+        let pinned = Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", core, &id]).output();
+        assert!(pinned.is_ok_and(|pinned| pinned.status.success()), "there is no core {core}");
     }
 
     /// Ends it as a service manager would, and starts another on its port.

@@ -1,6 +1,7 @@
 //! `redis-benchmark`: runs it, and reads what it found.
 
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use crate::server::Server;
 
@@ -14,15 +15,17 @@ pub(crate) struct Measured {
     /// CPU that the server took for a request, in microseconds, and how much of it in the kernel.
     pub(crate) cpu: f64,
     pub(crate) kernel: f64,
+    /// For how much of the time the server could run and had no core.
+    pub(crate) waits: f64,
 }
 
-/// Runs as many clients at once as there are `options`.
-pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]]) -> Measured {
-    let before = server.cpu();
-    let clients: Vec<_> = options.iter().map(|options| start(server, test, options)).collect();
+/// Runs as many clients at once as there are `options`, on this core if one is named.
+pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]], core: Option<&str>) -> Measured {
+    let (begin, before, waited) = (Instant::now(), server.cpu(), server.waited());
+    let clients: Vec<_> = options.iter().map(|options| start(server, test, options, core)).collect();
     let found: Vec<[f64; 3]> = clients.into_iter().map(finish).collect();
     let requests: f64 = options.iter().map(|options| requests(options)).sum();
-    let after = server.cpu();
+    let (after, took) = (server.cpu(), begin.elapsed());
     let [own, kernel] = [0, 1].map(|part| (after[part] - before[part]) * 1e6 / requests);
     Measured {
         rate: found.iter().map(|[rate, ..]| rate).sum(),
@@ -30,6 +33,7 @@ pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]]) -> Measured 
         p99: found.iter().map(|[.., p99]| *p99).fold(0.0, f64::max),
         cpu: own + kernel,
         kernel,
+        waits: server.waited().saturating_sub(waited).div_duration_f64(took),
     }
 }
 
@@ -38,11 +42,13 @@ fn requests(options: &[&str]) -> f64 {
     after.and_then(|count| count.parse().ok()).expect("a number of requests")
 }
 
-fn start(server: &Server, test: &str, options: &[&str]) -> Child {
+fn start(server: &Server, test: &str, options: &[&str], core: Option<&str>) -> Child {
     let port = server.port.to_string();
+    let pinned = core.map(|core| ["taskset", "--cpu-list", core]);
     // the bound is for a server that hangs
-    Command::new("timeout")
-        .args(["60", "redis-benchmark", "--csv", "-p", &port, "-t", test])
+    Command::new("env")
+        .args(pinned.iter().flatten())
+        .args(["timeout", "60", "redis-benchmark", "--csv", "-p", &port, "-t", test])
         .args(options)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
