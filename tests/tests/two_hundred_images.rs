@@ -72,7 +72,7 @@ impl Caller {
 
 #[test]
 fn two_hundred_images_come_run_and_go_under_load_and_nothing_of_them_stays() {
-    process::keep_nothing_free();
+    process::keep_little_free();
     let (key, trust) = trusted();
     let images = Images::new(trust);
     // without what is for a debugger, which is most of it

@@ -21,10 +21,13 @@ use load::{Load, Pace, Window};
 use server::{Folder, Server};
 
 const KEYS: u64 = 1_000_000;
-/// What is looked at after a flip, and beside it.
+/// What is looked at after a flip, and beside it, and of a rate.
 const WINDOW: Duration = Duration::from_secs(1);
-/// How often it is upgraded from version 1 to 3, by two flips.
+/// How often `kv` is upgraded from version 1 to 3, by two flips.
 const CLIMBS: usize = 6;
+/// Requests that come one by one, whatever becomes of those before, and what rows call that.
+const STEADY: Pace = Pace::Open { connections: 8, every: Duration::from_micros(10) };
+const STEADILY: &str = "open loop at 100,000/s";
 /// A wait that a client would notice.
 const LONG: Duration = Duration::from_millis(10);
 
@@ -45,8 +48,7 @@ fn main() {
         while_upgraded(&kv, "the same load, one thread", pace, &mut report);
     }
     if wanted("open") {
-        let pace = Pace::Open { connections: 8, every: Duration::from_micros(10) };
-        while_upgraded(&kv, "open loop at 100,000/s", pace, &mut report);
+        while_upgraded(&kv, STEADILY, STEADY, &mut report);
     }
     if wanted("restart") {
         against_restart(&kv, &mut report);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use std::{env, fs, io};
+use std::{env, fs};
 
 use crate::bare;
 
@@ -89,22 +89,19 @@ impl Server {
         [(); 2].map(|()| seconds.next().expect("both"))
     }
 
-    /// How long it could have run and had no core, of all its threads.
+    /// How long it could have run and had no core: of its first thread, which is the one that serves.
     pub(crate) fn waited(&self) -> Duration {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it lives");
-        let of_thread = |thread: io::Result<fs::DirEntry>| {
-            let spent = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-            spent.split(' ').nth(1)?.parse().ok().map(Duration::from_nanos)
-        };
-        // one that has ended since waits no more
-        threads.filter_map(of_thread).sum()
+        let spent = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id())).expect("the kernel keeps count");
+        let waited = spent.split(' ').nth(1).and_then(|nanoseconds| nanoseconds.parse().ok());
+        Duration::from_nanos(waited.expect("nanoseconds"))
     }
 
     /// Has it run on this core alone from now on.
     pub(crate) fn stay_on(&self, core: &str) {
         let id = self.child.id().to_string();
         let pinned = Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", core, &id]).output();
-        assert!(pinned.is_ok_and(|pinned| pinned.status.success()), "there is no core {core}");
+        let pinned = pinned.expect("taskset can be started");
+        assert!(pinned.status.success(), "{}", String::from_utf8_lossy(&pinned.stderr));
     }
 
     /// Ends it as a service manager would, and starts another on its port.

@@ -19,6 +19,13 @@ pub(crate) struct Measured {
     pub(crate) waits: f64,
 }
 
+impl Measured {
+    /// For how much of the time the server had a core.
+    pub(crate) fn busy(&self) -> f64 {
+        self.cpu * self.rate / 1e6
+    }
+}
+
 /// Runs as many clients at once as there are `options`, on this core if one is named.
 pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]], core: Option<&str>) -> Measured {
     let (begin, before, waited) = (Instant::now(), server.cpu(), server.waited());
@@ -46,9 +53,10 @@ fn start(server: &Server, test: &str, options: &[&str], core: Option<&str>) -> C
     let port = server.port.to_string();
     let pinned = core.map(|core| ["taskset", "--cpu-list", core]);
     // the bound is for a server that hangs
-    Command::new("env")
+    Command::new("timeout")
+        .arg("60")
         .args(pinned.iter().flatten())
-        .args(["timeout", "60", "redis-benchmark", "--csv", "-p", &port, "-t", test])
+        .args(["redis-benchmark", "--csv", "-p", &port, "-t", test])
         .args(options)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

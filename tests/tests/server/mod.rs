@@ -25,38 +25,37 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a program that prints first where it takes commands, if it does, and then its address.
     pub(crate) fn run(program: &str, options: &[&str]) -> Self {
-        let mut child = Command::new(program)
-            .args(["--port", "0"])
-            .args(options)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let errors = BufReader::new(child.stderr.take().expect("piped"));
-        let lines = errors.split(b'\n').map_while(Result::ok);
-        let says = Some(thread::spawn(|| lines.for_each(|line| eprintln!("{}", String::from_utf8_lossy(&line)))));
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut admin = Vec::new();
+        let mut command = Command::new(program);
+        command.args(["--port", "0"]).args(options).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut server = Self::started(&mut command);
+        let errors = BufReader::new(server.child.stderr.take().expect("piped")).split(b'\n').map_while(Result::ok);
+        let say = |line: Vec<u8>| eprintln!("{}", String::from_utf8_lossy(&line));
+        server.says = Some(thread::spawn(move || errors.for_each(say)));
+        let mut lines = BufReader::new(server.child.stdout.take().expect("piped")).lines();
         let line = loop {
             let line = lines.next().expect("it says where it serves").expect("text");
             match line.strip_prefix("commands are taken at ") {
-                Some(address) => admin.push(address.to_owned()),
+                Some(address) => server.admin.push(address.to_owned()),
                 None => break line,
             }
         };
-        let port = line
+        server.port = line
             .split_once("127.0.0.1:")
             .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
             .unwrap_or_else(|| panic!("no port in {line:?}"));
-        Self { child, port, admin, says }
+        server
+    }
+
+    /// One that has not said anything yet.
+    fn started(command: &mut Command) -> Self {
+        Self { child: command.spawn().expect("the program starts"), port: 0, admin: Vec::new(), says: None }
     }
 
     /// Runs a program that has to refuse to serve, and gives what it said. One that serves all the same is ended.
     pub(crate) fn refused(program: &str, options: &[&str]) -> Output {
         let mut command = Command::new(program);
         command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().expect("the program starts");
-        let mut server = Self { child, port: 0, admin: Vec::new(), says: None };
+        let mut server = Self::started(&mut command);
         let deadline = Instant::now() + LONG;
         let status = loop {
             if let Some(status) = server.child.try_wait().expect("a child") {
