@@ -8,11 +8,11 @@ use proc_macro2::{Ident, Span};
 use syn::{Attribute, Expr, ItemMod, Member, Path, Type};
 
 /// The items that are generated into the user's module, by the name they have unless renamed.
-pub(crate) const GENERATED: [&str; 10] =
-    ["Machine", "Version", "AnyState", "AnyInput", "AnyOutput", "Cell", "Instance", "Fleet", "Switch", "Admin"];
+pub(crate) const GENERATED: [&str; 11] =
+    ["Machine", "Version", "AnyState", "AnyInput", "AnyOutput", "Cell", "Instance", "Slab", "Fleet", "Switch", "Admin"];
 
 /// What the generated code calls its locals. A pattern of such a name means the constant or unit struct that has it.
-pub(crate) const LOCALS: [&str; 18] = [
+pub(crate) const LOCALS: [&str; 20] = [
     "at",
     "deserializer",
     "error",
@@ -27,10 +27,12 @@ pub(crate) const LOCALS: [&str; 18] = [
     "serializer",
     "slot",
     "state",
+    "states",
     "stepped",
     "tag",
     "value",
     "version",
+    "visit",
 ];
 
 /// What stands, beside a mistake, for the state or input that is not known for it.

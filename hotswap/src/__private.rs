@@ -13,12 +13,13 @@ use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::loaded::{self, Format, Loaded, Ran, split_name};
-pub use crate::machine::Stepped;
 use crate::machine::{Accepts, Edge, How, Identity, InputInfo, Machine, VersionInfo};
+pub use crate::machine::{States, Stepped, Visit};
 use crate::room::Room;
 pub use crate::{
     __conversions as conversions, __encoding as encoding, __from_inputs as from_inputs, __image as image,
-    __step_loaded as step_loaded, __stepped as stepped, __versions as versions,
+    __of_states as of_states, __states as states, __step_loaded as step_loaded, __stepped as stepped,
+    __versions as versions,
 };
 
 #[cfg(feature = "image")]
@@ -201,6 +202,51 @@ pub fn unknown<T, E: Error>(machine: &str, what: &str, tag: impl fmt::Display) -
 /// The tag is that of a version whose code is gone.
 pub fn retired<T, E: Error>(machine: &str, version: &u32) -> Result<T, E> {
     Err(E::custom(format_args!("version {version} of machine `{machine}` is retired: its code is gone")))
+}
+
+/// The states of a machine with mistakes: there are none.
+#[derive(Debug)]
+pub enum NoStates {}
+
+impl<M: Machine> States<M> for NoStates {
+    fn begin(first: M::AnyState, _: usize) -> Result<Self, M::AnyState> {
+        Err(first)
+    }
+    fn version(&self) -> u32 {
+        match *self {}
+    }
+    fn count(&self) -> usize {
+        match *self {}
+    }
+    fn push(&mut self, _: M::AnyState) -> Result<(), M::AnyState> {
+        match *self {}
+    }
+    fn pop(&mut self) -> Option<M::AnyState> {
+        match *self {}
+    }
+    fn replace(&mut self, _: usize, _: M::AnyState) -> Result<M::AnyState, M::AnyState> {
+        match *self {}
+    }
+    fn get_mut(&mut self, _: usize) -> Option<M::StateMut<'_>> {
+        match *self {}
+    }
+    fn visit(&mut self, _: usize, _: impl Visit<M>) {
+        match *self {}
+    }
+    fn into_each(self, _: impl FnMut(M::AnyState)) {
+        match self {}
+    }
+}
+
+/// Lends each in turn, from one on, until it is enough.
+#[inline]
+pub fn each_from<T>(states: &mut [T], from: usize, visit: impl FnMut(&mut T) -> bool) {
+    let _ = states.iter_mut().skip(from).all(visit);
+}
+
+/// Each by itself, as a state of the machine's.
+pub fn each_out<T, S>(states: Vec<T>, wrap: impl Fn(T) -> S, take: impl FnMut(S)) {
+    states.into_iter().map(wrap).for_each(take);
 }
 
 /// What a step of a machine gives: its output, or the input again.
@@ -404,12 +450,17 @@ pub fn discard<T>(left: T) {
 pub trait Held<T> {
     /// The state in it.
     fn get(&self) -> &T;
+    /// The same, to change it.
+    fn get_mut(&mut self) -> &mut T;
     /// The state, taken out.
     fn out(self) -> T;
 }
 
 impl<T> Held<T> for T {
     fn get(&self) -> &T {
+        self
+    }
+    fn get_mut(&mut self) -> &mut T {
         self
     }
     fn out(self) -> T {
@@ -419,6 +470,9 @@ impl<T> Held<T> for T {
 
 impl<T> Held<T> for Box<T> {
     fn get(&self) -> &T {
+        self
+    }
+    fn get_mut(&mut self) -> &mut T {
         self
     }
     fn out(self) -> T {
@@ -661,6 +715,123 @@ macro_rules! __conversions {
             }
         }
     )* };
+}
+
+/// The states of one version side by side, and one of any version as it is lent to a step.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __states {
+    ($any:ident of $machine:ident { $($(#[$cfg:meta])* $number:literal => $variant:ident($held:ty) of $state:ty,)* }) => {
+        #[doc(hidden)]
+        #[allow(private_interfaces, missing_debug_implementations, clippy::exhaustive_enums)]
+        pub enum __StateMut<'a> {
+            $($(#[$cfg])* $variant(&'a mut $state),)*
+            Absent(::core::marker::PhantomData<&'a mut ()>),
+        }
+        #[doc(hidden)]
+        #[allow(private_interfaces, missing_debug_implementations, clippy::exhaustive_enums)]
+        pub enum __States {
+            $($(#[$cfg])* $variant(::std::vec::Vec<$held>),)*
+        }
+        impl $crate::__private::States<$machine> for __States {
+            fn begin(state: $any, number: usize) -> ::core::result::Result<Self, $any> {
+                match state {
+                    $($(#[$cfg])* $any::$variant(state) => {
+                        let mut states = ::std::vec::Vec::with_capacity(number);
+                        states.push(state);
+                        ::core::result::Result::Ok(Self::$variant(states))
+                    })*
+                    other => ::core::result::Result::Err(other),
+                }
+            }
+            fn version(&self) -> u32 {
+                match *self { $($(#[$cfg])* Self::$variant(_) => $number,)* }
+            }
+            #[inline]
+            fn count(&self) -> usize {
+                match *self { $($(#[$cfg])* Self::$variant(ref states) => states.len(),)* }
+            }
+            fn push(&mut self, state: $any) -> ::core::result::Result<(), $any> {
+                match (self, state) {
+                    $($(#[$cfg])* (Self::$variant(states), $any::$variant(state)) => {
+                        ::core::result::Result::Ok(states.push(state))
+                    })*
+                    (_, other) => ::core::result::Result::Err(other),
+                }
+            }
+            fn pop(&mut self) -> ::core::option::Option<$any> {
+                match *self { $($(#[$cfg])* Self::$variant(ref mut states) => states.pop().map($any::$variant),)* }
+            }
+            fn replace(&mut self, at: usize, state: $any) -> ::core::result::Result<$any, $any> {
+                match (self, state) {
+                    $($(#[$cfg])* (Self::$variant(states), $any::$variant(state)) => {
+                        ::core::result::Result::Ok($any::$variant(::core::mem::replace(&mut states[at], state)))
+                    })*
+                    (_, other) => ::core::result::Result::Err(other),
+                }
+            }
+            #[inline]
+            fn get_mut(&mut self, at: usize) -> ::core::option::Option<__StateMut<'_>> {
+                match *self {
+                    $($(#[$cfg])* Self::$variant(ref mut states) => {
+                        states.get_mut(at).map(|state| __StateMut::$variant($crate::__private::Held::get_mut(state)))
+                    })*
+                }
+            }
+            #[inline]
+            fn visit(&mut self, at: usize, mut visit: impl $crate::__private::Visit<$machine>) {
+                match *self {
+                    $($(#[$cfg])* Self::$variant(ref mut states) => {
+                        $crate::__private::each_from(states, at, |state| {
+                            $crate::__private::Visit::visit(
+                                &mut visit,
+                                __StateMut::$variant($crate::__private::Held::get_mut(state)),
+                            )
+                        })
+                    })*
+                }
+            }
+            fn into_each(self, visit: impl ::core::ops::FnMut($any)) {
+                match self {
+                    $($(#[$cfg])* Self::$variant(states) => {
+                        $crate::__private::each_out(states, $any::$variant, visit)
+                    })*
+                }
+            }
+        }
+    };
+}
+
+/// What `Machine` says of a state of any version: how it is lent to a step, and whether an image owns it. The newest version's
+/// place in the code is before the others'.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __of_states {
+    ($any:ident { $(#[$newest_cfg:meta])* $newest:ident; $($(#[$cfg:meta])* $older:ident,)* }) => {
+        type StateMut<'a> = __StateMut<'a>;
+        type States = <__States as $crate::__private::Checked<__SOUND>>::Is;
+        #[inline]
+        fn lend(state: ::core::option::Option<&mut $any>) -> __StateMut<'_> {
+            match state {
+                $(#[$newest_cfg])* ::core::option::Option::Some($any::$newest(state)) => {
+                    __StateMut::$newest($crate::__private::Held::get_mut(state))
+                }
+                $($(#[$cfg])* ::core::option::Option::Some($any::$older(state)) => {
+                    $crate::__private::older(__StateMut::$older($crate::__private::Held::get_mut(state)))
+                })*
+                _ => $crate::__private::older(__StateMut::Absent(::core::marker::PhantomData)),
+            }
+        }
+        fn loaded(state: $crate::Loaded) -> $any {
+            $any::Loaded(state)
+        }
+        fn as_loaded(state: &$any) -> ::core::option::Option<&$crate::Loaded> {
+            if let $any::Loaded(state) = state { ::core::option::Option::Some(state) } else { ::core::option::Option::None }
+        }
+        fn as_loaded_mut(state: &mut $any) -> ::core::option::Option<&mut $crate::Loaded> {
+            if let $any::Loaded(state) = state { ::core::option::Option::Some(state) } else { ::core::option::Option::None }
+        }
+    };
 }
 
 /// What a machine adds to an image: its note, its table, and its place in the list. Nothing but a feature of this crate

@@ -37,7 +37,7 @@ pub enum Place {
     Cell,
     /// In a `Fleet`.
     Fleet,
-    /// In an `Instance` that the program owns: counted, never reached by a sweep.
+    /// In an `Instance` or a `Slab` that the program owns: counted, never reached by a sweep.
     Owned,
 }
 

@@ -23,6 +23,7 @@ mod fleet;
 mod frame;
 mod handle;
 mod index;
+mod instance;
 mod ledger;
 #[cfg_attr(not(feature = "load"), allow(dead_code, reason = "images bring versions, and only `load` brings images"))]
 mod line;
@@ -40,6 +41,7 @@ mod roster;
 mod save;
 #[cfg(feature = "metrics")]
 mod scrape;
+mod slab;
 mod slot;
 mod store;
 mod survey;
@@ -71,9 +73,10 @@ pub use convert::{ConvertError, ConvertOptions, Converted};
 pub use encoded::{Encoded, EncodedError, NotEncoded};
 pub use error::{AdminError, EnterError, Loss, NotEntered, Reentered, StepError, SwitchError, VersionError, Why};
 pub use fleet::{Fleet, Key};
-pub use handle::{Instance, NotMade, Switch, SwitchBuilder};
+pub use handle::{NotMade, Switch, SwitchBuilder};
 #[doc = include_str!("../doc/machine.md")]
 pub use hotswap_macros::machine;
+pub use instance::Instance;
 pub use ledger::Place;
 pub use loaded::{Format, Loaded};
 pub use machine::{Accepts, Edge, How, Identity, InputInfo, Machine, NameOf, Stepped, VersionInfo};
@@ -83,6 +86,7 @@ pub use options::{
 };
 pub use registry::{Live, machines, switch, switches};
 pub use save::{Progress, RestoreError, Restored, SaveError, Saved};
+pub use slab::Slab;
 pub use store::OpenError;
 pub use sweep::{Sweeper, Swept};
 pub use switch::Phase;

@@ -20,6 +20,10 @@ pub trait Machine: Sized + Send + Sync + 'static {
     type AnyInput: Serialize + DeserializeOwned + Send + 'static;
     /// The tagged enum of all output types (`AnyOutput`), a variant for each input.
     type AnyOutput: Serialize + DeserializeOwned + Send + 'static;
+    /// A state of any version, lent to one step.
+    type StateMut<'a>;
+    /// The states of many instances of one version.
+    type States: States<Self> + Send + 'static;
 
     /// Which machine this is.
     const IDENTITY: Identity;
@@ -45,6 +49,9 @@ pub trait Machine: Sized + Send + Sync + 'static {
 
     /// The same, to step it.
     fn as_loaded_mut(state: &mut Self::AnyState) -> Option<&mut Loaded>;
+
+    /// Lends a state to a step. None, and a state that an image owns, no step of the program's can take.
+    fn lend(state: Option<&mut Self::AnyState>) -> Self::StateMut<'_>;
 
     /// Whether `version` takes `input`: by a step of its own, or by adapters.
     ///
@@ -88,7 +95,17 @@ pub trait Accepts<I>: Machine {
     /// # Errors
     ///
     /// The input itself, untouched, when the state's version does not take it, or an image owns the state.
-    fn step(state: &mut Self::AnyState, input: I) -> Result<Stepped<Self::Output>, I>;
+    #[inline]
+    fn step(state: &mut Self::AnyState, input: I) -> Result<Stepped<Self::Output>, I> {
+        Self::step_mut(Self::lend(Some(state)), input)
+    }
+
+    /// The same, of a state wherever it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Accepts::step`].
+    fn step_mut(state: Self::StateMut<'_>, input: I) -> Result<Stepped<Self::Output>, I>;
 
     /// Runs one step of a state that an image owns.
     ///
@@ -96,6 +113,58 @@ pub trait Accepts<I>: Machine {
     ///
     /// As [`Accepts::step`].
     fn step_loaded(state: &mut Loaded, input: I) -> Result<Stepped<Self::Output>, I>;
+}
+
+/// The states of many instances of one version, side by side and nothing between them. `#[machine]` implements it.
+pub trait States<M: Machine>: Sized {
+    /// The first of them, with room for so many; one that an image owns comes back.
+    ///
+    /// # Errors
+    ///
+    /// The state itself.
+    fn begin(first: M::AnyState, room: usize) -> Result<Self, M::AnyState>;
+
+    /// Their version.
+    fn version(&self) -> u32;
+
+    /// How many they are.
+    fn count(&self) -> usize;
+
+    /// One more at the end.
+    ///
+    /// # Errors
+    ///
+    /// The state itself, if it is of another version.
+    fn push(&mut self, state: M::AnyState) -> Result<(), M::AnyState>;
+
+    /// One less at the end.
+    fn pop(&mut self) -> Option<M::AnyState>;
+
+    /// Another in the place of one, which comes out.
+    ///
+    /// # Errors
+    ///
+    /// The state itself, if it is of another version.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    fn replace(&mut self, at: usize, state: M::AnyState) -> Result<M::AnyState, M::AnyState>;
+
+    /// Lends one of them to a step.
+    fn get_mut(&mut self, at: usize) -> Option<M::StateMut<'_>>;
+
+    /// Lends each in turn, from one on, until a visit says that it is enough.
+    fn visit(&mut self, from: usize, visit: impl Visit<M>);
+
+    /// Each by itself again, in order.
+    fn into_each(self, take: impl FnMut(M::AnyState));
+}
+
+/// What is done with one state after the other.
+pub trait Visit<M: Machine> {
+    /// True: the next one too.
+    fn visit(&mut self, state: M::StateMut<'_>) -> bool;
 }
 
 /// What a step gave back, and whether that counts as a failure: a `Result` that is `Err`.

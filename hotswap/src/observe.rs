@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::__private::OutputSerializable;
 use crate::canary::Trial;
-use crate::error::Why;
+use crate::error::{StepError, Why};
 use crate::switch::Core;
 use crate::way::contain;
 
@@ -133,6 +134,13 @@ impl<'a> Watch<'a> {
     pub(crate) fn timed(mut self, timing: Timing<'a>) -> Self {
         self.timing = timing;
         self
+    }
+
+    pub(crate) fn answered<O: OutputSerializable, I>(self, result: &Result<O, StepError<I>>) {
+        match result {
+            Ok(output) => self.output(output.encodable()),
+            Err(error) => self.refused(error.why),
+        }
     }
 
     pub(crate) fn output(mut self, value: &impl Serialize) {

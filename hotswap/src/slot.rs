@@ -7,7 +7,6 @@ use std::mem::{Discriminant, ManuallyDrop, discriminant};
 
 use serde::Serialize;
 
-use crate::__private::{OutputSerializable as _, not_taken};
 use crate::canary::{Failure, Lot};
 use crate::control::HeldBack;
 use crate::error::{EnterError, NotEntered, StepError, Why};
@@ -242,6 +241,21 @@ impl<M: Machine> Slot<M> {
         }
         self.stamp = GONE;
         self.state.take()
+    }
+
+    /// One that is live and counted already.
+    pub(crate) fn standing_at(state: M::AnyState, stamp: u64) -> Self {
+        Self { state: Some(state), stamp }
+    }
+
+    /// All of it, which goes on being live and counted; what stays behind is not.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self { state: None, stamp: GONE })
+    }
+
+    /// Its state, by itself: it is still live, and counted under the stamp that it had.
+    pub(crate) fn into_state(self) -> Option<M::AnyState> {
+        self.state
     }
 
     pub(crate) fn stamp(&self) -> u64 {
@@ -533,7 +547,8 @@ impl<M: Machine> Slot<M> {
         tell_held(shared, home, count, &reason, stuck.lost);
     }
 
-    fn poison(&mut self, shared: &Shared<M>, home: &mut dyn Home) {
+    /// A step of it panicked.
+    pub(crate) fn poison(&mut self, shared: &Shared<M>, home: &mut dyn Home) {
         let before = self.count(home.place());
         self.stamp |= POISONED;
         let count = self.count(home.place());
@@ -618,10 +633,7 @@ pub(crate) fn step<M: Accepts<I>, L: Housed<M>, I: Serialize>(
 #[inline]
 fn run<M: Accepts<I>, L: Housed<M>, I: Serialize>(live: L, input: I) -> Result<M::Output, StepError<I>> {
     let mut armed = PoisonOnPanic(live, PhantomData);
-    let stepped = match &mut armed.0.parts().0.state {
-        Some(state) => M::step(state, input),
-        None => not_taken(input),
-    };
+    let stepped = M::step_mut(M::lend(armed.0.parts().0.state.as_mut()), input);
     match stepped {
         Ok(Stepped { output, failed: false }) => {
             std::mem::forget(armed);
@@ -646,10 +658,7 @@ fn step_the_long_way<M: Accepts<I>, L: Housed<M>, I: Serialize>(
     }
     let watch = shared.watch(slot.version(), slot.stamp, M::INPUT, &input);
     let result = run(Parts { slot, shared, home }, input);
-    match &result {
-        Ok(output) => watch.output(output.encodable()),
-        Err(error) => watch.refused(error.why),
-    }
+    watch.answered(&result);
     result
 }
 

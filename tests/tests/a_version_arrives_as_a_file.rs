@@ -156,6 +156,30 @@ fn a_migration_that_refuses_or_panics_leaves_the_old_version_running() {
 }
 
 #[test]
+fn those_of_a_slab_run_it_one_by_one_and_stand_together_again_after() {
+    let _alone = alone();
+    let (key, trust) = trusted();
+    let images = Images::new(trust);
+    let switch = Switch::builder().starting_at(Version::V1).build().expect("version 1 runs");
+    let mut slab = switch.slab();
+    (0..1500).for_each(|_| slab.push(v1("till")).expect("enters"));
+    let arrived = images.load_bytes(&signed(&built("three"), &key, 1)).expect("it fits");
+    switch.admin().upgrade(3, "").expect("it is available");
+    slab.step_all(|_| Add(1), |_, total| assert_eq!(total.expect("version 3"), 100));
+    assert_eq!((slab.version(1499), slab.apart()), (Some(3), 1500));
+    slab.push(v1("a later one")).expect("enters");
+    let encoded = Encoded::json("Add", &Add(1)).expect("it is JSON");
+    assert_eq!(slab.step_encoded(1499, encoded).expect("version 3").to_string(), r#"["Add",200]"#);
+
+    switch.admin().rollback_with("", &accepting()).expect("the loss is accepted");
+    let mut totals = Vec::new();
+    slab.step_all(|_| Add(1), |_, total| totals.push(total.expect("version 1")));
+    assert_eq!(totals, [vec![101; 1499], vec![201, 1]].concat());
+    assert_eq!(slab.apart(), 0);
+    assert_eq!(images.unload(&arrived.id).expect("nobody uses it"), LetGo::Gone);
+}
+
+#[test]
 fn what_a_fleet_saves_with_it_comes_back_with_it() {
     let _alone = alone();
     let folder = Folder::new();

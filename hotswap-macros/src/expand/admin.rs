@@ -24,6 +24,7 @@ pub(super) fn types(names: &Names, versions: &[(u32, &[Attribute])]) -> TokenStr
     let aliases = [
         ("Cell", format!("One instance of machine `{name}` shared by threads.")),
         ("Instance", format!("One live state of machine `{name}`.")),
+        ("Slab", format!("Many instances of machine `{name}` that one owner has, side by side.")),
         ("Switch", format!("Which version of machine `{name}` is meant to run.")),
         ("Admin", format!("The commands over a switch of machine `{name}`.")),
     ];

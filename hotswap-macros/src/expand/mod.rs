@@ -164,14 +164,14 @@ impl<'a> Context<'a> {
         if self.version(index).boxed { mixed!(::std::boxed::Box::new(state)) } else { mixed!(state) }
     }
 
-    /// One pattern for all of these versions that stand under the same `cfg`, with each group's `cfg`.
+    /// One pattern of `StateMut` for all of these versions that stand under the same `cfg`, with each group's `cfg`.
     fn patterns(self, versions: &[usize], binding: &TokenStream) -> Vec<(&'a [Attribute], TokenStream)> {
         // each version's `cfg`s include its predecessor's, so equal ones are neighbours
         versions
             .chunk_by(|&a, &b| self.version(a).cfg == self.version(b).cfg)
             .map(|group| {
-                let variants = group.iter().map(|&index| self.variant(index));
-                (self.version(group[0]).cfg.as_slice(), mixed!(#(#variants(#binding))|*))
+                let variants = group.iter().map(|&index| variant(self.version(index).number));
+                (self.version(group[0]).cfg.as_slice(), mixed!(#(__StateMut::#variants(#binding))|*))
             })
             .collect()
     }

@@ -25,17 +25,15 @@ pub(super) fn impls(cx: Context) -> TokenStream {
 /// The versions that take an input in the same way.
 struct Group<'a> {
     way: &'a Way,
-    boxed: bool,
     versions: Vec<usize>,
 }
 
-fn groups<'a>(cx: Context, input: &'a Input) -> Vec<Group<'a>> {
+fn groups(input: &Input) -> Vec<Group<'_>> {
     let mut groups: Vec<Group> = Vec::new();
     for (index, way) in input.ways.iter().enumerate() {
-        let boxed = matches!(way, Way::Step { .. }) && cx.version(index).boxed;
-        match groups.iter_mut().find(|group| group.boxed == boxed && same(group.way, way)) {
+        match groups.iter_mut().find(|group| same(group.way, way)) {
             Some(group) => group.versions.push(index),
-            None => groups.push(Group { way, boxed, versions: vec![index] }),
+            None => groups.push(Group { way, versions: vec![index] }),
         }
     }
     groups
@@ -52,9 +50,9 @@ fn same(one: &Way, other: &Way) -> bool {
 }
 
 fn accepts(cx: Context, input: &Input) -> TokenStream {
-    let Names { krate, machine, any_state, .. } = cx.names;
+    let Names { krate, machine, .. } = cx.names;
     let (cfg, ty, output, tag) = (&input.cfg, &input.ty, &input.output, tag(input));
-    let groups = groups(cx, input);
+    let groups = groups(input);
     // what is not stepped here leaves early, if there is anything else to do
     let stepped = groups.iter().any(|group| matches!(group.way, Way::Step { .. }));
     let leave = stepped.then(|| mixed!(return));
@@ -93,7 +91,8 @@ fn accepts(cx: Context, input: &Input) -> TokenStream {
         impl #krate::Accepts<#ty> for #machine {
             #of_output
             const INPUT: &'static str = #tag;
-            fn step(state: &mut #any_state, input: #ty) -> __hotswap::Step<#output, #ty> {
+            #[inline]
+            fn step_mut(state: __StateMut<'_>, input: #ty) -> __hotswap::Step<#output, #ty> {
                 #body
             }
             fn step_loaded(state: &mut #krate::Loaded, input: #ty) -> __hotswap::Step<#output, #ty> {
@@ -128,7 +127,7 @@ fn hand_over(
         .map_or_else(|| mixed!(stepped), |function| mixed!(stepped.map(#function)));
     mixed! {{
         let next = #hop;
-        #leave match <#machine as #krate::Accepts<#next>>::step(state, next) {
+        #leave match <#machine as #krate::Accepts<#next>>::step_mut(state, next) {
             ::core::result::Result::Ok(stepped) => ::core::result::Result::Ok(#stepped),
             ::core::result::Result::Err(_) => ::core::unreachable!(),
         }
@@ -197,7 +196,7 @@ pub(super) fn dispatch(cx: Context) -> TokenStream {
 /// The machine's table says it, but for the versions that have to ask a partial adapter.
 fn takes(cx: Context, input: &Input) -> TokenStream {
     let Names { machine, any_input, .. } = cx.names;
-    let asked: Vec<_> = groups(cx, input).iter().filter_map(|group| asked(cx, group)).collect();
+    let asked: Vec<_> = groups(input).iter().filter_map(|group| asked(cx, group)).collect();
     let (cfg, variant, ty) = (&input.cfg, &input.variant, &input.ty);
     let listed = mixed!(__hotswap::takes::<#machine, #ty>(version));
     if asked.is_empty() {

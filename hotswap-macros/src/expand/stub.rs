@@ -69,36 +69,18 @@ fn impls(cx: Context) -> TokenStream {
             impl<'a> ::core::convert::TryFrom<&'a #any_state> for &'a #state { #borrowed }
         }
     });
-    let inputs = cx.machine.inputs.iter().map(|Input { cfg, ty, output, .. }| {
-        mixed! {
-            #(#cfg)*
-            impl ::core::convert::From<#ty> for #any_input {
-                fn from(_: #ty) -> Self {
-                    ::core::unreachable!()
-                }
-            }
-            #(#cfg)*
-            impl #krate::Accepts<#ty> for #machine {
-                type Output = #output;
-                const INPUT: &'static str = "";
-                fn step(_: &mut #any_state, _: #ty) -> __hotswap::Step<#output, #ty> {
-                    ::core::unreachable!()
-                }
-                fn step_loaded(_: &mut #krate::Loaded, _: #ty) -> __hotswap::Step<#output, #ty> {
-                    ::core::unreachable!()
-                }
-            }
-        }
-    });
+    let inputs = inputs(cx);
     mixed! {
         #(#encodings)*
         impl ::core::panic::RefUnwindSafe for #any_state {}
         #(#states)*
-        #(#inputs)*
+        #inputs
         impl #krate::Machine for #machine {
             type AnyState = #any_state;
             type AnyInput = #any_input;
             type AnyOutput = #any_output;
+            type StateMut<'a> = ::core::option::Option<&'a mut #any_state>;
+            type States = __hotswap::NoStates;
             #identity
             const VERSIONS: &'static [#krate::VersionInfo] = &[];
             const RETIRED: &'static [u32] = &[];
@@ -117,6 +99,9 @@ fn impls(cx: Context) -> TokenStream {
             fn as_loaded_mut(_: &mut #any_state) -> ::core::option::Option<&mut #krate::Loaded> {
                 ::core::unreachable!()
             }
+            fn lend(_: ::core::option::Option<&mut #any_state>) -> ::core::option::Option<&mut #any_state> {
+                ::core::unreachable!()
+            }
             fn takes(_: u32, _: &#any_input) -> bool {
                 ::core::unreachable!()
             }
@@ -128,4 +113,31 @@ fn impls(cx: Context) -> TokenStream {
             }
         }
     }
+}
+
+/// What the machine takes.
+fn inputs(cx: Context) -> TokenStream {
+    let Names { krate, machine, any_state, any_input, .. } = cx.names;
+    let inputs = cx.machine.inputs.iter().map(|Input { cfg, ty, output, .. }| {
+        mixed! {
+            #(#cfg)*
+            impl ::core::convert::From<#ty> for #any_input {
+                fn from(_: #ty) -> Self {
+                    ::core::unreachable!()
+                }
+            }
+            #(#cfg)*
+            impl #krate::Accepts<#ty> for #machine {
+                type Output = #output;
+                const INPUT: &'static str = "";
+                fn step_mut(_: ::core::option::Option<&mut #any_state>, _: #ty) -> __hotswap::Step<#output, #ty> {
+                    ::core::unreachable!()
+                }
+                fn step_loaded(_: &mut #krate::Loaded, _: #ty) -> __hotswap::Step<#output, #ty> {
+                    ::core::unreachable!()
+                }
+            }
+        }
+    });
+    mixed!(#(#inputs)*)
 }

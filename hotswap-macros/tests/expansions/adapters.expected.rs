@@ -23,6 +23,8 @@ pub enum Version {
 pub type Cell = ::hotswap::Cell<Machine>;
 ///One live state of machine `shop`.
 pub type Instance = ::hotswap::Instance<Machine>;
+///Many instances of machine `shop` that one owner has, side by side.
+pub type Slab = ::hotswap::Slab<Machine>;
 ///Which version of machine `shop` is meant to run.
 pub type Switch = ::hotswap::Switch<Machine>;
 ///The commands over a switch of machine `shop`.
@@ -79,6 +81,9 @@ const _: () = {
     __hotswap::conversions! {
         AnyState { V1 => V1, V2 => V2, }
     }
+    __hotswap::states! {
+        AnyState of Machine { 1u32 => V1(V1) of V1, 2u32 => V2(V2) of V2, }
+    }
     impl ::core::panic::RefUnwindSafe for AnyState {}
     __hotswap::encoding! {
         AnyInput of "shop", "an input of machine `shop`", "input", str { "Place" =>
@@ -109,14 +114,15 @@ const _: () = {
     impl ::hotswap::Accepts<Place> for Machine {
         type Output = u64;
         const INPUT: &'static str = "Place";
-        fn step(state: &mut AnyState, input: Place) -> __hotswap::Step<u64, Place> {
+        #[inline]
+        fn step_mut(state: __StateMut<'_>, input: Place) -> __hotswap::Step<u64, Place> {
             let output = match state {
-                AnyState::V1(state) => __hotswap::older(place_1(state, input)),
-                AnyState::V2(_) => {
+                __StateMut::V1(state) => __hotswap::older(place_1(state, input)),
+                __StateMut::V2(_) => {
                     let next = newer(input);
                     return match <Machine as ::hotswap::Accepts<
                         Place2,
-                    >>::step(state, next) {
+                    >>::step_mut(state, next) {
                         ::core::result::Result::Ok(stepped) => {
                             ::core::result::Result::Ok(stepped.map(reply))
                         }
@@ -137,14 +143,15 @@ const _: () = {
     impl ::hotswap::Accepts<Move> for Machine {
         type Output = ();
         const INPUT: &'static str = "Move";
-        fn step(state: &mut AnyState, input: Move) -> __hotswap::Step<(), Move> {
+        #[inline]
+        fn step_mut(state: __StateMut<'_>, input: Move) -> __hotswap::Step<(), Move> {
             let output = match state {
-                AnyState::V1(state) => __hotswap::older(move_1(state, input)),
-                AnyState::V2(_) => {
+                __StateMut::V1(state) => __hotswap::older(move_1(state, input)),
+                __StateMut::V2(_) => {
                     let next = __adapter_4(input);
                     return match <Machine as ::hotswap::Accepts<
                         Move2,
-                    >>::step(state, next) {
+                    >>::step_mut(state, next) {
                         ::core::result::Result::Ok(stepped) => {
                             ::core::result::Result::Ok(stepped)
                         }
@@ -165,12 +172,13 @@ const _: () = {
     impl ::hotswap::Accepts<Place2> for Machine {
         type Output = Result<Placed, String>;
         const INPUT: &'static str = "Place2";
-        fn step(
-            state: &mut AnyState,
+        #[inline]
+        fn step_mut(
+            state: __StateMut<'_>,
             input: Place2,
         ) -> __hotswap::Step<Result<Placed, String>, Place2> {
             let output = match state {
-                AnyState::V1(_) => {
+                __StateMut::V1(_) => {
                     let next = match older(&input) {
                         ::core::option::Option::Some(next) => next,
                         ::core::option::Option::None => {
@@ -179,14 +187,14 @@ const _: () = {
                     };
                     return match <Machine as ::hotswap::Accepts<
                         Place,
-                    >>::step(state, next) {
+                    >>::step_mut(state, next) {
                         ::core::result::Result::Ok(stepped) => {
                             ::core::result::Result::Ok(stepped.map(reply_2))
                         }
                         ::core::result::Result::Err(_) => ::core::unreachable!(),
                     };
                 }
-                AnyState::V2(state) => place_2(state, input),
+                __StateMut::V2(state) => place_2(state, input),
                 _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
@@ -203,20 +211,21 @@ const _: () = {
     impl ::hotswap::Accepts<Move2> for Machine {
         type Output = ();
         const INPUT: &'static str = "Move2";
-        fn step(state: &mut AnyState, input: Move2) -> __hotswap::Step<(), Move2> {
+        #[inline]
+        fn step_mut(state: __StateMut<'_>, input: Move2) -> __hotswap::Step<(), Move2> {
             let output = match state {
-                AnyState::V1(_) => {
+                __StateMut::V1(_) => {
                     let next = __adapter_5(input)?;
                     return match <Machine as ::hotswap::Accepts<
                         Move,
-                    >>::step(state, next) {
+                    >>::step_mut(state, next) {
                         ::core::result::Result::Ok(stepped) => {
                             ::core::result::Result::Ok(stepped)
                         }
                         ::core::result::Result::Err(_) => ::core::unreachable!(),
                     };
                 }
-                AnyState::V2(state) => move_2(state, input),
+                __StateMut::V2(state) => move_2(state, input),
                 _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
@@ -302,30 +311,14 @@ const _: () = {
                 ::core::option::Option::None,
             ),
         ];
+        __hotswap::of_states! {
+            AnyState { V2; V1, }
+        }
         fn version_of(state: &AnyState) -> u32 {
             match state {
                 AnyState::V1(_) => 1u32,
                 AnyState::V2(_) => 2u32,
                 AnyState::Loaded(state) => state.version(),
-            }
-        }
-        fn loaded(state: ::hotswap::Loaded) -> AnyState {
-            AnyState::Loaded(state)
-        }
-        fn as_loaded(state: &AnyState) -> ::core::option::Option<&::hotswap::Loaded> {
-            if let AnyState::Loaded(state) = state {
-                ::core::option::Option::Some(state)
-            } else {
-                ::core::option::Option::None
-            }
-        }
-        fn as_loaded_mut(
-            state: &mut AnyState,
-        ) -> ::core::option::Option<&mut ::hotswap::Loaded> {
-            if let AnyState::Loaded(state) = state {
-                ::core::option::Option::Some(state)
-            } else {
-                ::core::option::Option::None
             }
         }
         fn takes(version: u32, input: &AnyInput) -> bool {

@@ -25,6 +25,8 @@ pub enum Version {
 pub type Cell = ::hotswap::Cell<Machine>;
 ///One live state of machine `counter`.
 pub type Instance = ::hotswap::Instance<Machine>;
+///Many instances of machine `counter` that one owner has, side by side.
+pub type Slab = ::hotswap::Slab<Machine>;
 ///Which version of machine `counter` is meant to run.
 pub type Switch = ::hotswap::Switch<Machine>;
 ///The commands over a switch of machine `counter`.
@@ -79,6 +81,10 @@ const _: () = {
     __hotswap::conversions! {
         AnyState { V1 => V1, V2 => V2 | V3, }
     }
+    __hotswap::states! {
+        AnyState of Machine { 1u32 => V1(V1) of V1, 2u32 => V2(V2) of V2, 3u32 => V3(V2)
+        of V2, }
+    }
     impl ::core::panic::RefUnwindSafe for AnyState {}
     __hotswap::encoding! {
         AnyInput of "counter", "an input of machine `counter`", "input", str { "Tick" =>
@@ -94,11 +100,12 @@ const _: () = {
     impl ::hotswap::Accepts<Tick> for Machine {
         type Output = ();
         const INPUT: &'static str = "Tick";
-        fn step(state: &mut AnyState, input: Tick) -> __hotswap::Step<(), Tick> {
+        #[inline]
+        fn step_mut(state: __StateMut<'_>, input: Tick) -> __hotswap::Step<(), Tick> {
             let output = match state {
-                AnyState::V1(state) => __hotswap::older(tick(state, input)),
-                AnyState::V2(state) => __hotswap::older(tick_counted(state, input)),
-                AnyState::V3(state) => tick_twice(state, input),
+                __StateMut::V1(state) => __hotswap::older(tick(state, input)),
+                __StateMut::V2(state) => __hotswap::older(tick_counted(state, input)),
+                __StateMut::V3(state) => tick_twice(state, input),
                 _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
@@ -113,10 +120,11 @@ const _: () = {
     impl ::hotswap::Accepts<Get> for Machine {
         type Output = i64;
         const INPUT: &'static str = "Get";
-        fn step(state: &mut AnyState, input: Get) -> __hotswap::Step<i64, Get> {
+        #[inline]
+        fn step_mut(state: __StateMut<'_>, input: Get) -> __hotswap::Step<i64, Get> {
             let output = match state {
-                AnyState::V1(state) => __hotswap::older(get(state, input)),
-                AnyState::V2(state) | AnyState::V3(state) => get_v2(state, input),
+                __StateMut::V1(state) => __hotswap::older(get(state, input)),
+                __StateMut::V2(state) | __StateMut::V3(state) => get_v2(state, input),
                 _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
@@ -131,9 +139,10 @@ const _: () = {
     impl ::hotswap::Accepts<Reset> for Machine {
         type Output = ();
         const INPUT: &'static str = "Reset";
-        fn step(state: &mut AnyState, input: Reset) -> __hotswap::Step<(), Reset> {
+        #[inline]
+        fn step_mut(state: __StateMut<'_>, input: Reset) -> __hotswap::Step<(), Reset> {
             let output = match state {
-                AnyState::V2(state) | AnyState::V3(state) => reset(state, input),
+                __StateMut::V2(state) | __StateMut::V3(state) => reset(state, input),
                 _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
@@ -238,31 +247,15 @@ const _: () = {
                 ::core::option::Option::None,
             ),
         ];
+        __hotswap::of_states! {
+            AnyState { V3; V1, V2, }
+        }
         fn version_of(state: &AnyState) -> u32 {
             match state {
                 AnyState::V1(_) => 1u32,
                 AnyState::V2(_) => 2u32,
                 AnyState::V3(_) => 3u32,
                 AnyState::Loaded(state) => state.version(),
-            }
-        }
-        fn loaded(state: ::hotswap::Loaded) -> AnyState {
-            AnyState::Loaded(state)
-        }
-        fn as_loaded(state: &AnyState) -> ::core::option::Option<&::hotswap::Loaded> {
-            if let AnyState::Loaded(state) = state {
-                ::core::option::Option::Some(state)
-            } else {
-                ::core::option::Option::None
-            }
-        }
-        fn as_loaded_mut(
-            state: &mut AnyState,
-        ) -> ::core::option::Option<&mut ::hotswap::Loaded> {
-            if let AnyState::Loaded(state) = state {
-                ::core::option::Option::Some(state)
-            } else {
-                ::core::option::Option::None
             }
         }
         fn takes(version: u32, input: &AnyInput) -> bool {

@@ -30,6 +30,8 @@ pub enum Version {
 pub type Cell = ::hotswap::Cell<Machine>;
 ///One live state of machine `order`.
 pub type Instance = ::hotswap::Instance<Machine>;
+///Many instances of machine `order` that one owner has, side by side.
+pub type Slab = ::hotswap::Slab<Machine>;
 ///Which version of machine `order` is meant to run.
 pub type Switch = ::hotswap::Switch<Machine>;
 ///The commands over a switch of machine `order`.
@@ -86,6 +88,11 @@ const _: () = {
         AnyState { Order1 => V1, Order2 => V2, Order3 => V3, Order4 => V4 #[cfg(all())] |
         V5, }
     }
+    __hotswap::states! {
+        AnyState of Machine { 1u32 => V1(Order1) of Order1, 2u32 => V2(::std::boxed::Box
+        < Order2 >) of Order2, 3u32 => V3(Order3) of Order3, 4u32 => V4(Order4) of
+        Order4, #[cfg(all())] 5u32 => V5(Order4) of Order4, }
+    }
     impl ::core::panic::RefUnwindSafe for AnyState {}
     __hotswap::encoding! {
         AnyInput of "order", "an input of machine `order`", "input", str { "Ask" => Ask,
@@ -101,14 +108,15 @@ const _: () = {
     impl ::hotswap::Accepts<Ask> for Machine {
         type Output = u64;
         const INPUT: &'static str = "Ask";
-        fn step(state: &mut AnyState, input: Ask) -> __hotswap::Step<u64, Ask> {
+        #[inline]
+        fn step_mut(state: __StateMut<'_>, input: Ask) -> __hotswap::Step<u64, Ask> {
             let output = match state {
-                AnyState::V1(state) => __hotswap::older(ask_1(state, input)),
-                AnyState::V2(state) => __hotswap::older(ask_2(state, input)),
-                AnyState::V3(state) => __hotswap::older(ask_3(state, input)),
-                AnyState::V4(state) => __hotswap::older(ask_4(state, input)),
+                __StateMut::V1(state) => __hotswap::older(ask_1(state, input)),
+                __StateMut::V2(state) => __hotswap::older(ask_2(state, input)),
+                __StateMut::V3(state) => __hotswap::older(ask_3(state, input)),
+                __StateMut::V4(state) => __hotswap::older(ask_4(state, input)),
                 #[cfg(all())]
-                AnyState::V5(state) => ask_5(state, input),
+                __StateMut::V5(state) => ask_5(state, input),
                 _ => return __hotswap::not_taken(input),
             };
             __hotswap::stepped!(output)
@@ -308,6 +316,9 @@ const _: () = {
                 ::core::option::Option::None,
             ),
         ];
+        __hotswap::of_states! {
+            AnyState { #[cfg(all())] V5; V1, V2, V3, V4, }
+        }
         fn version_of(state: &AnyState) -> u32 {
             match state {
                 AnyState::V1(_) => 1u32,
@@ -317,25 +328,6 @@ const _: () = {
                 #[cfg(all())]
                 AnyState::V5(_) => 5u32,
                 AnyState::Loaded(state) => state.version(),
-            }
-        }
-        fn loaded(state: ::hotswap::Loaded) -> AnyState {
-            AnyState::Loaded(state)
-        }
-        fn as_loaded(state: &AnyState) -> ::core::option::Option<&::hotswap::Loaded> {
-            if let AnyState::Loaded(state) = state {
-                ::core::option::Option::Some(state)
-            } else {
-                ::core::option::Option::None
-            }
-        }
-        fn as_loaded_mut(
-            state: &mut AnyState,
-        ) -> ::core::option::Option<&mut ::hotswap::Loaded> {
-            if let AnyState::Loaded(state) = state {
-                ::core::option::Option::Some(state)
-            } else {
-                ::core::option::Option::None
             }
         }
         fn takes(version: u32, input: &AnyInput) -> bool {

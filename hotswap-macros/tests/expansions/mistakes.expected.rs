@@ -27,6 +27,8 @@ pub enum Version {
 pub type __HotswapCell = ::hotswap::Cell<Machine>;
 ///One live state of machine `counter`.
 pub type Instance = ::hotswap::Instance<Machine>;
+///Many instances of machine `counter` that one owner has, side by side.
+pub type Slab = ::hotswap::Slab<Machine>;
 ///Which version of machine `counter` is meant to run.
 pub type Switch = ::hotswap::Switch<Machine>;
 ///The commands over a switch of machine `counter`.
@@ -183,7 +185,10 @@ const _: () = {
     impl ::hotswap::Accepts<Push> for Machine {
         type Output = i64;
         const INPUT: &'static str = "";
-        fn step(_: &mut AnyState, _: Push) -> __hotswap::Step<i64, Push> {
+        fn step_mut(
+            _: ::core::option::Option<&mut AnyState>,
+            _: Push,
+        ) -> __hotswap::Step<i64, Push> {
             ::core::unreachable!()
         }
         fn step_loaded(
@@ -201,7 +206,10 @@ const _: () = {
     impl ::hotswap::Accepts<inner::Push> for Machine {
         type Output = ();
         const INPUT: &'static str = "";
-        fn step(_: &mut AnyState, _: inner::Push) -> __hotswap::Step<(), inner::Push> {
+        fn step_mut(
+            _: ::core::option::Option<&mut AnyState>,
+            _: inner::Push,
+        ) -> __hotswap::Step<(), inner::Push> {
             ::core::unreachable!()
         }
         fn step_loaded(
@@ -219,8 +227,8 @@ const _: () = {
     impl ::hotswap::Accepts<crate::Outer> for Machine {
         type Output = bool;
         const INPUT: &'static str = "";
-        fn step(
-            _: &mut AnyState,
+        fn step_mut(
+            _: ::core::option::Option<&mut AnyState>,
             _: crate::Outer,
         ) -> __hotswap::Step<bool, crate::Outer> {
             ::core::unreachable!()
@@ -236,6 +244,8 @@ const _: () = {
         type AnyState = AnyState;
         type AnyInput = AnyInput;
         type AnyOutput = AnyOutput;
+        type StateMut<'a> = ::core::option::Option<&'a mut AnyState>;
+        type States = __hotswap::NoStates;
         const IDENTITY: ::hotswap::Identity = ::hotswap::Identity {
             krate: ::core::env!("CARGO_PKG_NAME"),
             crate_version: ::core::env!("CARGO_PKG_VERSION"),
@@ -259,6 +269,11 @@ const _: () = {
         fn as_loaded_mut(
             _: &mut AnyState,
         ) -> ::core::option::Option<&mut ::hotswap::Loaded> {
+            ::core::unreachable!()
+        }
+        fn lend(
+            _: ::core::option::Option<&mut AnyState>,
+        ) -> ::core::option::Option<&mut AnyState> {
             ::core::unreachable!()
         }
         fn takes(_: u32, _: &AnyInput) -> bool {
