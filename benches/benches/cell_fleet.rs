@@ -250,6 +250,11 @@ fn memory(report: &mut Report) {
     let mutexes = bytes(MILLION, || -> Vec<Arc<Mutex<line::AnyState>>> {
         (0..MILLION).map(|_| Arc::new(Mutex::new(line::V2::default().into()))).collect()
     });
+    let slab = bytes(MILLION, || {
+        let mut slab = switch.slab();
+        (0..MILLION).for_each(|_| slab.push(line::V2::default()).expect("it is at the version that runs"));
+        slab
+    });
     let what = "memory of 1,000,000 cells of 64 bytes against an `Arc` of a mutex of AnyState each";
     let row = Row::ratio(what, "bytes each", &[cells], &[mutexes]);
     report.add(row.beside("a cell begins on a cache line of its own, and stands on the switch's list"));
@@ -260,8 +265,10 @@ fn memory(report: &mut Report) {
         "Three words of eight bytes beside the state's 72. One, the stamp, is the least there can be; to do without the switch's, the caller would have to name it in each \
          step, and without the third an owned instance that is held back could not say why. A `Fleet` has one word. The 72 have seven bytes of padding beside the tag, where no safe \
          code can keep a stamp. One pointer for all three, to a record that the switch has for each epoch, would make 80 bytes, 1.11 times: then every instance that moves takes itself \
-         off the users of one record and joins those of another, two lines that all threads write.",
+         off the users of one record and joins those of another, two lines that all threads write. Many that one owner has are a `Slab`, in the next row: they have what they have in common once.",
     ));
+    let what = "memory of a Slab of as many against that Vec of AnyState";
+    report.add(Row::ratio(what, "bytes each", &[slab], &[states]).beside("a state takes what its own type does"));
 }
 
 const GROWN: &str = "both grew one by one; bytes asked of the allocator and not given back. A table that doubles is half empty at worst";

@@ -32,31 +32,20 @@ fn main() {
     );
     let [instance, direct] = work();
     report.add(Row::ratio("the same, on a step of about 7 ns", "ns", &instance, &direct).at_most(1.05));
-    let [instance, direct] = batch();
+    let [slab, instances, direct] = batch();
     report.add(
         Row::ratio(
-            "a step each of a Vec of 4096 instances of one version, against a Vec of the state",
-            "ns",
-            &instance,
-            &direct,
-        )
-        .at_most(1.02)
-        .beside("hotswap has no call that steps a batch: this is a loop of `Instance::step`")
-        .limit(
-            "The compiler makes the loop over the Vec one of vector instructions on 16 bytes a state. An instance is 48 and has its own version and stamp, which each \
-             step compares. A container of one version's bare states under one stamp could have the Vec's loop; hotswap has none, and a host that needs it keeps \
-             many entities in one state, as the next row does.",
-        ),
-    );
-    let [slab, direct] = slab();
-    report.add(
-        Row::ratio(
-            "a step over the 4096 that one instance has as its state, against a Vec of the state",
+            "a step each of a slab of 4096 instances of one version, against a Vec of the state",
             "ns",
             &slab,
             &direct,
         )
-        .beside("what a host does that needs the Vec's loop: they move together, or none does"),
+        .at_most(1.02)
+        .beside("`Slab::step_all`, each answer looked at; the switch is looked at once for 1,024 of them"),
+    );
+    report.add(
+        Row::ratio("the same of a Vec of 4096 instances", "ns", &instances, &direct)
+            .beside("a loop of `Instance::step`: each has a version and a stamp of its own, and looks at the switch"),
     );
     report.close();
 }
@@ -135,72 +124,27 @@ fn work() -> [Vec<f64>; 2] {
     take_turns(TURNS, [&mut instance, &mut direct])
 }
 
-/// Many in one state: a slab that moves as one.
-#[hotswap::machine]
-mod many {
-    use hotswap_benches::counter::{self, Add, V1 as One, V2 as Counted};
-    use serde::{Deserialize, Serialize};
-
-    #[machine(version = 1)]
-    #[derive(Debug, Serialize, Deserialize)]
-    pub(crate) struct V1 {
-        pub(crate) all: Vec<One>,
-    }
-
-    #[machine(version = 1)]
-    fn add(state: &mut V1, input: Add) -> u64 {
-        state.all.iter_mut().fold(0, |_, one| counter::add(one, input))
-    }
-
-    #[machine(version = 2, migrates_from = 1)]
-    #[derive(Debug, Serialize, Deserialize)]
-    pub(crate) struct V2 {
-        #[machine(from = all, with = counted)]
-        pub(crate) all: Vec<Counted>,
-    }
-
-    fn counted(all: &[One]) -> Vec<Counted> {
-        all.iter().map(|one| Counted { count: one.count, additions: 0 }).collect()
-    }
-
-    #[machine(version = 2)]
-    fn add_counted(state: &mut V2, input: Add) -> u64 {
-        state.all.iter_mut().fold(0, |_, one| counter::add_counted(one, input))
-    }
-}
-
-fn slab() -> [Vec<f64>; 2] {
-    const ROUNDS: u64 = 10;
-    let mut instance = many::Switch::new()
-        .instance(many::V2 { all: vec![V2::default(); BATCH] })
-        .expect("it is at the version that runs");
-    let mut states = vec![V2::default(); BATCH];
-    let times = ROUNDS * u64::try_from(BATCH).expect("a small number");
-    let mut slab = || {
-        nanoseconds(times, || {
-            for _ in 0..ROUNDS {
-                black_box(black_box(&mut instance).step(counter::Add(1)).expect("version 2 adds"));
-            }
-        })
-    };
-    let mut direct = || {
-        nanoseconds(times, || {
-            for _ in 0..ROUNDS {
-                let all = black_box(&mut states).iter_mut();
-                black_box(all.fold(0, |_, state| counter::add_counted(state, counter::Add(1))));
-            }
-        })
-    };
-    take_turns(TURNS, [&mut slab, &mut direct])
-}
-
-fn batch() -> [Vec<f64>; 2] {
+fn batch() -> [Vec<f64>; 3] {
     const ROUNDS: u64 = 10;
     let switch = counter::Switch::new();
     let mut states = vec![V2::default(); BATCH];
     let mut instances: Vec<_> =
         (0..BATCH).map(|_| switch.instance(V2::default()).expect("it is at the version that runs")).collect();
+    let mut together = switch.slab();
+    (0..BATCH).for_each(|_| together.push(V2::default()).expect("it is at the version that runs"));
     let times = ROUNDS * u64::try_from(BATCH).expect("a small number");
+    let mut slab = || {
+        nanoseconds(times, || {
+            for _ in 0..ROUNDS {
+                black_box(&mut together).step_all(
+                    |_| counter::Add(1),
+                    |_, answer| {
+                        black_box(answer.expect("version 2 adds"));
+                    },
+                );
+            }
+        })
+    };
     let mut instance = || {
         nanoseconds(times, || {
             for _ in 0..ROUNDS {
@@ -219,5 +163,5 @@ fn batch() -> [Vec<f64>; 2] {
             }
         })
     };
-    take_turns(TURNS, [&mut instance, &mut direct])
+    take_turns(TURNS, [&mut slab, &mut instance, &mut direct])
 }

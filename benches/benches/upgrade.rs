@@ -169,7 +169,12 @@ fn sweep(report: &mut Report) {
     let mut states = vec![V1::default(); MILLION as usize];
     let mut places = vec![[0_u64; 11]; MILLION as usize];
     let mut others = places.clone();
-    let [one, two, pass, wide, wide_by_two] = take_turns(
+    let other = line::Switch::builder().starting_at(line::Version::V1).build().expect("version 1 can run");
+    let mut slab = other.slab();
+    for _ in 0..MILLION {
+        slab.push(V1::default()).expect("it is at the version that runs");
+    }
+    let [one, two, pass, wide, wide_by_two, arrived] = take_turns(
         21,
         [
             &mut || swept_by(1, &switch, MILLION),
@@ -177,6 +182,7 @@ fn sweep(report: &mut Report) {
             &mut || pass(&mut states),
             &mut || pass_by(1, &mut places),
             &mut || pass_by(2, &mut others),
+            &mut || arrived(&other.admin(), &mut slab),
         ],
     );
     drop(fleet);
@@ -193,6 +199,20 @@ fn sweep(report: &mut Report) {
     report.add(Row::ratio(what, "ns each", &one, &wide).beside("88 bytes each"));
     let what = "such a pass, two threads against one";
     report.add(Row::ratio(what, "ns each", &wide_by_two, &wide).beside("half of them each"));
+    let what = "a slab of 1,000,000 states of 64 bytes that arrives, against one pass that reads and writes them";
+    let beside =
+        "`Slab::refresh`; when it is stepped, 1,024 neighbours arrive in one go, and their owner waits for so many";
+    report.add(Row::ratio(what, "ns each", &arrived, &pass).beside(beside));
+}
+
+/// Nanoseconds an instance for a slab to come to another version.
+fn arrived(admin: &line::Admin, slab: &mut line::Slab) -> f64 {
+    flip_only(admin);
+    let took = nanoseconds(slab.len() as u64, || slab.refresh());
+    admin.rollback("bench").expect("it can go back");
+    slab.refresh();
+    assert_eq!((admin.status().not_reached, slab.apart()), (0, 0));
+    took
 }
 
 /// Reads and writes each word of each place, so many threads a share each.

@@ -16,7 +16,7 @@ mod functions;
 mod profile;
 
 use hotswap::load::{Claims, Images, PublicKey, SecretKey, Trust, sign};
-use hotswap_benches::counter::{Add, Switch};
+use hotswap_benches::counter::{Add, Switch, V1};
 use hotswap_benches::image::{How, Place};
 use hotswap_benches::report::{Report, Row, rustc};
 use hotswap_benches::turns::{exact, shuffled};
@@ -48,9 +48,10 @@ const CROWDS: [(&str, &str); 4] =
 const IN_TURN: &str = "in turn";
 const AT_RANDOM: &str = "at random";
 
-const KEPT: [(&str, Run); 7] = [
+const KEPT: [(&str, Run); 8] = [
     (Bare::NAME, run::<Bare>),
     (Owned::NAME, run::<Owned>),
+    (SLAB, run_slab),
     (BareMutex::NAME, run::<BareMutex>),
     (Cells::NAME, run::<Cells>),
     (BareTable::NAME, run::<BareTable>),
@@ -58,11 +59,14 @@ const KEPT: [(&str, Run); 7] = [
     (LOADED, run_loaded),
 ];
 
+/// The steps of a slab's instances, together.
+const SLAB: &str = "Slab::step_all";
+
 /// A cell's step of a version that came as an image.
 const LOADED: &str = "Cell::step, loaded";
 
 /// Those whose counts are watched: the others are not ours.
-const WATCHED: [&str; 4] = [Owned::NAME, Cells::NAME, ByKey::NAME, LOADED];
+const WATCHED: [&str; 5] = [Owned::NAME, SLAB, Cells::NAME, ByKey::NAME, LOADED];
 
 /// The counts that were accepted.
 #[derive(Debug, Serialize, Deserialize)]
@@ -110,6 +114,24 @@ fn draw<K: Kept>(rounds: u64, order: &[u32]) {
     let mut kept = K::new(u32::try_from(order.len()).expect("there are fewer"));
     let names = names::<K>(order);
     (0..rounds).for_each(|_| round(&mut kept, names.iter().copied()));
+}
+
+/// They have come up from the version before: so what is counted is also that they stand together again.
+fn run_slab(rounds: u64, order: &[u32]) {
+    let switch = Switch::builder().starting_at(1).build().expect("version 1 can run");
+    let mut slab = switch.slab();
+    for _ in order {
+        slab.push(V1::default()).expect("it is at the version that runs");
+    }
+    switch.admin().upgrade(2, "bench").expect("it can go up");
+    for _ in 0..rounds {
+        std::hint::black_box(&mut slab).step_all(
+            |_| Add(1),
+            |_, sum| {
+                std::hint::black_box(sum.expect("version 2 adds"));
+            },
+        );
+    }
 }
 
 fn run_loaded(rounds: u64, order: &[u32]) {
