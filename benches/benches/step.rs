@@ -21,7 +21,7 @@ fn main() {
             .at_most(1.25)
             .beside("both call a function that is not inlined: for the direct one that of the step, for the other one around `Instance::step`")
             .limit(
-                "It is eleven instructions, which `count` lists, and none of them waits for another's: what they take is what the machine has to spare in that moment, \
+                "It is ten instructions, which `count` lists, and none of them waits for another's: what they take is what the machine has to spare in that moment, \
                  between nothing and half a nanosecond of one and a half.",
             ),
     );

@@ -133,6 +133,56 @@ impl Kept for BareTable {
     }
 }
 
+/// The same as a fleet lays it out: a table of numbers, and a list that grows without moving anybody to another one.
+#[derive(Debug)]
+pub struct BareList {
+    hasher: DefaultHashBuilder,
+    shards: Vec<Mutex<List>>,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    numbers: HashTable<u32>,
+    entries: Vec<(u32, V2)>,
+}
+
+impl BareList {
+    fn shard(&self, hash: u64) -> &Mutex<List> {
+        &self.shards[(hash >> 40) as usize % BareTable::SHARDS]
+    }
+}
+
+impl Kept for BareList {
+    const NAME: &'static str = "mutexes around lists of bare state";
+
+    fn new(instances: u32) -> Self {
+        let shards = (0..BareTable::SHARDS).map(|_| Mutex::default()).collect();
+        let list = Self { hasher: DefaultHashBuilder::default(), shards };
+        for key in (0..instances).map(key) {
+            let hash = list.hasher.hash_one(key);
+            let mut shard = list.shard(hash).lock();
+            let List { numbers, entries } = &mut *shard;
+            let number = u32::try_from(entries.len()).expect("there are fewer");
+            entries.push((key, V2::default()));
+            numbers.insert_unique(hash, number, |number| list.hasher.hash_one(entries[at(*number)].0));
+        }
+        list
+    }
+
+    fn name(number: u32) -> u32 {
+        key(number)
+    }
+
+    #[inline]
+    fn add(&mut self, which: u32, by: u64) -> u64 {
+        let hash = self.hasher.hash_one(which);
+        let mut shard = self.shard(hash).lock();
+        let List { numbers, entries } = &mut *shard;
+        let number = numbers.find(hash, |number| entries[at(*number)].0 == which).expect("every key is there");
+        counter::add_counted(&mut entries[at(*number)].1, counter::Add(by))
+    }
+}
+
 /// Instances that the program owns: a step without a lock.
 #[derive(Debug)]
 pub struct Owned(Vec<counter::Instance>);

@@ -723,13 +723,13 @@ macro_rules! __conversions {
 macro_rules! __states {
     ($any:ident of $machine:ident { $($(#[$cfg:meta])* $number:literal => $variant:ident($held:ty) of $state:ty,)* }) => {
         #[doc(hidden)]
-        #[allow(private_interfaces, missing_debug_implementations, clippy::exhaustive_enums)]
+        #[allow(private_interfaces)]
         pub enum __StateMut<'a> {
             $($(#[$cfg])* $variant(&'a mut $state),)*
             Absent(::core::marker::PhantomData<&'a mut ()>),
         }
         #[doc(hidden)]
-        #[allow(private_interfaces, missing_debug_implementations, clippy::exhaustive_enums)]
+        #[allow(private_interfaces)]
         pub enum __States {
             $($(#[$cfg])* $variant(::std::vec::Vec<$held>),)*
         }
@@ -738,7 +738,7 @@ macro_rules! __states {
                 match state {
                     $($(#[$cfg])* $any::$variant(state) => {
                         let mut states = ::std::vec::Vec::with_capacity(number);
-                        states.push(state);
+                        ::std::vec::Vec::push(&mut states, state);
                         ::core::result::Result::Ok(Self::$variant(states))
                     })*
                     other => ::core::result::Result::Err(other),
@@ -749,18 +749,18 @@ macro_rules! __states {
             }
             #[inline]
             fn count(&self) -> usize {
-                match *self { $($(#[$cfg])* Self::$variant(ref states) => states.len(),)* }
+                match *self { $($(#[$cfg])* Self::$variant(ref states) => ::std::vec::Vec::len(states),)* }
             }
             fn push(&mut self, state: $any) -> ::core::result::Result<(), $any> {
                 match (self, state) {
                     $($(#[$cfg])* (Self::$variant(states), $any::$variant(state)) => {
-                        ::core::result::Result::Ok(states.push(state))
+                        ::core::result::Result::Ok(::std::vec::Vec::push(states, state))
                     })*
                     (_, other) => ::core::result::Result::Err(other),
                 }
             }
             fn pop(&mut self) -> ::core::option::Option<$any> {
-                match *self { $($(#[$cfg])* Self::$variant(ref mut states) => states.pop().map($any::$variant),)* }
+                match *self { $($(#[$cfg])* Self::$variant(ref mut states) => ::std::vec::Vec::pop(states).map($any::$variant),)* }
             }
             fn replace(&mut self, at: usize, state: $any) -> ::core::result::Result<$any, $any> {
                 match (self, state) {
@@ -774,7 +774,7 @@ macro_rules! __states {
             fn get_mut(&mut self, at: usize) -> ::core::option::Option<__StateMut<'_>> {
                 match *self {
                     $($(#[$cfg])* Self::$variant(ref mut states) => {
-                        states.get_mut(at).map(|state| __StateMut::$variant($crate::__private::Held::get_mut(state)))
+                        <[_]>::get_mut(states, at).map(|state| __StateMut::$variant($crate::__private::Held::get_mut(state)))
                     })*
                 }
             }

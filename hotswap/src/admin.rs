@@ -743,14 +743,14 @@ impl<M: Machine> Admin<M> {
 
     /// Traces every input and output through `tracing`, target `hotswap::trace`, as JSON; or no longer.
     ///
-    /// While it is on, every step takes the long way.
+    /// While it is on, every step takes the long way; those of a [`Slab`](crate::Slab) from the next look at the switch on.
     pub fn trace(&self, on: bool) {
         self.0.core.observe(|| self.0.observer.trace(on));
     }
 
     /// Counts steps from 0; or no longer, keeping the counts.
     ///
-    /// While it is on, every step takes the long way.
+    /// While it is on, every step takes the long way; those of a [`Slab`](crate::Slab) from the next look at the switch on.
     pub fn count_steps(&self, on: bool) {
         self.0.core.observe(|| self.0.observer.count(on));
     }

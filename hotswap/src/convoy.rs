@@ -1,4 +1,4 @@
-//! Instances that stand alike go alike: a sweep finds their way once, and counts them in one go.
+//! Instances that stand alike go alike: their way is found once, and they are counted in one go.
 
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ impl<'a, M: Machine> Convoy<'a, M> {
         Some(Alike { from: stood, way, in_place, to: release.epoch })
     }
 
-    /// So many have gone so, under the same lock.
+    /// So many have gone so, under the same lock if there is one.
     pub(crate) fn went(&mut self, moved: i64) {
         if let Some(road) = &mut self.road {
             road.uncounted += moved;

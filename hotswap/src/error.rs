@@ -28,7 +28,7 @@ pub enum Why {
     /// The call came from inside a step or migration that holds the same cell or shard.
     #[error("called from inside a step that holds the same cell or shard")]
     Reentered,
-    /// The fleet has no instance under this key.
+    /// The fleet has no instance under this key, or the slab none of this index.
     #[error("no instance has this key")]
     NoKey,
     /// The instance that was to be made for this key could not be brought to the version that runs.

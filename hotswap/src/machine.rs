@@ -21,8 +21,10 @@ pub trait Machine: Sized + Send + Sync + 'static {
     /// The tagged enum of all output types (`AnyOutput`), a variant for each input.
     type AnyOutput: Serialize + DeserializeOwned + Send + 'static;
     /// A state of any version, lent to one step.
+    #[doc(hidden)]
     type StateMut<'a>;
     /// The states of many instances of one version.
+    #[doc(hidden)]
     type States: States<Self> + Send + 'static;
 
     /// Which machine this is.
@@ -51,6 +53,7 @@ pub trait Machine: Sized + Send + Sync + 'static {
     fn as_loaded_mut(state: &mut Self::AnyState) -> Option<&mut Loaded>;
 
     /// Lends a state to a step. None, and a state that an image owns, no step of the program's can take.
+    #[doc(hidden)]
     fn lend(state: Option<&mut Self::AnyState>) -> Self::StateMut<'_>;
 
     /// Whether `version` takes `input`: by a step of its own, or by adapters.
@@ -105,6 +108,7 @@ pub trait Accepts<I>: Machine {
     /// # Errors
     ///
     /// As [`Accepts::step`].
+    #[doc(hidden)]
     fn step_mut(state: Self::StateMut<'_>, input: I) -> Result<Stepped<Self::Output>, I>;
 
     /// Runs one step of a state that an image owns.

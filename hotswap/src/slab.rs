@@ -14,13 +14,13 @@ use crate::convoy::Convoy;
 use crate::encoded::{Encoded, EncodedError};
 use crate::error::{EnterError, StepError, Why};
 use crate::instance::{Instance, Owned};
-use crate::ledger::{Count, LOST, Place, epoch_of};
+use crate::ledger::{Count, Place};
 use crate::machine::{Accepts, Machine, States, Stepped, Visit};
 use crate::roster::Shared;
 use crate::slot::{Aside, Gone, Slot};
 
-/// How many look at the switch together, and come to another version in one go: some 20 µs for them all, where a migration takes
-/// as long as a derived one.
+/// How many look at the switch together, and come to another version in one go: for states of 64 bytes and a derived migration,
+/// some 20 µs.
 const CHUNK: usize = 1024;
 
 /// In the place of a chunk's epoch: not all of them have come to one, or it is not known.
@@ -30,8 +30,8 @@ const UNSETTLED: u64 = u64::MAX;
 ///
 /// Each is an instance of its own, counted like any other: it arrives, is held back or poisoned by itself. But what they
 /// have in common they have once, so that [`Slab::step_all`] is a loop over bare states, and a state takes no more memory
-/// than itself. They are found by their index, from 0 to [`Slab::len`]. No sweep reaches them: they arrive when they are
-/// stepped, 1,024 neighbours in one go.
+/// than itself: of a version that is `boxed`, its box beside. They are found by their index, from 0 to [`Slab::len`]. No sweep reaches them: they arrive when they are
+/// stepped, 1,024 neighbours in one go: the step that brings them waits for so many migrations.
 ///
 /// Neighbours of one that is held back, that is poisoned, that has its state kept for a way back
 /// ([`UpgradeOptions::keep_previous`](crate::UpgradeOptions::keep_previous)) or runs a version that came as a file are
@@ -70,6 +70,7 @@ pub struct Slab<M: Machine> {
 struct Chunk<M: Machine> {
     shared: Arc<Shared<M>>,
     /// The epoch to which all have come, as far as they could.
+    /// Of those who stand together, that of each.
     stamp: u64,
     members: Members<M>,
 }
@@ -103,7 +104,7 @@ impl<M: Machine> Slab<M> {
         self.chunks.is_empty()
     }
 
-    /// A further instance, at the end.
+    /// A further instance, at the end. After a flip those beside it arrive when one of them is stepped next.
     ///
     /// # Errors
     ///
@@ -160,8 +161,8 @@ impl<M: Machine> Slab<M> {
         }
     }
 
-    /// Runs one step of an input that is known only as one of the machine's. The instance is taken out from among its
-    /// neighbours for it, at some 10 µs.
+    /// Runs one step of an input that is known only as one of the machine's. Its neighbours are taken apart for
+    /// that, and put side by side again, which takes as long as to move 1,024 states twice.
     ///
     /// # Errors
     ///
@@ -180,7 +181,7 @@ impl<M: Machine> Slab<M> {
     }
 
     /// Runs one step of an input that comes as bytes, and gives the output in the same format: for callers that lack the
-    /// types. The instance is taken out from among its neighbours for it, at some 10 µs.
+    /// types. Its neighbours are taken apart for that, as for [`Slab::step_any`].
     ///
     /// # Errors
     ///
@@ -207,8 +208,8 @@ impl<M: Machine> Slab<M> {
     /// step gave, or has the input back.
     ///
     /// The switch is looked at once for 1,024 neighbours, and after a step that failed or was refused: a command that flips while they are
-    /// stepped finds those of them still at the version before, as if they had been stepped at once. The next 1,024
-    /// are at the new one.
+    /// stepped finds those of them still at the version before, as if they had been stepped at once, however long that
+    /// takes. The next 1,024 are at the new one.
     ///
     /// # Panics
     ///
@@ -226,7 +227,8 @@ impl<M: Machine> Slab<M> {
         }
     }
 
-    /// Shows each instance's state in order, as it is, with its index; none if a panic in a moving migration lost it.
+    /// Shows each instance's state in order, as it is, with its index; none if a panic in a moving migration lost it. For that
+    /// all are taken apart, and put side by side again: it takes as long as to move each state twice.
     pub fn for_each(&mut self, mut see: impl FnMut(usize, Option<&M::AnyState>)) {
         for (chunk, first) in self.chunks.iter_mut().zip((0..).step_by(CHUNK)) {
             chunk.show(|at, state| see(first + at, state));
@@ -234,7 +236,7 @@ impl<M: Machine> Slab<M> {
     }
 
     /// Why an instance is held back: what its migration said, or that a step panicked. `None` while it is not, or if there
-    /// is none of this index.
+    /// is none of this index. If the switch has moved on, it and its neighbours arrive for that.
     #[must_use]
     pub fn held_back(&mut self, index: usize) -> Option<String> {
         let chunk = self.chunk_of(index)?;
@@ -289,7 +291,7 @@ impl<M: Machine> fmt::Debug for Slab<M> {
 impl<M: Machine> Chunk<M> {
     fn begin(shared: Arc<Shared<M>>, first: Single<M>) -> Self {
         let mut chunk = Self { shared, stamp: UNSETTLED, members: Members::Apart(vec![first]) };
-        chunk.settle();
+        chunk.settle(UNSETTLED);
         chunk
     }
 
@@ -301,21 +303,19 @@ impl<M: Machine> Chunk<M> {
     }
 
     fn push(&mut self, single: Single<M>) {
-        match (self.welcome(single), &mut self.members) {
-            (Ok(state), Members::Together(states)) => states.push(state).unwrap_or_else(|_| other_version()),
-            (Ok(_), Members::Apart(_)) => other_version(),
-            (Err(single), _) => self.take_apart().push(single),
+        match self.beside(single) {
+            Ok((states, state)) => states.push(state).unwrap_or_else(|_| other_version()),
+            Err(single) => self.take_apart().push(single),
         }
     }
 
     fn replace(&mut self, at: usize, single: Single<M>) -> Single<M> {
-        match (self.welcome(single), &mut self.members) {
-            (Ok(state), Members::Together(states)) => {
-                let old = states.replace(at, state).unwrap_or_else(|_| other_version());
-                Single::standing(old, self.stamp)
+        let stamp = self.stamp;
+        match self.beside(single) {
+            Ok((states, state)) => {
+                Single::standing(states.replace(at, state).unwrap_or_else(|_| other_version()), stamp)
             }
-            (Ok(_), Members::Apart(_)) => other_version(),
-            (Err(single), _) => {
+            Err(single) => {
                 let old = std::mem::replace(&mut self.take_apart()[at], single);
                 self.without(old)
             }
@@ -340,29 +340,28 @@ impl<M: Machine> Chunk<M> {
         left
     }
 
-    /// Brings a newcomer and those who are here to one release. Its state, if it stands as they do who stand together.
-    fn welcome(&mut self, mut single: Single<M>) -> Result<M::AnyState, Single<M>> {
-        if single.in_line().is_none_or(|count| count.stamp != self.stamp) {
-            self.refresh();
-            let mut convoy = Convoy::new(&self.shared);
-            convoy.bring(&mut single.slot, &mut Owned(&mut single.aside));
-            convoy.count();
+    /// The others and a newcomer's state, if it stands as they do who stand together. Else it comes back, and if it has come to another
+    /// epoch than they, all are looked at when one is stepped next.
+    fn beside(&mut self, mut single: Single<M>) -> Result<(&mut M::States, M::AnyState), Single<M>> {
+        let stands = single.in_line();
+        if stands.is_none_or(|count| count.stamp != self.stamp) {
+            self.take_apart();
+            self.stamp = UNSETTLED;
         }
-        let alike = match &self.members {
-            Members::Together(states) => {
-                let as_they = |count: Count| count.stamp == self.stamp && count.version == states.version();
-                single.in_line().is_some_and(as_they)
+        match &mut self.members {
+            Members::Together(states) if stands.is_some_and(|count| count.version == states.version()) => {
+                Ok((states, single.into_state()?))
             }
-            Members::Apart(_) => false,
-        };
-        if alike { single.into_state() } else { Err(single) }
+            _ => Err(single),
+        }
     }
 
     /// Brings all to the present release, or holds them back, each for itself; those who are alike then stand together.
     #[cold]
     #[inline(never)]
     fn refresh(&mut self) {
-        if self.stamp == self.shared.core.epoch() {
+        let epoch = self.shared.core.epoch();
+        if self.stamp == epoch {
             return;
         }
         let shared = Arc::clone(&self.shared);
@@ -377,11 +376,12 @@ impl<M: Machine> Chunk<M> {
             }
         }
         convoy.count();
-        self.settle();
+        self.settle(epoch);
     }
 
-    /// Puts all side by side, if they stand alike and none has anything of its own.
-    fn settle(&mut self) {
+    /// Puts all side by side, if they stand alike and none has anything of its own. Else nothing is to be tried with them again
+    /// at the epoch to which all have been brought.
+    fn settle(&mut self, brought_to: u64) {
         let Members::Apart(singles) = &mut self.members else { return };
         let Some(first) = singles.first_mut() else { return };
         let first = first.in_line();
@@ -392,8 +392,7 @@ impl<M: Machine> Chunk<M> {
             self.stamp = stamp;
             return;
         }
-        let epoch = self.shared.core.epoch();
-        self.stamp = if singles.iter().all(|single| single.has_come_to(epoch)) { epoch } else { UNSETTLED };
+        self.stamp = brought_to;
     }
 
     /// Each for itself, until they are settled again.
@@ -419,18 +418,19 @@ impl<M: Machine> Chunk<M> {
     }
 
     fn show(&mut self, mut see: impl FnMut(usize, Option<&M::AnyState>)) {
+        let stamp = self.stamp;
         for (at, single) in self.take_apart().iter().enumerate() {
             see(at, single.slot.state());
         }
-        self.settle();
+        self.settle(stamp);
     }
 
     /// What only one by itself can: it is that for as long as it takes.
     fn by_itself<R>(&mut self, at: usize, run: impl FnOnce(&mut Single<M>, &Shared<M>) -> R) -> R {
         self.refresh();
-        let shared = Arc::clone(&self.shared);
+        let (shared, stamp) = (Arc::clone(&self.shared), self.stamp);
         let result = run(&mut self.take_apart()[at], &shared);
-        self.settle();
+        self.settle(stamp);
         result
     }
 
@@ -477,7 +477,7 @@ impl<M: Machine> Chunk<M> {
             }
         };
         armed.stepping = false;
-        armed.chunk.stepped(stepped)
+        armed.chunk.answer(stepped)
     }
 
     fn step_all<I: Serialize>(
@@ -518,27 +518,24 @@ impl<M: Machine> Chunk<M> {
             states.visit(from, EachStep { at, stepping, input, answer, otherwise: &mut otherwise });
         }
         let Some(stepped) = otherwise else { return armed.at };
-        answer(armed.at, armed.chunk.stepped(stepped));
+        answer(armed.at, armed.chunk.answer(stepped));
         armed.at + 1
     }
 
     /// What comes of a step of those who stand together.
-    fn stepped<I>(&self, stepped: Result<Stepped<M::Output>, I>) -> Result<M::Output, StepError<I>>
+    fn answer<I>(&self, stepped: Result<Stepped<M::Output>, I>) -> Result<M::Output, StepError<I>>
     where
         M: Accepts<I>,
     {
-        let version = match &self.members {
-            Members::Together(states) => states.version(),
-            Members::Apart(_) => LOST,
-        };
+        let Members::Together(states) = &self.members else { other_version() };
         match stepped {
             Ok(Stepped { output, failed }) => {
                 if failed {
-                    self.shared.failed(version, self.stamp, Failure::Err);
+                    self.shared.failed(states.version(), self.stamp, Failure::Err);
                 }
                 Ok(output)
             }
-            Err(input) => Err(StepError { input, why: Why::Refused { at: version } }),
+            Err(input) => Err(StepError { input, why: Why::Refused { at: states.version() } }),
         }
     }
 
@@ -571,6 +568,7 @@ impl<M: Machine> Single<M> {
     }
 
     fn standing(state: M::AnyState, stamp: u64) -> Self {
+        debug_assert_ne!(stamp, UNSETTLED, "they stood apart");
         Self { slot: Slot::standing_at(state, stamp), aside: None }
     }
 
@@ -585,11 +583,6 @@ impl<M: Machine> Single<M> {
     /// What it is counted under, if it may stand beside others of that kind with nothing of its own.
     fn in_line(&mut self) -> Option<Count> {
         self.slot.in_line(&Owned(&mut self.aside))
-    }
-
-    /// Whether nothing is to be tried with it again before the next epoch.
-    fn has_come_to(&self, epoch: u64) -> bool {
-        self.slot.poisoned() || epoch_of(self.slot.stamp()) == epoch
     }
 }
 

@@ -1,11 +1,13 @@
 //! A slab is a `Vec` of instances that costs less: whatever is done to it, each of its instances answers, moves, is held back, poisoned and
 //! counted as one by itself would be.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hotswap::{
-    Accepts, AdminError, CommitOptions, Encoded, Machine as _, Outcome, RollbackOptions, StepError, UpgradeOptions,
-    Why, machine,
+    Accepts, AdminError, CommitOptions, Encoded, Machine as _, Outcome, Phase, RollbackOptions, StepError,
+    UpgradeOptions, Wait, Why, machine,
 };
 use hotswap_tests::quietly;
 use proptest::prelude::*;
@@ -173,6 +175,37 @@ mod herd {
     }
 }
 
+/// It goes off when it is dropped while it is lit.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Fuse(pub bool);
+
+impl Drop for Fuse {
+    fn drop(&mut self) {
+        assert!(!self.0 || std::thread::panicking(), "it goes off");
+    }
+}
+
+#[machine]
+mod fuses {
+    use serde::{Deserialize, Serialize};
+
+    use super::Fuse;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct Lit;
+
+    #[machine(version = 1)]
+    #[derive(Debug, Serialize, Deserialize)]
+    pub struct V1 {
+        pub fuse: Fuse,
+    }
+
+    #[machine(version = 1)]
+    fn lit(state: &V1, _: Lit) -> bool {
+        state.fuse.0
+    }
+}
+
 use herd::{Add, AnyInput, AnyOutput, AnyState, Instance, Machine, Odd, Prepare, Slab, Switch, Twice, V1};
 
 /// So many look at the switch together.
@@ -194,7 +227,12 @@ enum Op {
     Commit,
     Rollback,
     Retry,
-    Watch(bool),
+    Canary { to: u32 },
+    Promote,
+    Count(bool),
+    Trace(bool),
+    States,
+    HeldBack(usize),
 }
 
 fn mood() -> impl Strategy<Value = Mood> {
@@ -218,7 +256,12 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Commit),
         2 => Just(Op::Rollback),
         1 => Just(Op::Retry),
-        1 => any::<bool>().prop_map(Op::Watch),
+        1 => (1..=5u32).prop_map(|to| Op::Canary { to }),
+        1 => Just(Op::Promote),
+        1 => any::<bool>().prop_map(Op::Count),
+        1 => any::<bool>().prop_map(Op::Trace),
+        2 => Just(Op::States),
+        2 => any::<usize>().prop_map(Op::HeldBack),
     ]
 }
 
@@ -242,7 +285,9 @@ trait Many {
     fn odd_all(&mut self, by: impl FnMut(usize) -> u64, seen: &mut Seen);
     fn twice_all(&mut self, seen: &mut Seen);
     fn refresh(&mut self);
-    fn look(&mut self) -> Vec<(u32, Option<AnyState>, Option<String>)>;
+    /// As they are, with the version of each.
+    fn states(&mut self) -> Vec<(u32, Option<AnyState>)>;
+    fn held_back(&mut self, at: usize) -> Option<String>;
 
     fn run(&mut self, op: &Op) -> Seen {
         let admin = self.switch().admin();
@@ -282,7 +327,18 @@ trait Many {
             }
             Op::Rollback => all.push((0, told(admin.rollback_with("", &RollbackOptions::default().accept_loss(true))))),
             Op::Retry => all.push((0, told(admin.retry()))),
-            Op::Watch(on) => admin.count_steps(on),
+            Op::Canary { to } => {
+                let options = UpgradeOptions::default().canary(50).accept_loss(true);
+                all.push((0, told(admin.upgrade_with(to, "", &options))));
+            }
+            Op::Promote => all.push((0, told(admin.promote("")))),
+            Op::Count(on) => admin.count_steps(on),
+            Op::Trace(on) => admin.trace(on),
+            Op::States => all.extend((0..).zip(self.states()).map(|(at, state)| (at, Ok(format!("{state:?}"))))),
+            Op::HeldBack(at) => {
+                let held = some(at, self.len()).map(|at| (at, Ok(format!("{:?}", self.held_back(at)))));
+                all.extend(held);
+            }
         }
         all
     }
@@ -309,7 +365,6 @@ impl Many for SlabOf {
         self.1.pop()
     }
     fn swap_remove(&mut self, at: usize) -> Option<Instance> {
-        self.1.refresh();
         self.1.swap_remove(at)
     }
     fn add(&mut self, at: usize, by: u64) -> Result<String, Why> {
@@ -330,15 +385,15 @@ impl Many for SlabOf {
     fn refresh(&mut self) {
         self.1.refresh();
     }
-    fn look(&mut self) -> Vec<(u32, Option<AnyState>, Option<String>)> {
+    fn states(&mut self) -> Vec<(u32, Option<AnyState>)> {
         let mut all = Vec::new();
-        self.1.for_each(|_, state| all.push((state.map_or(0, Machine::version_of), state.cloned(), None)));
-        assert!((0..).zip(&all).all(|(at, (version, ..))| self.1.version(at) == Some(*version)));
+        self.1.for_each(|_, state| all.push((state.map_or(0, Machine::version_of), state.cloned())));
+        assert!((0..).zip(&all).all(|(at, (version, _))| self.1.version(at) == Some(*version)));
         assert_eq!((self.1.version(all.len()), self.1.held_back(all.len())), (None, None));
-        for (at, (_, _, held)) in all.iter_mut().enumerate() {
-            *held = self.1.held_back(at);
-        }
         all
+    }
+    fn held_back(&mut self, at: usize) -> Option<String> {
+        self.1.held_back(at)
     }
 }
 
@@ -377,14 +432,12 @@ impl Many for VecOf {
         self.1.len()
     }
     fn push(&mut self, state: V1) {
-        self.come_along(self.1.len());
         self.1.push(self.0.instance(state).expect("enters"));
     }
     fn pop(&mut self) -> Option<Instance> {
         self.1.pop()
     }
     fn swap_remove(&mut self, at: usize) -> Option<Instance> {
-        self.refresh();
         Some(self.1.swap_remove(at))
     }
     fn add(&mut self, at: usize, by: u64) -> Result<String, Why> {
@@ -407,9 +460,12 @@ impl Many for VecOf {
     fn refresh(&mut self) {
         self.1.iter_mut().for_each(Instance::refresh);
     }
-    fn look(&mut self) -> Vec<(u32, Option<AnyState>, Option<String>)> {
-        let look = |one: &mut Instance| (one.version(), one.state().cloned(), one.held_back());
-        self.1.iter_mut().map(look).collect()
+    fn states(&mut self) -> Vec<(u32, Option<AnyState>)> {
+        self.1.iter().map(|one| (one.version(), one.state().cloned())).collect()
+    }
+    fn held_back(&mut self, at: usize) -> Option<String> {
+        self.come_along(at);
+        self.1[at].held_back()
     }
 }
 
@@ -439,8 +495,24 @@ fn behaves(size: usize, ops: &[Op]) -> Result<(), TestCaseError> {
         prop_assert_eq!(slab.run(op), model.run(op), "{:?}", op);
         prop_assert_eq!(accounts(slab.switch()), accounts(model.switch()), "after {:?}", op);
     }
-    prop_assert_eq!(slab.look(), model.look());
+    for at in 0..slab.len() {
+        prop_assert_eq!(slab.held_back(at), model.held_back(at), "of {}", at);
+    }
+    prop_assert_eq!(slab.states(), model.states());
     prop_assert_eq!(accounts(slab.switch()), accounts(model.switch()));
+    for many in [slab.switch(), model.switch()] {
+        let admin = many.admin();
+        let leaves = CommitOptions::default().leave_held_back(true);
+        let nothing_on_probation = admin.promote("").is_err() && admin.status().phase == Phase::Permanent;
+        prop_assert!(nothing_on_probation || admin.commit_with("", &leaves).is_ok());
+    }
+    slab.refresh();
+    model.refresh();
+    // no state is kept any longer: who stands apart is held back, or is beside one who is
+    let odd: BTreeSet<_> =
+        (0..slab.len()).filter(|at| slab.held_back(*at).is_some()).map(|at| at / NEIGHBOURS).collect();
+    let apart = odd.iter().map(|chunk| slab.len().min((chunk + 1) * NEIGHBOURS) - chunk * NEIGHBOURS).sum::<usize>();
+    prop_assert_eq!(slab.1.apart(), apart);
     drop((slab.1, model.1));
     prop_assert_eq!(one.admin().status().live, 0);
     prop_assert_eq!(accounts(&one), accounts(&model.0));
@@ -557,6 +629,78 @@ fn an_index_of_nobody_is_said_to_be_nobodys() {
     assert_eq!((slab.len(), slab.apart()), (3, 0));
     assert!((0..3).all(|_| slab.pop().is_some()) && slab.pop().is_none() && slab.is_empty());
     assert_eq!(switch.admin().status().live, 0);
+}
+
+#[test]
+fn who_is_poisoned_is_healed_by_what_was_kept_whoever_looks_first() {
+    let switch = switch();
+    let (admin, mut slab) = (switch.admin(), numbered(&switch, 1));
+    admin.upgrade_with(2, "", &UpgradeOptions::default().keep_previous(true)).expect("not refused");
+    assert!(quietly(|| catch_unwind(AssertUnwindSafe(|| slab.step(0, Add(13))))).is_err());
+    admin.rollback_with("", &RollbackOptions::default().accept_loss(true)).expect("not refused");
+    slab.for_each(|_, state| assert_eq!(state.map(Machine::version_of), Some(2), "nobody is brought who is looked at"));
+    assert_eq!((slab.held_back(0), slab.version(0), slab.apart()), (None, Some(1), 0));
+    assert_eq!(admin.status().held_back, 0);
+}
+
+#[test]
+fn to_take_one_out_or_put_one_in_moves_nobody() {
+    let switch = switch();
+    let mut slab = numbered(&switch, 1500);
+    switch.admin().upgrade(2, "").expect("not refused");
+    assert_eq!(slab.step(1400, Add(0)).expect("every version adds"), 1400);
+    assert_eq!(slab.swap_remove(3).map(|gone| gone.version()), Some(1));
+    slab.push(V1 { sum: 7, mood: Mood::Willing }).expect("enters");
+    let versions = [0, 3, 1023, 1024, 1499].map(|at| slab.version(at).expect("it is there"));
+    assert_eq!(versions, [1, 2, 1, 2, 2], "the last one took the place of the one that went");
+    assert_eq!(slab.apart(), NEIGHBOURS);
+    assert_eq!(sums(&mut slab).len(), 1500);
+    assert_eq!((slab.version(0), slab.apart()), (Some(2), 0));
+}
+
+#[test]
+fn a_state_that_goes_off_when_it_is_dropped_leaves_no_other_counted() {
+    let switch = fuses::Switch::builder().build().expect("it can run");
+    let mut slab = switch.slab();
+    for lit in (0..1500).map(|at| at == 3 || at == 1400) {
+        slab.push(fuses::V1 { fuse: Fuse(lit) }).expect("enters");
+    }
+    let dropped = quietly(|| catch_unwind(AssertUnwindSafe(|| drop(slab))));
+    assert!(dropped.is_err(), "the first one that goes off is heard");
+    assert_eq!(switch.admin().status().live, 0);
+}
+
+/// Inputs run once, and everybody is counted, while other threads command.
+#[test]
+fn others_may_flip_while_it_is_stepped() {
+    let switch = switch();
+    let (admin, mut slab) = (switch.admin(), numbered(&switch, 3000));
+    let over = AtomicBool::new(false);
+    let mut rounds = 0;
+    std::thread::scope(|scope| {
+        let flipping = scope.spawn(|| {
+            for flip in 0..2000 {
+                let to = [2, 3, 1][flip % 3];
+                let options = UpgradeOptions::default().keep_previous(flip.is_multiple_of(2)).accept_loss(true);
+                let _ = admin.upgrade_with(to, "", &options);
+                let _ = admin.commit_with("", &CommitOptions::default().leave_held_back(true).wait(Wait::No));
+                let status = admin.status();
+                assert_eq!(status.by_version.iter().map(|some| some.live).sum::<u64>(), status.live);
+            }
+            over.store(true, Ordering::Release);
+        });
+        while !over.load(Ordering::Acquire) {
+            rounds += 1;
+            assert!(sums(&mut slab).iter().all(|(at, sum)| *sum == Ok(*at as u64 + rounds)), "round {rounds}");
+        }
+        flipping.join().expect("the counts add up");
+    });
+    slab.refresh();
+    let status = admin.status();
+    assert_eq!((status.live, status.not_reached, status.held_back, slab.apart()), (3000, 0, 0, 0));
+    for outcome in admin.outcomes() {
+        assert_eq!(outcome.moved + outcome.held_back + outcome.gone + outcome.not_reached, outcome.live, "{outcome:?}");
+    }
 }
 
 #[test]

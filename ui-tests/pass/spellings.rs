@@ -10,6 +10,10 @@ pub trait Extension {
     fn failed(&self) {}
     fn read(&self) {}
     fn write(&self) {}
+    fn get_mut(&self) {}
+    fn get(&self) {}
+    fn push(&self) {}
+    fn pop(&self) {}
 }
 impl<T> Extension for T {}
 
