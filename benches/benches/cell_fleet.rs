@@ -133,10 +133,9 @@ fn fleets(report: &mut Report) {
     let row = Row::ratio_of_minima(what, "ns", &one, &other).at_most(1.2);
     let row = row.beside("both hash by hashbrown's default; dashmap's entry is an enum of both versions, matched by hand, that never moves up");
     report.add(row.limit(
-        "A fleet finds a key's number in a table of four bytes each, and then the instance in a list: one line more than dashmap, whose table holds the entries. For that \
-         its instances stay where they are while the table grows, so that a sweep, a scan and a save see each once, and it takes the memory told below. `count` says how often \
-         the first cache is missed. The next row is that layout with bare states and nothing else. To lay them out as dashmap does would cost the sweep its target: `upgrade` has a \
-         pass over such tables.",
+        "No limit is shown for it. The next row is a fleet's layout, a table of numbers and a list, with bare states: it is as fast as dashmap. The rest is what a fleet's step \
+         does besides, 41 instructions as `count` says, and that an entry has 40 bytes for dashmap's 32. To lay the entries out as dashmap does would not pay: `upgrade` has a \
+         pass over such tables, which is what a sweep would have to do.",
     ));
     let what = "a fleet's layout of the bare state behind 64 mutexes against dashmap holding AnyState";
     let beside =

@@ -171,13 +171,7 @@ fn sweep(report: &mut Report) {
     let mut states = vec![V1::default(); MILLION as usize];
     let mut places = vec![[0_u64; 11]; MILLION as usize];
     let mut others = places.clone();
-    let mut tables = tables(MILLION);
-    let other = line::Switch::builder().starting_at(line::Version::V1).build().expect("version 1 can run");
-    let mut slab = other.slab();
-    for _ in 0..MILLION {
-        slab.push(V1::default()).expect("it is at the version that runs");
-    }
-    let [one, two, pass, wide, wide_by_two, hashed, arrived] = take_turns(
+    let [one, two, pass, wide, wide_by_two] = take_turns(
         21,
         [
             &mut || swept_by(1, &switch, MILLION),
@@ -185,11 +179,9 @@ fn sweep(report: &mut Report) {
             &mut || pass(&mut states),
             &mut || pass_by(1, &mut places),
             &mut || pass_by(2, &mut others),
-            &mut || pass_over_tables(&mut tables),
-            &mut || arrived(&other.admin(), &mut slab),
         ],
     );
-    drop(fleet);
+    drop((fleet, places, others));
     let what = "sweep of 1,000,000 states of 64 bytes on one thread against one pass that reads and writes them";
     let row = Row::ratio(what, "ns each", &one, &pass).at_most(1.5);
     report.add(row.beside("the pass goes over a bare Vec of the states").limit(
@@ -203,6 +195,20 @@ fn sweep(report: &mut Report) {
     report.add(Row::ratio(what, "ns each", &one, &wide).beside("88 bytes each"));
     let what = "such a pass, two threads against one";
     report.add(Row::ratio(what, "ns each", &wide_by_two, &wide).beside("half of them each"));
+    in_other_places(report, &mut states);
+}
+
+/// What it comes to where the instances stand otherwise than in a fleet.
+fn in_other_places(report: &mut Report, states: &mut [V1]) {
+    let switch = line::Switch::builder().starting_at(line::Version::V1).build().expect("version 1 can run");
+    let (admin, mut slab, mut tables) = (switch.admin(), switch.slab(), tables(MILLION));
+    for _ in 0..MILLION {
+        slab.push(V1::default()).expect("it is at the version that runs");
+    }
+    let [pass, hashed, arrived] = take_turns(
+        21,
+        [&mut || pass(states), &mut || pass_over_tables(&mut tables), &mut || arrived(&admin, &mut slab)],
+    );
     let what = "a pass over as many entries of hash tables against one pass that reads and writes the states";
     let beside = "what a sweep could come to if a fleet's table held its instances, as dashmap's does: 88 bytes each in 64 tables of hashbrown's";
     report.add(Row::ratio(what, "ns each", &hashed, &pass).beside(beside));
