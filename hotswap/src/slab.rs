@@ -30,8 +30,9 @@ const UNSETTLED: u64 = u64::MAX;
 ///
 /// Each is an instance of its own, counted like any other: it arrives, is held back or poisoned by itself. But what they
 /// have in common they have once, so that [`Slab::step_all`] is a loop over bare states, and a state takes no more memory
-/// than itself: of a version that is `boxed`, its box beside. They are found by their index, from 0 to [`Slab::len`]. No sweep reaches them: they arrive when they are
-/// stepped, 1,024 neighbours in one go: the step that brings them waits for so many migrations.
+/// than itself: of a version that is `boxed`, its box beside. They are found by their index, from 0 to [`Slab::len`]. No
+/// sweep reaches them: they arrive when they are stepped, 1,024 neighbours in one go, and the step that brings them waits
+/// for so many migrations.
 ///
 /// Neighbours of one that is held back, that is poisoned, that has its state kept for a way back
 /// ([`UpgradeOptions::keep_previous`](crate::UpgradeOptions::keep_previous)) or runs a version that came as a file are
@@ -69,8 +70,7 @@ pub struct Slab<M: Machine> {
 
 struct Chunk<M: Machine> {
     shared: Arc<Shared<M>>,
-    /// The epoch to which all have come, as far as they could.
-    /// Of those who stand together, that of each.
+    /// The epoch to which all have been brought, or [`UNSETTLED`]; the stamp of each of those who stand together.
     stamp: u64,
     members: Members<M>,
 }
