@@ -90,34 +90,44 @@ impl Kept for BareMutex {
     }
 }
 
-/// What a program without hotswap would keep by key: a table in shards, hashed once for both.
+/// What is kept by key, in as many shards as a fleet has, with a mutex around each; hashed once for the shard and the key.
 #[derive(Debug)]
-pub struct BareTable {
+struct Sharded<T> {
     hasher: DefaultHashBuilder,
-    shards: Vec<Mutex<HashTable<(u32, V2)>>>,
+    shards: Vec<Mutex<T>>,
 }
 
-impl BareTable {
-    /// As many as a fleet has.
+impl<T: Default> Sharded<T> {
     const SHARDS: usize = 64;
 
-    fn shard(&self, hash: u64) -> &Mutex<HashTable<(u32, V2)>> {
+    /// So many keys, put in one after the other.
+    fn new(instances: u32, mut put: impl FnMut(&mut T, u32, u64, &DefaultHashBuilder)) -> Self {
+        let shards = repeat_with(Mutex::default).take(Self::SHARDS).collect();
+        let sharded = Self { hasher: DefaultHashBuilder::default(), shards };
+        for key in (0..instances).map(key) {
+            let hash = sharded.hasher.hash_one(key);
+            put(&mut sharded.shard(hash).lock(), key, hash, &sharded.hasher);
+        }
+        sharded
+    }
+
+    #[inline]
+    fn shard(&self, hash: u64) -> &Mutex<T> {
         &self.shards[(hash >> 40) as usize % Self::SHARDS]
     }
 }
+
+/// What a program without hotswap would keep by key: tables that hold the states.
+#[derive(Debug)]
+pub struct BareTable(Sharded<HashTable<(u32, V2)>>);
 
 impl Kept for BareTable {
     const NAME: &'static str = "mutexes around tables of bare state";
 
     fn new(instances: u32) -> Self {
-        let shards = (0..Self::SHARDS).map(|_| Mutex::default()).collect();
-        let table = Self { hasher: DefaultHashBuilder::default(), shards };
-        for key in (0..instances).map(key) {
-            let hash = table.hasher.hash_one(key);
-            let rehash = |(key, _): &(u32, V2)| table.hasher.hash_one(key);
-            table.shard(hash).lock().insert_unique(hash, (key, V2::default()), rehash);
-        }
-        table
+        Self(Sharded::new(instances, |table: &mut HashTable<_>, key, hash, hasher| {
+            table.insert_unique(hash, (key, V2::default()), |(key, _)| hasher.hash_one(key));
+        }))
     }
 
     fn name(number: u32) -> u32 {
@@ -126,19 +136,16 @@ impl Kept for BareTable {
 
     #[inline]
     fn add(&mut self, which: u32, by: u64) -> u64 {
-        let hash = self.hasher.hash_one(which);
-        let mut shard = self.shard(hash).lock();
-        let (_, state) = shard.find_mut(hash, |(key, _)| *key == which).expect("every key is there");
+        let hash = self.0.hasher.hash_one(which);
+        let mut table = self.0.shard(hash).lock();
+        let (_, state) = table.find_mut(hash, |(key, _)| *key == which).expect("every key is there");
         counter::add_counted(state, counter::Add(by))
     }
 }
 
 /// The same as a fleet lays it out: a table of numbers, and a list that grows without moving anybody to another one.
 #[derive(Debug)]
-pub struct BareList {
-    hasher: DefaultHashBuilder,
-    shards: Vec<Mutex<List>>,
-}
+pub struct BareList(Sharded<List>);
 
 #[derive(Debug, Default)]
 struct List {
@@ -146,27 +153,15 @@ struct List {
     entries: Vec<(u32, V2)>,
 }
 
-impl BareList {
-    fn shard(&self, hash: u64) -> &Mutex<List> {
-        &self.shards[(hash >> 40) as usize % BareTable::SHARDS]
-    }
-}
-
 impl Kept for BareList {
     const NAME: &'static str = "mutexes around lists of bare state";
 
     fn new(instances: u32) -> Self {
-        let shards = (0..BareTable::SHARDS).map(|_| Mutex::default()).collect();
-        let list = Self { hasher: DefaultHashBuilder::default(), shards };
-        for key in (0..instances).map(key) {
-            let hash = list.hasher.hash_one(key);
-            let mut shard = list.shard(hash).lock();
-            let List { numbers, entries } = &mut *shard;
+        Self(Sharded::new(instances, |List { numbers, entries }, key, hash, hasher| {
             let number = u32::try_from(entries.len()).expect("there are fewer");
             entries.push((key, V2::default()));
-            numbers.insert_unique(hash, number, |number| list.hasher.hash_one(entries[at(*number)].0));
-        }
-        list
+            numbers.insert_unique(hash, number, |number| hasher.hash_one(entries[at(*number)].0));
+        }))
     }
 
     fn name(number: u32) -> u32 {
@@ -175,9 +170,9 @@ impl Kept for BareList {
 
     #[inline]
     fn add(&mut self, which: u32, by: u64) -> u64 {
-        let hash = self.hasher.hash_one(which);
-        let mut shard = self.shard(hash).lock();
-        let List { numbers, entries } = &mut *shard;
+        let hash = self.0.hasher.hash_one(which);
+        let mut list = self.0.shard(hash).lock();
+        let List { numbers, entries } = &mut *list;
         let number = numbers.find(hash, |number| entries[at(*number)].0 == which).expect("every key is there");
         counter::add_counted(&mut entries[at(*number)].1, counter::Add(by))
     }
