@@ -51,9 +51,12 @@ fn nobody(folder: &Path, programs: &Folder) -> Command {
     for file in files(folder).keys() {
         chown(file, Some(NOBODY), Some(NOBODY)).expect("as its folder");
     }
-    // where it was built is perhaps not for everybody
+    // Where it was built is perhaps not for everybody. Another process copies it: what another test spawns from this one
+    // meanwhile would inherit the file open for writing, and as long as anyone has it open so, it may not be run.
     let program = programs.path("program");
-    fs::copy(env::current_exe().expect("this file"), &program).expect("room");
+    let copied =
+        Command::new("cp").arg(env::current_exe().expect("this file")).arg(&program).status().expect("cp runs");
+    assert!(copied.success(), "room");
     let mut command = Command::new(program);
     command.uid(NOBODY).gid(NOBODY);
     command
