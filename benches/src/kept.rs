@@ -145,21 +145,40 @@ impl Kept for BareTable {
 
 /// The same as a fleet lays it out: a table of numbers, and a list that grows without moving anybody to another one.
 #[derive(Debug)]
-pub struct BareList(Sharded<List>);
+pub struct BareList<S>(Sharded<List<S>>);
 
-#[derive(Debug, Default)]
-struct List {
-    numbers: HashTable<u32>,
-    entries: Vec<(u32, V2)>,
+/// What such a list has for each key.
+pub trait Adds: Default {
+    /// Runs one step of it.
+    fn add(&mut self, input: counter::Add) -> u64;
 }
 
-impl Kept for BareList {
+impl Adds for V2 {
+    #[inline]
+    fn add(&mut self, input: counter::Add) -> u64 {
+        counter::add_counted(self, input)
+    }
+}
+
+#[derive(Debug)]
+struct List<S> {
+    numbers: HashTable<u32>,
+    entries: Vec<(u32, S)>,
+}
+
+impl<S> Default for List<S> {
+    fn default() -> Self {
+        Self { numbers: HashTable::new(), entries: Vec::new() }
+    }
+}
+
+impl<S: Adds> Kept for BareList<S> {
     const NAME: &'static str = "mutexes around lists of bare state";
 
     fn new(instances: u32) -> Self {
         Self(Sharded::new(instances, |List { numbers, entries }, key, hash, hasher| {
             let number = u32::try_from(entries.len()).expect("there are fewer");
-            entries.push((key, V2::default()));
+            entries.push((key, S::default()));
             numbers.insert_unique(hash, number, |number| hasher.hash_one(entries[at(*number)].0));
         }))
     }
@@ -174,7 +193,7 @@ impl Kept for BareList {
         let mut list = self.0.shard(hash).lock();
         let List { numbers, entries } = &mut *list;
         let number = numbers.find(hash, |number| entries[at(*number)].0 == which).expect("every key is there");
-        counter::add_counted(&mut entries[at(*number)].1, counter::Add(by))
+        entries[at(*number)].1.add(counter::Add(by))
     }
 }
 

@@ -33,18 +33,21 @@ impl Index {
 
     /// The first number under this hash, or one that looks the same, of which `is` says so.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a table of more than 2^32 places is not laid out")]
     pub(crate) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
-        let mask = self.mask()?;
-        let (tag, mut at) = (tag(hash, mask), home(hash, mask));
+        // where there are no places, `get` says so
+        let last = self.places.len().wrapping_sub(1);
+        let mask = last as u32;
+        let (tag, mut at) = (tag(hash, mask), hash as usize & last);
         loop {
-            let place = self.places[at as usize];
+            let place = *self.places.get(at)?;
+            if place & !mask == tag && place < GONE && is(place & mask) {
+                return Some(place & mask);
+            }
             if place == EMPTY {
                 return None;
             }
-            if place & !mask == tag && place != GONE && is(place & mask) {
-                return Some(place & mask);
-            }
-            at = at.wrapping_add(1) & mask;
+            at = (at + 1) & last;
         }
     }
 
