@@ -10,7 +10,7 @@ use tracing::field::Empty;
 use crate::control::{self, Asked, Control, Kind, Outcome};
 use crate::error::{AdminError, Loss};
 use crate::ledger::{Census, Count, POISONED, epoch_of};
-use crate::line::Hop;
+use crate::line::{Hop, Way};
 use crate::machine::Machine;
 use crate::options::{Expect, Wait};
 use crate::roster::Shared;
@@ -62,7 +62,7 @@ pub(crate) fn said(to: u32, terms: Terms) -> String {
     said
 }
 
-pub(crate) fn way<M: Machine>(shared: &Shared<M>, from: u32, to: u32) -> Result<Vec<Hop<M>>, AdminError> {
+pub(crate) fn way<M: Machine>(shared: &Shared<M>, from: u32, to: u32) -> Result<Way<M>, AdminError> {
     shared.line.way(from, to).map_err(|missing| AdminError::NoWay { from, to, missing })
 }
 

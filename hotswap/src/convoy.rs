@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ledger::{Count, Place};
-use crate::line::Hop;
+use crate::line::{Hop, Way};
 use crate::machine::Machine;
 use crate::roster::Shared;
 use crate::slot::{Alike, Home, Slot, Standing};
@@ -22,7 +22,7 @@ struct Road<M: Machine> {
     from: Count,
     /// The same, as a slot tells it by itself.
     stood: Standing<M>,
-    way: Vec<Hop<M>>,
+    way: Way<M>,
     to: Count,
     /// How those go who stand side by side; none if each has to be looked at.
     in_place: Option<InPlace<M>>,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::error::VersionError;
 use crate::loaded::{Guest, GuestInput, GuestVersion, Loaded};
 use crate::machine::{self, Edge, How, Machine};
@@ -40,6 +42,9 @@ pub(crate) enum Hop<M: Machine> {
     /// Into an image, out of one, or on inside of it: the state goes as bytes, and stays whole until the new one is in place.
     Crossing(Crossing),
 }
+
+/// The hops from one version to another. Most ways have one, and an instance that finds its own asks for no memory.
+pub(crate) type Way<M> = SmallVec<[Hop<M>; 1]>;
 
 /// A way that an image knows, of as many migrations as it has.
 pub(crate) struct Crossing {
@@ -186,13 +191,13 @@ impl<M: Machine> Line<M> {
     }
 
     /// The way from one version to another; `Err` names the neighbours that lack a migration.
-    pub(crate) fn way(&self, from: impl Into<Start>, to: u32) -> Result<Vec<Hop<M>>, String> {
+    pub(crate) fn way(&self, from: impl Into<Start>, to: u32) -> Result<Way<M>, String> {
         let brought = self.brought.load();
         let Start { version: from, owner: own } = from.into();
         let (leaves, enters) = (own.as_ref().or_else(|| owner(&brought, from)), owner(&brought, to));
         let stays = leaves.zip(enters).is_none_or(|(leaves, enters)| Arc::ptr_eq(leaves, enters));
         if (from == to && stays) || (leaves.is_none() && enters.is_none()) {
-            let mut hops = Vec::with_capacity(1);
+            let mut hops = Way::new();
             self.edges(from, to, |edge| hops.push(Hop::Edge(edge)))?;
             return Ok(hops);
         }
@@ -222,7 +227,7 @@ impl<M: Machine> Line<M> {
             return Ok(hops);
         }
         let edges = through.line().edges(from, to)?;
-        Ok(vec![Hop::Crossing(Crossing {
+        Ok(smallvec![Hop::Crossing(Crossing {
             path: edges.iter().map(|edge| edge.to).collect(),
             to,
             loses: edges.iter().filter_map(|edge| edge.loses.clone()).collect(),
@@ -253,7 +258,7 @@ impl<M: Machine> Line<M> {
     }
 
     /// The way from `from` down to `low`, where it is lower, and on to `to`.
-    pub(crate) fn way_by(&self, from: impl Into<Start>, low: u32, to: u32) -> Result<Vec<Hop<M>>, String> {
+    pub(crate) fn way_by(&self, from: impl Into<Start>, low: u32, to: u32) -> Result<Way<M>, String> {
         let from = from.into();
         if low >= from.version {
             return self.way(from, to);
@@ -285,7 +290,7 @@ impl<M: Machine> Line<M> {
 }
 
 /// The way from one version that is compiled in to another, for whoever has no switch.
-pub(crate) fn compiled_way<M: Machine>(from: u32, to: u32) -> Result<Vec<Hop<M>>, String> {
+pub(crate) fn compiled_way<M: Machine>(from: u32, to: u32) -> Result<Way<M>, String> {
     let at = |number: u32| M::VERSIONS.iter().position(|version| version.number == number);
     let none = |number| format!("there is no version {number}");
     let (first, last) = (at(from).ok_or_else(|| none(from))?, at(to).ok_or_else(|| none(to))?);

@@ -21,7 +21,7 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 use crate::encoded::decode;
 use crate::finite;
 use crate::frame::all_of;
-use crate::line::Hop;
+use crate::line::compiled_way;
 use crate::load::abi::{
     self, ABI, Buf, Code, DONE, ERROR, FAILED, Host, MAGIC, Out, PANICKED, REFUSED, Root, Sink, Slice, Table,
     UNDECODABLE, UNENCODABLE,
@@ -128,34 +128,14 @@ fn brought<M: Machine>(encoded: &[u8], to: u32) -> Result<M::AnyState, String> {
     let from = M::version_of(&state);
     let mut slot = Some(state);
     if from != to {
-        let way = way_of::<M>(from, to)?;
+        // not a switch's line: what that looks up is kept with a thread-local that has a destructor, which would pin the image
+        let way = compiled_way::<M>(from, to)?;
         if let Err(stuck) = way::travel::<M>(&mut slot, &way) {
             way::drop_contained(slot);
             return Err(stuck.reason);
         }
     }
     slot.ok_or_else(|| "the state is lost".to_owned())
-}
-
-/// The migrations from one version to another.
-///
-/// Not by way of a switch's line: what that looks up is kept with a thread-local that has a destructor, and such a one
-/// would pin the image.
-fn way_of<M: Machine>(from: u32, to: u32) -> Result<Vec<Hop<M>>, String> {
-    let at = |number: u32| {
-        let at = M::VERSIONS.iter().position(|version| version.number == number);
-        at.ok_or_else(|| format!("there is no version {number}"))
-    };
-    let (mut here, there) = (at(from)?, at(to)?);
-    let mut way = Vec::new();
-    while here != there {
-        let next = if here < there { here + 1 } else { here - 1 };
-        let (from, to) = (M::VERSIONS[here].number, M::VERSIONS[next].number);
-        let edge = M::EDGES.iter().find(|edge| (edge.from, edge.to) == (from, to));
-        way.push(Hop::Edge(edge.ok_or_else(|| format!("no migration from version {from} to version {to}"))?));
-        here = next;
-    }
-    Ok(way)
 }
 
 /// Runs one step; `begun` says that the user's code may have touched the state.
