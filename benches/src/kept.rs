@@ -143,9 +143,9 @@ impl Kept for BareTable {
     }
 }
 
-/// The same as a fleet lays it out: a table of numbers, and a list that grows without moving anybody to another one.
+/// The same in the order in which they came, as a fleet has them: a table says where in a list each is.
 #[derive(Debug)]
-pub struct BareList<S>(Sharded<List<S>>);
+pub struct Listed<S>(Sharded<List<S>>);
 
 /// What such a list has for each key.
 pub trait Adds: Default {
@@ -172,8 +172,8 @@ impl<S> Default for List<S> {
     }
 }
 
-impl<S: Adds> Kept for BareList<S> {
-    const NAME: &'static str = "mutexes around lists of bare state";
+impl<S: Adds> Kept for Listed<S> {
+    const NAME: &'static str = "mutexes around lists";
 
     fn new(instances: u32) -> Self {
         Self(Sharded::new(instances, |List { numbers, entries }, key, hash, hasher| {
@@ -189,6 +189,19 @@ impl<S: Adds> Kept for BareList<S> {
 
     #[inline]
     fn add(&mut self, which: u32, by: u64) -> u64 {
+        self.step(which, by)
+    }
+}
+
+impl<S: Adds> Listed<S> {
+    /// Runs one step, beside others of other threads.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such key.
+    #[inline]
+    #[must_use]
+    pub fn step(&self, which: u32, by: u64) -> u64 {
         let hash = self.0.hasher.hash_one(which);
         let mut list = self.0.shard(hash).lock();
         let List { numbers, entries } = &mut *list;

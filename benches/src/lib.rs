@@ -11,7 +11,7 @@ pub mod wide;
 pub mod work;
 
 pub use counter::V2;
-pub use kept::{Adds, Bare, BareList, BareMutex, BareTable, ByKey, Cells, Kept, Owned, names, round};
+pub use kept::{Adds, Bare, BareMutex, BareTable, ByKey, Cells, Kept, Listed, Owned, names, round};
 
 /// How many instances take turns: enough that no prediction or cache line serves one alone.
 pub const INSTANCES: u32 = 128;

@@ -38,7 +38,7 @@ impl Index {
         // where there are no places, `get` says so
         let last = self.places.len().wrapping_sub(1);
         let mask = last as u32;
-        let (tag, mut at) = (tag(hash, mask), hash as usize & last);
+        let (tag, mut at) = (tag(hash, mask), home(hash, mask) as usize);
         loop {
             let place = *self.places.get(at)?;
             if place & !mask == tag && place < GONE && is(place & mask) {

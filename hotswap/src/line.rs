@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use crate::error::VersionError;
 use crate::loaded::{Guest, GuestInput, GuestVersion, Loaded};
@@ -43,7 +43,7 @@ pub(crate) enum Hop<M: Machine> {
     Crossing(Crossing),
 }
 
-/// The hops from one version to another. Most ways have one, and an instance that finds its own asks for no memory.
+/// The hops from one version to another. Most ways have one, and are found without asking for memory where that is compiled in.
 pub(crate) type Way<M> = SmallVec<[Hop<M>; 1]>;
 
 /// A way that an image knows, of as many migrations as it has.
@@ -227,13 +227,13 @@ impl<M: Machine> Line<M> {
             return Ok(hops);
         }
         let edges = through.line().edges(from, to)?;
-        Ok(smallvec![Hop::Crossing(Crossing {
+        Ok(Way::from([Hop::Crossing(Crossing {
             path: edges.iter().map(|edge| edge.to).collect(),
             to,
             loses: edges.iter().filter_map(|edge| edge.loses.clone()).collect(),
             through: Arc::clone(through),
             owner: if self.compiled(to) { None } else { Some(Arc::clone(enters.unwrap_or(through))) },
-        })])
+        })]))
     }
 
     fn compiled(&self, number: u32) -> bool {
