@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::error::VersionError;
 use crate::loaded::{Guest, GuestInput, GuestVersion, Loaded};
@@ -40,11 +40,11 @@ pub(crate) enum Hop<M: Machine> {
     /// A migration that is compiled in.
     Edge(&'static Edge<M::AnyState>),
     /// Into an image, out of one, or on inside of it: the state goes as bytes, and stays whole until the new one is in place.
-    Crossing(Crossing),
+    Crossing(Box<Crossing>),
 }
 
-/// The hops from one version to another. Most ways have one, and are found without asking for memory where that is compiled in.
-pub(crate) type Way<M> = SmallVec<[Hop<M>; 1]>;
+/// The hops from one version to another. Most ways are short, and are found without asking for memory where they are compiled in.
+pub(crate) type Way<M> = SmallVec<[Hop<M>; 4]>;
 
 /// A way that an image knows, of as many migrations as it has.
 pub(crate) struct Crossing {
@@ -227,13 +227,14 @@ impl<M: Machine> Line<M> {
             return Ok(hops);
         }
         let edges = through.line().edges(from, to)?;
-        Ok(Way::from([Hop::Crossing(Crossing {
+        let crossing = Crossing {
             path: edges.iter().map(|edge| edge.to).collect(),
             to,
             loses: edges.iter().filter_map(|edge| edge.loses.clone()).collect(),
             through: Arc::clone(through),
             owner: if self.compiled(to) { None } else { Some(Arc::clone(enters.unwrap_or(through))) },
-        })]))
+        };
+        Ok(smallvec![Hop::Crossing(Box::new(crossing))])
     }
 
     fn compiled(&self, number: u32) -> bool {
