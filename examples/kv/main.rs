@@ -40,7 +40,8 @@ fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
         return demo::run(options);
     }
     let admin = options.admin.clone();
-    runtime(&options)?.block_on(async {
+    let runtime = runtime(&options)?;
+    let keyspace = runtime.block_on(async {
         let server = Server::bind(options)?;
         let keyspace = server.keyspace();
         // before anybody hears that it serves: who tells it to stop at once is heard too
@@ -51,9 +52,12 @@ fn run(options: Options) -> Result<ExitCode, Box<dyn Error>> {
             () = server.run() => {}
             () = stop.told() => {}
         }
-        keyspace.save_at_the_end()?;
-        Ok(ExitCode::SUCCESS)
-    })
+        Ok::<_, Box<dyn Error>>(keyspace)
+    })?;
+    // from here on nobody is answered, and a save that was running has ended: the last one has all that anybody was told of
+    drop(runtime);
+    keyspace.save_at_the_end()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Ctrl-C, or what a service manager sends.

@@ -52,6 +52,28 @@ fn what_was_saved_survives_a_kill_and_what_came_after_does_not() {
 }
 
 #[test]
+fn what_was_acknowledged_before_the_end_is_there_again_whatever_is_being_saved() {
+    let folder = Folder::new();
+    let server = start(&folder.path("kv"), &["--threads", "2"]);
+    let mut redis = server.client();
+    for from in (0..200_000).step_by(1000) {
+        let keys = (from..from + 1000).map(|n| (format!("key:{n}"), n)).collect::<Vec<_>>();
+        let _: () = redis.mset(&keys).unwrap();
+    }
+    let mut writer = server.client();
+    let writing = std::thread::spawn(move || {
+        let told = |n: &u64| cmd("SET").arg("late").arg(*n).query::<()>(&mut writer).is_ok();
+        (1..u64::MAX).take_while(told).last()
+    });
+    let _: String = cmd("BGSAVE").query(&mut redis).unwrap();
+    terminate(server);
+    let told = writing.join().unwrap();
+    let server = start(&folder.path("kv"), &[]);
+    assert!(server.client().get::<_, Option<u64>>("late").unwrap() >= told, "{told:?} was acknowledged");
+    assert!(told.is_some());
+}
+
+#[test]
 fn an_upgrade_without_commit_is_undone_and_one_with_it_stays() {
     let folder = Folder::new();
     let server = start(&folder.path("kv"), &[]);
