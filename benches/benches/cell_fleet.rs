@@ -317,12 +317,8 @@ fn memory(report: &mut Report) {
     report.add(row.beside("a cell begins on a cache line of its own, and stands on the switch's list"));
     let what = "memory of a Vec of 1,000,000 instances of 64 bytes against a Vec of AnyState";
     let row = Row::ratio(what, "bytes each", &[instances], &[states]).at_most(1.15);
-    let row = row.beside("an instance also has its stamp, its switch and a place for what few have");
-    report.add(row.limit(
-        "Three words of eight bytes beside the state's 72. One, the stamp, is the least there can be; to do without the switch's, the caller would have to name it in each \
-         step, and without the third an owned instance that is held back could not say why. A `Fleet` has one word. The 72 have seven bytes of padding beside the tag, where no safe \
-         code can keep a stamp. One pointer for all three, to a record that the switch has for each epoch, would make 80 bytes, 1.11 times: then every instance that moves takes itself \
-         off the users of one record and joins those of another, two lines that all threads write. Many that one owner has are a `Slab`, in the next row: they have what they have in common once.",
+    report.add(row.beside(
+        "beside its state an instance has a pointer to what it shares with all who have come to the same epoch",
     ));
     let what = "memory of a Slab of as many against that Vec of AnyState";
     report.add(Row::ratio(what, "bytes each", &[slab], &[states]).beside("a state takes what its own type does"));

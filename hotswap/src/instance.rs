@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::canary::Lot;
 use crate::encoded::{Encoded, EncodedError};
-use crate::error::{EnterError, StepError};
-use crate::ledger::Place;
+use crate::error::StepError;
+use crate::ledger::{LOST, Place, has_come};
 use crate::machine::{Accepts, Machine};
+use crate::post::Post;
 use crate::roster::Shared;
 use crate::slot::{self, Aside, Home, Housed, Slot};
 
@@ -37,9 +37,9 @@ use crate::slot::{self, Aside, Home, Housed, Slot};
 /// # }
 /// ```
 pub struct Instance<M: Machine> {
-    slot: Slot<M>,
-    shared: Arc<Shared<M>>,
-    aside: Option<Box<Aside>>,
+    /// As that of a [`Slot`].
+    state: Option<M::AnyState>,
+    post: Arc<Post<M>>,
 }
 
 /// Where it keeps what few have.
@@ -64,27 +64,72 @@ impl Home for Owned<'_> {
 }
 
 impl<M: Machine> Housed<M> for &mut Instance<M> {
+    type Held = Arc<Shared<M>>;
+
     #[inline]
-    fn parts(&mut self) -> (&mut Slot<M>, &Shared<M>, impl Home) {
-        (&mut self.slot, &self.shared, Owned(&mut self.aside))
+    fn is_current(&self) -> bool {
+        self.post.stamp == self.post.shared.core.word()
+    }
+    #[inline]
+    fn state(&mut self) -> Option<&mut M::AnyState> {
+        self.state.as_mut()
+    }
+    fn stamp(&self) -> u64 {
+        self.post.stamp
+    }
+    fn shared(&self) -> &Shared<M> {
+        &self.post.shared
+    }
+    fn hold_shared(&self) -> Arc<Shared<M>> {
+        Arc::clone(&self.post.shared)
+    }
+    fn with<R>(&mut self, rare: impl FnOnce(&mut Slot<M>, &Shared<M>, &mut dyn Home) -> R) -> R {
+        Instance::with(self, rare)
+    }
+    fn arrive(&mut self) -> bool {
+        Instance::arrive(self)
     }
 }
 
-/// For the slab, in which many stand side by side.
+/// An instance's parts as what is rare needs them. What becomes of them is the instance's again, whatever panics meanwhile.
+struct Lent<'a, M: Machine> {
+    slot: Slot<M>,
+    aside: Option<Box<Aside>>,
+    state: &'a mut Option<M::AnyState>,
+    post: &'a mut Arc<Post<M>>,
+}
+
+impl<M: Machine> Drop for Lent<'_, M> {
+    fn drop(&mut self) {
+        let (state, stamp) = self.slot.take().into_parts();
+        *self.state = state;
+        Post::go_to(self.post, stamp, self.aside.take());
+    }
+}
+
 impl<M: Machine> Instance<M> {
-    pub(crate) fn enter(shared: &Arc<Shared<M>>, state: M::AnyState) -> Result<Self, EnterError<M::AnyState>> {
-        let slot = Slot::enter(shared, state, Place::Owned, || Lot::NEVER)?;
-        Ok(Self { slot, shared: Arc::clone(shared), aside: None })
-    }
-
     /// One that is live and counted already.
-    pub(crate) fn of(shared: Arc<Shared<M>>, slot: Slot<M>, aside: Option<Box<Aside>>) -> Self {
-        Self { slot, shared, aside }
+    pub(crate) fn of(shared: &Arc<Shared<M>>, slot: Slot<M>, aside: Option<Box<Aside>>) -> Self {
+        let (state, stamp) = slot.into_parts();
+        Self { state, post: Post::of(shared, stamp, aside) }
     }
 
-    /// What it is without its switch; it goes on being live and counted.
-    pub(crate) fn into_parts(mut self) -> (Slot<M>, Option<Box<Aside>>) {
-        (self.slot.take(), self.aside.take())
+    /// Another one, that is live and counted already, of the same switch.
+    pub(crate) fn beside(&self, slot: Slot<M>, aside: Option<Box<Aside>>) -> Self {
+        let (state, stamp) = slot.into_parts();
+        Self { state, post: Post::beside(&self.post, stamp, aside) }
+    }
+
+    /// As [`Slot::arrive`]. Who is held back, or observed, is there already, and is not made a slot of for each step.
+    fn arrive(&mut self) -> bool {
+        has_come(self.post.stamp, self.post.shared.core.epoch()) || self.with(Slot::arrive)
+    }
+
+    fn with<R>(&mut self, rare: impl FnOnce(&mut Slot<M>, &Shared<M>, &mut dyn Home) -> R) -> R {
+        let slot = Slot::standing_at(self.state.take(), self.post.stamp);
+        let aside = Post::take_aside(&mut self.post);
+        let mut lent = Lent { slot, aside, state: &mut self.state, post: &mut self.post };
+        rare(&mut lent.slot, &lent.post.shared, &mut Owned(&mut lent.aside))
     }
 }
 
@@ -116,7 +161,7 @@ impl<M: Machine> Instance<M> {
     ///
     /// As [`Instance::step`].
     pub fn step_any(&mut self, input: M::AnyInput) -> Result<M::AnyOutput, StepError<M::AnyInput>> {
-        self.slot.step_any(&self.shared, &mut Owned(&mut self.aside), input)
+        self.with(|slot, shared, home| slot.step_any(shared, home, input))
     }
 
     /// Runs one step of an input that comes as bytes, and gives the output in the same format: for callers that lack the
@@ -130,43 +175,45 @@ impl<M: Machine> Instance<M> {
     ///
     /// As [`Instance::step`].
     pub fn step_encoded(&mut self, input: Encoded) -> Result<Encoded, EncodedError> {
-        self.slot.step_encoded(&self.shared, &mut Owned(&mut self.aside), input)
+        self.with(|slot, shared, home| slot.step_encoded(shared, home, input))
     }
 
     /// Why it is held back: what its migration said, or that a step panicked. `None` while it is not.
     #[must_use]
     pub fn held_back(&mut self) -> Option<String> {
         self.refresh();
-        self.slot.held_back(&self.shared, &Owned(&mut self.aside))
+        self.with(|slot, shared, home| slot.held_back(shared, home))
     }
 
     /// Moves it to the present release now, if it is not there, or holds it back.
     pub fn refresh(&mut self) {
-        if self.slot.stale(&self.shared) {
-            self.slot.arrive(&self.shared, &mut Owned(&mut self.aside));
-        }
+        self.arrive();
     }
 
     /// The state as it is, of whatever version; `None` if a panic in a moving migration lost it.
     #[must_use]
     pub fn state(&self) -> Option<&M::AnyState> {
-        self.slot.state()
+        self.state.as_ref()
     }
 
     /// The version that it runs now; the switch may have moved on.
     #[must_use]
     pub fn version(&self) -> u32 {
-        self.slot.version()
+        self.state().map_or(LOST, M::version_of)
     }
 
     /// Ends the instance and gives its state back.
     #[must_use]
     pub fn into_state(mut self) -> Option<M::AnyState> {
-        self.end()
+        let state = self.end();
+        Post::go(&mut self.post);
+        state
     }
 
     fn end(&mut self) -> Option<M::AnyState> {
-        self.slot.leave(&self.shared, &mut Owned(&mut self.aside))
+        let mut slot = Slot::standing_at(self.state.take(), self.post.stamp);
+        let mut aside = Post::take_aside(&mut self.post);
+        slot.leave(&self.post.shared, &mut Owned(&mut aside))
     }
 }
 
@@ -180,7 +227,7 @@ impl<M: Machine> Drop for Instance<M> {
 impl<M: Machine> fmt::Debug for Instance<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Instance")
-            .field("switch", &self.shared.core.label)
+            .field("switch", &self.post.shared.core.label)
             .field("version", &self.version())
             .finish_non_exhaustive()
     }

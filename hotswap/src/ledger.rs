@@ -26,6 +26,11 @@ pub(crate) const fn is_held(stamp: u64, epoch: u64) -> bool {
     stamp & HELD != 0 && epoch_of(stamp) == epoch
 }
 
+/// Whether an instance of this stamp has come to `epoch`, arrived or held back.
+pub(crate) const fn has_come(stamp: u64, epoch: u64) -> bool {
+    stamp & !(HELD | ENTERED) == epoch
+}
+
 /// The version under which an instance is counted whose state a panic in a moving migration lost.
 pub(crate) const LOST: u32 = 0;
 

@@ -34,6 +34,7 @@ mod machine;
 mod meter;
 mod observe;
 mod options;
+mod post;
 mod prefetch;
 mod registry;
 mod room;

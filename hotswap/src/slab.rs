@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::canary::Failure;
+use crate::canary::{Failure, Lot};
 use crate::convoy::Convoy;
 use crate::encoded::{Encoded, EncodedError};
 use crate::error::{EnterError, StepError, Why};
@@ -110,10 +110,11 @@ impl<M: Machine> Slab<M> {
     ///
     /// The state comes back if it cannot be brought to the version that runs.
     pub fn push(&mut self, state: impl Into<M::AnyState>) -> Result<(), EnterError<M::AnyState>> {
-        let instance = Instance::enter(&self.shared, state.into())?;
+        let slot = Slot::enter(&self.shared, state.into(), Place::Owned, || Lot::NEVER)?;
+        let single = Single { slot, aside: None };
         match self.chunks.last_mut().filter(|last| last.len() < CHUNK) {
-            Some(last) => last.push(Single::of(instance)),
-            None => self.chunks.push(Chunk::begin(Arc::clone(&self.shared), Single::of(instance))),
+            Some(last) => last.push(single),
+            None => self.chunks.push(Chunk::begin(Arc::clone(&self.shared), single)),
         }
         Ok(())
     }
@@ -414,7 +415,15 @@ impl<M: Machine> Chunk<M> {
 
     fn take_instances(&mut self) -> Vec<Instance<M>> {
         let singles = std::mem::take(self.take_apart());
-        singles.into_iter().map(|single| single.into_instance(&self.shared)).collect()
+        let mut instances: Vec<Instance<M>> = Vec::with_capacity(singles.len());
+        for single in singles {
+            let next = match instances.last() {
+                Some(last) => last.beside(single.slot, single.aside),
+                None => single.into_instance(&self.shared),
+            };
+            instances.push(next);
+        }
+        instances
     }
 
     fn show(&mut self, mut see: impl FnMut(usize, Option<&M::AnyState>)) {
@@ -558,18 +567,13 @@ impl<M: Machine> Drop for Chunk<M> {
 }
 
 impl<M: Machine> Single<M> {
-    fn of(instance: Instance<M>) -> Self {
-        let (slot, aside) = instance.into_parts();
-        Self { slot, aside }
-    }
-
     fn into_instance(self, shared: &Arc<Shared<M>>) -> Instance<M> {
-        Instance::of(Arc::clone(shared), self.slot, self.aside)
+        Instance::of(shared, self.slot, self.aside)
     }
 
     fn standing(state: M::AnyState, stamp: u64) -> Self {
         debug_assert_ne!(stamp, UNSETTLED, "they stood apart");
-        Self { slot: Slot::standing_at(state, stamp), aside: None }
+        Self { slot: Slot::standing_at(Some(state), stamp), aside: None }
     }
 
     /// Its state alone; itself, if there is none.
@@ -577,7 +581,7 @@ impl<M: Machine> Single<M> {
         if self.slot.state().is_none() {
             return Err(self);
         }
-        Ok(self.slot.into_state().unwrap_or_else(|| other_version()))
+        Ok(self.slot.into_parts().0.unwrap_or_else(|| other_version()))
     }
 
     /// What it is counted under, if it may stand beside others of that kind with nothing of its own.

@@ -4,13 +4,14 @@
 
 use std::marker::PhantomData;
 use std::mem::{Discriminant, ManuallyDrop, discriminant};
+use std::ops::Deref;
 
 use serde::Serialize;
 
 use crate::canary::{Failure, Lot};
 use crate::control::HeldBack;
 use crate::error::{EnterError, NotEntered, StepError, Why};
-use crate::ledger::{Count, ENTERED, HELD, LOST, POISONED, Place, epoch_of, is_held};
+use crate::ledger::{Count, ENTERED, HELD, LOST, POISONED, Place, epoch_of, has_come, is_held};
 use crate::line::{Hop, Start};
 use crate::machine::{Accepts, Machine, Stepped};
 use crate::roster::Shared;
@@ -20,7 +21,7 @@ use crate::way::{
 };
 
 /// The stamp of an instance that is no longer counted.
-const GONE: u64 = u64::MAX;
+pub(crate) const GONE: u64 = u64::MAX;
 
 /// A state and the epoch that it has come to.
 #[derive(Debug)]
@@ -244,8 +245,8 @@ impl<M: Machine> Slot<M> {
     }
 
     /// One that is live and counted already.
-    pub(crate) fn standing_at(state: M::AnyState, stamp: u64) -> Self {
-        Self { state: Some(state), stamp }
+    pub(crate) fn standing_at(state: Option<M::AnyState>, stamp: u64) -> Self {
+        Self { state, stamp }
     }
 
     /// All of it, which goes on being live and counted; what stays behind is not.
@@ -253,9 +254,9 @@ impl<M: Machine> Slot<M> {
         std::mem::replace(self, Self { state: None, stamp: GONE })
     }
 
-    /// Its state, by itself: it is still live, and counted under the stamp that it had.
-    pub(crate) fn into_state(self) -> Option<M::AnyState> {
-        self.state
+    /// Its state, by itself: it is still live, and counted under its stamp.
+    pub(crate) fn into_parts(self) -> (Option<M::AnyState>, u64) {
+        (self.state, self.stamp)
     }
 
     pub(crate) fn stamp(&self) -> u64 {
@@ -377,7 +378,7 @@ impl<M: Machine> Slot<M> {
     #[inline(never)]
     pub(crate) fn arrive(&mut self, shared: &Shared<M>, home: &mut dyn Home) -> bool {
         let release = shared.core.current();
-        if self.stamp & !(HELD | ENTERED) == release.epoch {
+        if has_come(self.stamp, release.epoch) {
             return true;
         }
         let before = self.count(home.place());
@@ -600,10 +601,23 @@ impl<M: Machine> Slot<M> {
     }
 }
 
-/// A slot where it lives, with all that a step may need. What lives in one place gives its parts out only where they are
-/// used: the short way computes no address that it does not look at.
+/// An instance where it lives, with all that a step may need. It gives its parts out only where they are used: the short way
+/// computes no address that it does not look at.
 pub(crate) trait Housed<M: Machine> {
-    fn parts(&mut self) -> (&mut Slot<M>, &Shared<M>, impl Home);
+    /// What its switch shares, for as long as that is needed, whatever is done to the instance.
+    type Held: Deref<Target = Shared<M>>;
+    /// Whether nothing has changed since it was last touched.
+    fn is_current(&self) -> bool;
+    fn state(&mut self) -> Option<&mut M::AnyState>;
+    fn stamp(&self) -> u64;
+    fn shared(&self) -> &Shared<M>;
+    fn hold_shared(&self) -> Self::Held;
+    /// Does what is rare, for which it is a slot.
+    fn with<R>(&mut self, rare: impl FnOnce(&mut Slot<M>, &Shared<M>, &mut dyn Home) -> R) -> R;
+    /// As [`Slot::arrive`].
+    fn arrive(&mut self) -> bool {
+        self.with(Slot::arrive)
+    }
 }
 
 /// One that is put together from what is not in one place.
@@ -613,27 +627,41 @@ struct Parts<'a, M: Machine, H> {
     home: H,
 }
 
-impl<M: Machine, H: Home> Housed<M> for Parts<'_, M, H> {
+impl<'a, M: Machine, H: Home> Housed<M> for Parts<'a, M, H> {
+    type Held = &'a Shared<M>;
+
     #[inline]
-    fn parts(&mut self) -> (&mut Slot<M>, &Shared<M>, impl Home) {
-        (self.slot, self.shared, &mut self.home)
+    fn is_current(&self) -> bool {
+        self.slot.stamp == self.shared.core.word()
+    }
+    #[inline]
+    fn state(&mut self) -> Option<&mut M::AnyState> {
+        self.slot.state.as_mut()
+    }
+    fn stamp(&self) -> u64 {
+        self.slot.stamp
+    }
+    fn shared(&self) -> &Shared<M> {
+        self.shared
+    }
+    fn hold_shared(&self) -> &'a Shared<M> {
+        self.shared
+    }
+    fn with<R>(&mut self, rare: impl FnOnce(&mut Slot<M>, &Shared<M>, &mut dyn Home) -> R) -> R {
+        rare(self.slot, self.shared, &mut self.home)
     }
 }
 
 /// One step: the short way if nothing has changed since the last.
 #[inline]
-pub(crate) fn step<M: Accepts<I>, L: Housed<M>, I: Serialize>(
-    mut live: L,
-    input: I,
-) -> Result<M::Output, StepError<I>> {
-    let (slot, shared, _) = live.parts();
-    if slot.stamp == shared.core.word() { run(live, input) } else { step_the_long_way(live, input) }
+pub(crate) fn step<M: Accepts<I>, L: Housed<M>, I: Serialize>(live: L, input: I) -> Result<M::Output, StepError<I>> {
+    if live.is_current() { run(live, input) } else { step_the_long_way(live, input) }
 }
 
 #[inline]
 fn run<M: Accepts<I>, L: Housed<M>, I: Serialize>(live: L, input: I) -> Result<M::Output, StepError<I>> {
     let mut armed = PoisonOnPanic(live, PhantomData);
-    let stepped = M::step_mut(M::lend(armed.0.parts().0.state.as_mut()), input);
+    let stepped = M::step_mut(M::lend(armed.0.state()), input);
     match stepped {
         Ok(Stepped { output, failed: false }) => {
             std::mem::forget(armed);
@@ -649,20 +677,24 @@ fn step_the_long_way<M: Accepts<I>, L: Housed<M>, I: Serialize>(
     mut live: L,
     input: I,
 ) -> Result<M::Output, StepError<I>> {
-    let (slot, shared, mut home) = live.parts();
-    if !slot.arrive(shared, &mut home) {
+    if !live.arrive() {
         return Err(StepError { input, why: Why::Poisoned });
     }
-    if !shared.core.observed() {
-        return run(Parts { slot, shared, home }, input);
+    if !live.shared().core.observed() {
+        return run(live, input);
     }
-    let watch = shared.watch(slot.version(), slot.stamp, M::INPUT, &input);
-    let result = run(Parts { slot, shared, home }, input);
+    let shared = live.hold_shared();
+    let watch = shared.watch(version::<M>(live.state()), live.stamp(), M::INPUT, &input);
+    let result = run(live, input);
     watch.answered(&result);
     result
 }
 
-/// Poisons the slot if the step does not come back.
+fn version<M: Machine>(state: Option<&mut M::AnyState>) -> u32 {
+    state.map_or(LOST, |state| M::version_of(state))
+}
+
+/// Poisons the instance if the step does not come back.
 struct PoisonOnPanic<M: Machine, L: Housed<M>>(L, PhantomData<fn() -> M>);
 
 impl<M: Machine, L: Housed<M>> PoisonOnPanic<M, L> {
@@ -674,22 +706,22 @@ impl<M: Machine, L: Housed<M>> PoisonOnPanic<M, L> {
     where
         M: Accepts<I>,
     {
-        let loaded = self.0.parts().0.state.as_mut().and_then(M::as_loaded_mut);
+        let loaded = self.0.state().and_then(M::as_loaded_mut);
         let stepped = match (stepped, loaded) {
             (Err(input), Some(state)) => M::step_loaded(state, input),
             (stepped, _) => stepped,
         };
         // it has come back: whoever panics as a failure is told of is not the step
         let mut live = ManuallyDrop::new(self);
-        let (slot, shared, _) = live.0.parts();
         match stepped {
             Ok(Stepped { output, failed }) => {
                 if failed {
-                    shared.failed(slot.version(), slot.stamp, Failure::Err);
+                    let version = version::<M>(live.0.state());
+                    live.0.shared().failed(version, live.0.stamp(), Failure::Err);
                 }
                 Ok(output)
             }
-            Err(input) => match slot.version() {
+            Err(input) => match version::<M>(live.0.state()) {
                 LOST => Err(StepError { input, why: Why::Poisoned }),
                 at => Err(StepError { input, why: Why::Refused { at } }),
             },
@@ -700,8 +732,7 @@ impl<M: Machine, L: Housed<M>> PoisonOnPanic<M, L> {
 impl<M: Machine, L: Housed<M>> Drop for PoisonOnPanic<M, L> {
     #[cold]
     fn drop(&mut self) {
-        let (slot, shared, mut home) = self.0.parts();
-        slot.poison(shared, &mut home);
+        self.0.with(Slot::poison);
     }
 }
 

@@ -75,6 +75,51 @@ fn a_step_after_a_flip_runs_at_it() {
     });
 }
 
+/// Owned instances that have come to one epoch go by one flag.
+#[test]
+fn a_flip_reaches_all_who_arrived_while_others_did() {
+    model(|| {
+        let switch = switch();
+        let mut one = switch.instance(V1::default()).expect("enters");
+        let mut other = switch.instance(V1::default()).expect("enters");
+        switch.admin().upgrade_with(2, "", &no_wait()).expect("not refused");
+        let stepper = thread::spawn(move || {
+            other.step(Add(1)).expect("taken");
+            other
+        });
+        one.step(Add(1)).expect("taken");
+        let mut other = stepper.join().expect("no panic");
+        assert_eq!((one.version(), other.version()), (2, 2));
+        switch.admin().rollback_with("", &back()).expect("in probation");
+        for instance in [&mut one, &mut other] {
+            assert_eq!(instance.step(Get).expect("taken"), 1);
+            assert_eq!(instance.version(), 1);
+        }
+        check(&switch, 2);
+    });
+}
+
+#[test]
+fn a_flip_reaches_who_arrived_and_who_was_made_during_the_last() {
+    model(|| {
+        let switch = switch();
+        let mut old = switch.instance(V1::default()).expect("enters");
+        let flipper = {
+            let admin = switch.admin();
+            thread::spawn(move || drop(admin.upgrade_with(2, "", &no_wait()).expect("not refused")))
+        };
+        old.step(Add(1)).expect("taken");
+        let mut made = switch.instance(V1::default()).expect("enters");
+        flipper.join().expect("no panic");
+        switch.admin().rollback_with("", &back()).expect("in probation");
+        for (instance, sum) in [(&mut old, 1), (&mut made, 0)] {
+            assert_eq!(instance.step(Get).expect("taken"), sum);
+            assert_eq!(instance.version(), 1);
+        }
+        check(&switch, 2);
+    });
+}
+
 #[test]
 fn two_flips_during_one_migration() {
     model(|| {

@@ -229,8 +229,8 @@ fn report() -> Result<(), Box<dyn Error>> {
     let more = |what: &str, one: &str, other: &str| Row::of(what, "instructions", &[counts[one] - counts[other]]);
     let instance = more("an Instance's step over the step on the bare state", Owned::NAME, Bare::NAME);
     report.add(instance.at_most(6.0).limit(
-        "The profile below lists each. Four are the check: the switch's place, its word, the comparison and the branch. Three look at which version's state it \
-         is. The rest find an instance of 48 bytes in its Vec, where a bare state of 16 takes a shift, and move the state through memory rather than a register.",
+        "The profile below lists each. Five are the check: where the instance stands, its switch there, the switch's word, the comparison and the branch. Three look at which version's \
+         state it is. One is for an address that is used more than once, and one for a state that is moved through memory, where the bare one's two numbers fit in one register.",
     ));
     report.add(more("a Cell's over that under a mutex", Cells::NAME, BareMutex::NAME));
     report.add(more("a Fleet's over that in a table behind mutexes", ByKey::NAME, BareTable::NAME));

@@ -1,0 +1,74 @@
+//! What stands beside the state of an instance that one owner has: its stamp, its switch, and what few have.
+//!
+//! All who have come to one epoch with nothing aside share one post, so that such an instance is its state and one pointer.
+
+use std::sync::Arc;
+
+use crate::machine::Machine;
+use crate::roster::Shared;
+use crate::slot::{Aside, GONE};
+
+/// The counts of those who share it, which they write as they come and go, are on another cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Post<M: Machine> {
+    pub(crate) stamp: u64,
+    pub(crate) shared: Arc<Shared<M>>,
+    /// Of one who stands here alone.
+    aside: Option<Box<Aside>>,
+}
+
+impl<M: Machine> Post<M> {
+    /// For who has this stamp and this aside.
+    pub(crate) fn of(shared: &Arc<Shared<M>>, stamp: u64, aside: Option<Box<Aside>>) -> Arc<Self> {
+        if aside.is_some() { Self::own(shared, stamp, aside) } else { Self::common(shared, stamp) }
+    }
+
+    /// As [`Post::of`], beside one that will often do.
+    pub(crate) fn beside(near: &Arc<Self>, stamp: u64, aside: Option<Box<Aside>>) -> Arc<Self> {
+        let does = aside.is_none() && near.is_common_of(stamp);
+        if does { Arc::clone(near) } else { Self::of(&near.shared, stamp, aside) }
+    }
+
+    fn common(shared: &Arc<Shared<M>>, stamp: u64) -> Arc<Self> {
+        let mut last = shared.post.lock();
+        if let Some(last) = last.upgrade().filter(|last| last.stamp == stamp) {
+            return last;
+        }
+        let post = Self::own(shared, stamp, None);
+        *last = Arc::downgrade(&post);
+        post
+    }
+
+    fn own(shared: &Arc<Shared<M>>, stamp: u64, aside: Option<Box<Aside>>) -> Arc<Self> {
+        Arc::new(Self { stamp, shared: Arc::clone(shared), aside })
+    }
+
+    fn is_common_of(&self, stamp: u64) -> bool {
+        self.stamp == stamp && self.aside.is_none()
+    }
+
+    /// Whoever stands here has this stamp and this aside from now on.
+    pub(crate) fn go_to(this: &mut Arc<Self>, stamp: u64, aside: Option<Box<Aside>>) {
+        if aside.is_none() && this.is_common_of(stamp) {
+            return;
+        }
+        match Arc::get_mut(this) {
+            Some(own) if aside.is_some() => {
+                own.stamp = stamp;
+                own.aside = aside;
+            }
+            _ => *this = Self::of(&this.shared, stamp, aside),
+        }
+    }
+
+    /// Whoever stood here has ended.
+    pub(crate) fn go(this: &mut Arc<Self>) {
+        *this = Self::own(&this.shared, GONE, None);
+    }
+
+    /// What is aside, to be given back by [`Post::go_to`].
+    pub(crate) fn take_aside(this: &mut Arc<Self>) -> Option<Box<Aside>> {
+        Arc::get_mut(this)?.aside.take()
+    }
+}
