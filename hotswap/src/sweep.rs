@@ -21,9 +21,11 @@ const TURN: Duration = Duration::from_micros(2);
 const STRETCH: Duration = Duration::from_micros(100);
 /// How long one instance that is in use is waited for before the next.
 const MOMENT: Duration = Duration::from_millis(1);
-/// How many instances are visited at most between two looks at the clock.
+/// How many instances are visited one by one at most between two looks at the clock.
 const BETWEEN_LOOKS: usize = 64;
-/// How many are, where each runs what the user wrote: the next one may take as long as a thousand before it.
+/// How many go side by side at most: however quick those before were, one state may take longer to drop.
+const SIDE_BY_SIDE: usize = 128;
+/// How many do, where each runs what the user wrote: the next one may take as long as a thousand before it.
 const BETWEEN_LOOKS_AT_WRITTEN: usize = 8;
 
 /// Whether a sweep has something left to do.
@@ -161,21 +163,23 @@ struct Turn {
     looked: Instant,
     /// So many visits there were, one by one.
     visits: usize,
-    /// So many side by side were to come before the next look, and so many of them are left.
-    pace: usize,
+    /// So many have gone side by side since, and so many are left before the next look.
+    gone: usize,
     left: usize,
+    /// So many at most go side by side between two looks.
+    pace: usize,
     end: Instant,
 }
 
 impl Turn {
     fn new(now: Instant) -> Self {
-        Self { looked: now, visits: 0, pace: 1, left: 1, end: now }
+        Self { looked: now, visits: 0, gone: 0, left: 1, pace: 1, end: now }
     }
 
     /// Another turn. Those who go side by side do so at the pace of the last; of the others it says nothing.
     fn begin(&mut self, now: Instant, end: Instant) {
         (self.looked, self.end) = (now, end);
-        (self.visits, self.left) = (0, self.pace);
+        (self.visits, self.gone, self.left) = (0, 0, self.pace);
     }
 
     /// After a visit: whether the turn is over. After the first few it is known whether they are quick.
@@ -193,28 +197,37 @@ impl Turn {
         self.left
     }
 
-    /// After so many who went side by side: whether the turn is over.
+    /// After so many who went side by side: whether the turn is over. It ends a little early where no more than a few would
+    /// still fit, who are not worth another look.
     fn went(&mut self, places: usize, clock: impl FnOnce() -> Instant) -> ControlFlow<()> {
+        self.gone += places;
         self.left = self.left.saturating_sub(places);
         if self.left > 0 {
             return ControlFlow::Continue(());
         }
         let now = clock();
         let took = now.saturating_duration_since(self.looked);
-        // it is known of those before whether they are quick
-        if took < TURN / 4 {
-            self.pace = (self.pace * 2).min(BETWEEN_LOOKS);
-        } else if took > TURN / 2 {
-            self.pace = self.pace.div_ceil(2);
-        }
-        self.look(now)
+        let fit = |time: Duration| how_many(self.gone, took, time);
+        // it is known of half as many before them how quick they are
+        let pace = fit(TURN / 2).clamp(1, SIDE_BY_SIDE.min(2 * self.pace));
+        let left = fit(self.end.saturating_duration_since(now)).min(pace);
+        self.pace = pace;
+        self.look(now)?;
+        self.left = left.max(1);
+        if left < pace / 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn look(&mut self, now: Instant) -> ControlFlow<()> {
         self.looked = now;
-        self.left = self.pace;
+        (self.gone, self.left) = (0, self.pace);
         if now >= self.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
+}
+
+/// How many fit in a time of no more than a turn, if so many took so long.
+fn how_many(many: usize, took: Duration, time: Duration) -> usize {
+    let took = u32::try_from(took.as_nanos()).unwrap_or(u32::MAX).max(1);
+    many * time.subsec_nanos() as usize / took as usize
 }
 
 impl<M: Machine> Visitor<M> for Mover<'_, M> {
@@ -389,7 +402,7 @@ mod tests {
     #[test]
     fn a_turn_after_quick_ones_is_over_after_one_slow_visit() {
         let (mut turn, mut now) = after_quick_ones();
-        assert_eq!(turn.left, BETWEEN_LOOKS);
+        assert_eq!(turn.left, SIDE_BY_SIDE);
         assert_eq!(visits(&mut turn, &mut now, SLOW), 1);
     }
 
@@ -404,11 +417,45 @@ mod tests {
     #[test]
     fn few_of_those_who_run_what_the_user_wrote_go_before_a_look() {
         let (mut turn, mut now) = after_quick_ones();
-        assert_eq!(turn.together(false), BETWEEN_LOOKS);
+        assert_eq!(turn.together(false), SIDE_BY_SIDE);
         let few = turn.together(true);
         assert_eq!(few, BETWEEN_LOOKS_AT_WRITTEN);
         now += SLOW;
         assert!(turn.went(few, || now).is_break());
+    }
+
+    /// How many go side by side before the turn is over, at so much each, and at how many looks.
+    fn went(turn: &mut Turn, now: &mut Instant, each: Duration) -> (usize, usize) {
+        let (mut went, mut looks) = (0, 0);
+        loop {
+            let places = turn.together(false);
+            *now += each * u32::try_from(places).expect("few");
+            (went, looks) = (went + places, looks + 1);
+            if turn.went(places, || *now).is_break() {
+                return (went, looks);
+            }
+        }
+    }
+
+    #[test]
+    fn quick_ones_side_by_side_fill_a_turn_and_no_more() {
+        let (mut turn, mut now) = after_quick_ones();
+        assert_eq!(went(&mut turn, &mut now, QUICK), (500, 4));
+    }
+
+    #[test]
+    fn slow_ones_side_by_side_are_few_in_the_turn_after() {
+        let (mut turn, mut now) = after_quick_ones();
+        assert_eq!(went(&mut turn, &mut now, TURN / 5), (SIDE_BY_SIDE, 1));
+        turn.begin(now, now + TURN);
+        assert_eq!(went(&mut turn, &mut now, TURN / 5), (5, 3));
+    }
+
+    #[test]
+    fn a_turn_ends_a_little_early_rather_than_at_one_more_look() {
+        let (mut turn, begun) = after_quick_ones();
+        let now = begun + TURN * 9 / 10;
+        assert!(turn.went(SIDE_BY_SIDE, || now).is_break());
     }
 
     #[test]
