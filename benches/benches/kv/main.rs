@@ -24,7 +24,7 @@ const KEYS: u64 = 1_000_000;
 /// What is looked at after a flip, and beside it, and of a rate.
 const WINDOW: Duration = Duration::from_secs(1);
 /// How often `kv` is upgraded from version 1 to 3, by two flips.
-const CLIMBS: usize = 6;
+const CLIMBS: usize = 10;
 /// Requests that come one by one, whatever becomes of those before, and what rows call that.
 const STEADY: Pace = Pace::Open { connections: 8, every: Duration::from_micros(10) };
 const STEADILY: &str = "open loop at 100,000/s";

@@ -8,7 +8,7 @@ use crate::tool::{self, Measured};
 use crate::{KEYS, STEADILY, STEADY, WINDOW};
 
 /// Comparisons of which one warms up and is left out.
-const TURNS: usize = 5;
+const TURNS: usize = 11;
 
 /// What is asked for: throughput of SET, GET and INCR, then p99 and the server's CPU a request of each.
 struct Targets {
@@ -22,7 +22,7 @@ struct Targets {
 const BARE: &str = "it runs on tokio as kv does, counts commands, and sends the same reply for each: what the client and the kernel leave to do without";
 /// What stands in the way where the client and the network have most of the time.
 const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's, which takes about as long for both, as a row beside this one says. And the client takes as long as the server, on the other core: \
-     what a server saves beyond that, it waits for the client. Rows beside those of -P 16 are of a server that only counts commands and answers each with the same bytes, in the same turns, on the same runtime: what one gains that has no work of its own.";
+     what a server saves beyond that, it waits for the client. Rows beside these are of a server that only counts commands and answers each with the same bytes, in the same turns, on the same runtime: what one gains that has no work of its own.";
 /// And where two clients and the server want the two cores. What it says of each is a row.
 const CROWDED: &str = "Two clients and a fast server want more than two cores. redis-server is slow enough for its clients to sleep, and hardly ever waits for a core. `kv` does for a good part of the time, as \
      the rows say that tell how long each waits for one, and each time for the rest of a tick of the scheduler's, which is 4 ms: that is its p99. The server that only answers waits for one too; it is the less busy, \
@@ -42,7 +42,7 @@ pub(crate) fn against_redis(kv: &str, report: &mut Report) {
     let servers = [Server::kv(kv, &[]), Server::redis(), Server::bare()];
     let [kv_server, redis, _] = &servers;
     let plain = Targets { throughput: [0.93; 3], p99: 1.15, cpu: Some(1.0), limit: SMALL };
-    compare(&[kv_server, redis], "plain", &[&["-c", "50", "-n", "60000"]], &plain, report);
+    compare(&servers.each_ref(), "plain", &[&["-c", "50", "-n", "60000"]], &plain, report);
     let pipelined = Targets { throughput: [1.2, 1.05, 1.05], p99: 0.8, cpu: Some(0.85), limit: SMALL };
     compare(&servers.each_ref(), "-P 16", &[&["-c", "50", "-P", "16", "-n", "1200000"]], &pipelined, report);
     for server in [kv_server, redis] {
