@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::encoded::{Encoded, EncodedError};
 use crate::error::StepError;
-use crate::ledger::{LOST, Place, has_come};
+use crate::ledger::{Place, has_come};
 use crate::machine::{Accepts, Machine};
 use crate::post::Post;
 use crate::roster::Shared;
@@ -64,8 +64,6 @@ impl Home for Owned<'_> {
 }
 
 impl<M: Machine> Housed<M> for &mut Instance<M> {
-    type Held = Arc<Shared<M>>;
-
     #[inline]
     fn is_current(&self) -> bool {
         self.post.stamp == self.post.shared.core.word()
@@ -79,9 +77,6 @@ impl<M: Machine> Housed<M> for &mut Instance<M> {
     }
     fn shared(&self) -> &Shared<M> {
         &self.post.shared
-    }
-    fn hold_shared(&self) -> Arc<Shared<M>> {
-        Arc::clone(&self.post.shared)
     }
     fn with<R>(&mut self, rare: impl FnOnce(&mut Slot<M>, &Shared<M>, &mut dyn Home) -> R) -> R {
         Instance::with(self, rare)
@@ -199,7 +194,7 @@ impl<M: Machine> Instance<M> {
     /// The version that it runs now; the switch may have moved on.
     #[must_use]
     pub fn version(&self) -> u32 {
-        self.state().map_or(LOST, M::version_of)
+        slot::version_of::<M>(self.state())
     }
 
     /// Ends the instance and gives its state back.

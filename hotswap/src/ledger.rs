@@ -3,10 +3,10 @@
 //! Making, moving and dropping an instance touch one stripe each; a step touches none. Counts in one stripe may be
 //! negative (made on one thread, dropped on another): only their sum means something, and a census holds every stripe.
 
-use crossbeam_utils::CachePadded;
 use serde::{Deserialize, Serialize};
 
-use crate::sync::{Mutex, MutexGuard, token};
+use crate::striped::Striped;
+use crate::sync::MutexGuard;
 
 /// In a stamp: a step panicked; the rest of the stamp is what it was before.
 pub(crate) const POISONED: u64 = 1 << 63;
@@ -107,7 +107,7 @@ impl Stripe {
 /// The counts of one switch.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    stripes: Box<[CachePadded<Mutex<Stripe>>]>,
+    stripes: Striped<Stripe>,
 }
 
 /// Every count at one instant.
@@ -150,22 +150,13 @@ pub(crate) struct Held<'a>(Vec<MutexGuard<'a, Stripe>>);
 
 impl Ledger {
     pub(crate) fn new(epoch: u64) -> Self {
-        let stripes = (0..stripe_count())
-            .map(|_| {
-                CachePadded::new(Mutex::new(Stripe { epoch, stays: None, counts: Vec::new(), flows: Flows::default() }))
-            })
-            .collect();
-        Self { stripes }
-    }
-
-    fn mine(&self) -> MutexGuard<'_, Stripe> {
-        let mine = usize::try_from(token()).unwrap_or(0);
-        self.stripes[mine % self.stripes.len()].lock()
+        let stripe = || Stripe { epoch, stays: None, counts: Vec::new(), flows: Flows::default() };
+        Self { stripes: Striped::new(stripe) }
     }
 
     /// Counts a new instance, unless the epoch it was made for has passed.
     pub(crate) fn enter(&self, count: Count) -> bool {
-        let mut stripe = self.mine();
+        let mut stripe = self.stripes.mine();
         let stands = stripe.epoch == epoch_of(count.stamp);
         if stands {
             stripe.add(count, 1);
@@ -175,7 +166,7 @@ impl Ledger {
 
     /// Uncounts an instance that is dropped; whether it was held back, or poisoned.
     pub(crate) fn leave(&self, count: Count) -> bool {
-        let mut stripe = self.mine();
+        let mut stripe = self.stripes.mine();
         stripe.add(count, -1);
         let standing = stripe.standing(count);
         match standing {
@@ -197,7 +188,7 @@ impl Ledger {
     /// Counts `n` instances that stood alike under their new version and stamp. Nobody else may have touched them since
     /// they moved.
     pub(crate) fn shift_all(&self, from: Count, to: Count, n: i64) {
-        let mut stripe = self.mine();
+        let mut stripe = self.stripes.mine();
         stripe.add(from, -n);
         stripe.add(to, n);
         match (stripe.standing(from), stripe.standing(to)) {
@@ -226,7 +217,7 @@ impl Ledger {
     }
 
     pub(crate) fn hold(&self) -> Held<'_> {
-        Held(self.stripes.iter().map(|stripe| stripe.lock()).collect())
+        Held(self.stripes.all().map(|stripe| stripe.lock()).collect())
     }
 
     pub(crate) fn census(&self) -> Census {
@@ -272,14 +263,4 @@ impl Held<'_> {
         first.flows.held = signed(census.poisoned());
         Census { epoch, flows: first.flows, counts: census.counts }
     }
-}
-
-#[cfg(not(hotswap_loom))]
-fn stripe_count() -> usize {
-    std::thread::available_parallelism().map_or(8, |n| (n.get() * 4).next_power_of_two()).min(64)
-}
-
-#[cfg(hotswap_loom)]
-fn stripe_count() -> usize {
-    2
 }

@@ -45,6 +45,7 @@ mod scrape;
 mod slab;
 mod slot;
 mod store;
+mod striped;
 mod survey;
 mod sweep;
 mod switch;

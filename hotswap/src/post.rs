@@ -1,12 +1,13 @@
 //! What stands beside the state of an instance that one owner has: its stamp, its switch, and what few have.
 //!
-//! All who have come to one epoch with nothing aside share one post, so that such an instance is its state and one pointer.
+//! Those who have come to one epoch with nothing aside share a post, so that such an instance is its state and one pointer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::machine::Machine;
 use crate::roster::Shared;
 use crate::slot::{Aside, GONE};
+use crate::striped::Striped;
 
 /// The counts of those who share it, which they write as they come and go, are on another cache line.
 #[derive(Debug)]
@@ -16,6 +17,16 @@ pub(crate) struct Post<M: Machine> {
     pub(crate) shared: Arc<Shared<M>>,
     /// Of one who stands here alone.
     aside: Option<Box<Aside>>,
+}
+
+/// The posts that are shared at the latest epoch, so that the next who comes to it finds one.
+#[derive(Debug)]
+pub(crate) struct Posts<M: Machine>(Striped<Weak<Post<M>>>);
+
+impl<M: Machine> Default for Posts<M> {
+    fn default() -> Self {
+        Self(Striped::new(Weak::new))
+    }
 }
 
 impl<M: Machine> Post<M> {
@@ -31,12 +42,18 @@ impl<M: Machine> Post<M> {
     }
 
     fn common(shared: &Arc<Shared<M>>, stamp: u64) -> Arc<Self> {
-        let mut last = shared.post.lock();
-        if let Some(last) = last.upgrade().filter(|last| last.stamp == stamp) {
-            return last;
+        let mut latest = shared.posts.0.mine();
+        if let Some(latest) = latest.upgrade() {
+            if latest.stamp == stamp {
+                return latest;
+            }
+            // who has not come so far yet must not take their post from those who have
+            if latest.stamp > stamp {
+                return Self::own(shared, stamp, None);
+            }
         }
         let post = Self::own(shared, stamp, None);
-        *last = Arc::downgrade(&post);
+        *latest = Arc::downgrade(&post);
         post
     }
 
@@ -69,6 +86,8 @@ impl<M: Machine> Post<M> {
 
     /// What is aside, to be given back by [`Post::go_to`].
     pub(crate) fn take_aside(this: &mut Arc<Self>) -> Option<Box<Aside>> {
+        // to ask whether it is shared writes where others read
+        this.aside.as_ref()?;
         Arc::get_mut(this)?.aside.take()
     }
 }

@@ -18,7 +18,7 @@ use crate::ledger::{Place, epoch_of};
 use crate::line::Line;
 use crate::machine::{Identity, Machine};
 use crate::observe::{Observer, Sample, Timing, Watch};
-use crate::post::Post;
+use crate::post::Posts;
 use crate::slot::{Alike, Home, Slot};
 use crate::store::Store;
 use crate::switch::Core;
@@ -53,8 +53,7 @@ pub(crate) struct Shared<M: Machine> {
     pub(crate) line: Line<M>,
     pub(crate) roster: Roster<M>,
     pub(crate) observer: Observer,
-    /// Where the last owned instance came to stand.
-    pub(crate) post: Mutex<Weak<Post<M>>>,
+    pub(crate) posts: Posts<M>,
     /// That of the last command, by its epoch, until it has settled.
     span: std::sync::Mutex<Option<(u64, Span)>>,
     /// Where to look for versions that are not here.
@@ -77,7 +76,7 @@ impl<M: Machine> Shared<M> {
             line,
             roster: Roster::default(),
             observer: Observer::default(),
-            post: Mutex::new(Weak::new()),
+            posts: Posts::default(),
             span: std::sync::Mutex::default(),
             find,
             alarm,

@@ -36,7 +36,7 @@ const UNSETTLED: u64 = u64::MAX;
 ///
 /// Neighbours of one that is held back, that is poisoned, that has its state kept for a way back
 /// ([`UpgradeOptions::keep_previous`](crate::UpgradeOptions::keep_previous)) or runs a version that came as a file are
-/// stepped one by one, at the price of an [`Instance`] each; [`Slab::apart`] says how many there are.
+/// stepped one by one, at the price of an [`Instance`]'s step each; [`Slab::apart`] says how many there are.
 ///
 /// # Examples
 ///

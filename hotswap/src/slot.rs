@@ -4,7 +4,6 @@
 
 use std::marker::PhantomData;
 use std::mem::{Discriminant, ManuallyDrop, discriminant};
-use std::ops::Deref;
 
 use serde::Serialize;
 
@@ -268,7 +267,7 @@ impl<M: Machine> Slot<M> {
     }
 
     pub(crate) fn version(&self) -> u32 {
-        self.state.as_ref().map_or(LOST, M::version_of)
+        version_of::<M>(self.state())
     }
 
     /// Whether the switch has moved on since this instance was last touched.
@@ -604,15 +603,12 @@ impl<M: Machine> Slot<M> {
 /// An instance where it lives, with all that a step may need. It gives its parts out only where they are used: the short way
 /// computes no address that it does not look at.
 pub(crate) trait Housed<M: Machine> {
-    /// What its switch shares, for as long as that is needed, whatever is done to the instance.
-    type Held: Deref<Target = Shared<M>>;
     /// Whether nothing has changed since it was last touched.
     fn is_current(&self) -> bool;
     fn state(&mut self) -> Option<&mut M::AnyState>;
     fn stamp(&self) -> u64;
     fn shared(&self) -> &Shared<M>;
-    fn hold_shared(&self) -> Self::Held;
-    /// Does what is rare, for which it is a slot.
+    /// Lends it as a slot to what is rare.
     fn with<R>(&mut self, rare: impl FnOnce(&mut Slot<M>, &Shared<M>, &mut dyn Home) -> R) -> R;
     /// As [`Slot::arrive`].
     fn arrive(&mut self) -> bool {
@@ -627,9 +623,7 @@ struct Parts<'a, M: Machine, H> {
     home: H,
 }
 
-impl<'a, M: Machine, H: Home> Housed<M> for Parts<'a, M, H> {
-    type Held = &'a Shared<M>;
-
+impl<M: Machine, H: Home> Housed<M> for Parts<'_, M, H> {
     #[inline]
     fn is_current(&self) -> bool {
         self.slot.stamp == self.shared.core.word()
@@ -642,9 +636,6 @@ impl<'a, M: Machine, H: Home> Housed<M> for Parts<'a, M, H> {
         self.slot.stamp
     }
     fn shared(&self) -> &Shared<M> {
-        self.shared
-    }
-    fn hold_shared(&self) -> &'a Shared<M> {
         self.shared
     }
     fn with<R>(&mut self, rare: impl FnOnce(&mut Slot<M>, &Shared<M>, &mut dyn Home) -> R) -> R {
@@ -683,15 +674,16 @@ fn step_the_long_way<M: Accepts<I>, L: Housed<M>, I: Serialize>(
     if !live.shared().core.observed() {
         return run(live, input);
     }
-    let shared = live.hold_shared();
-    let watch = shared.watch(version::<M>(live.state()), live.stamp(), M::INPUT, &input);
-    let result = run(live, input);
-    watch.answered(&result);
-    result
+    live.with(|slot, shared, home| {
+        let watch = shared.watch(slot.version(), slot.stamp, M::INPUT, &input);
+        let result = run(Parts { slot, shared, home }, input);
+        watch.answered(&result);
+        result
+    })
 }
 
-fn version<M: Machine>(state: Option<&mut M::AnyState>) -> u32 {
-    state.map_or(LOST, |state| M::version_of(state))
+pub(crate) fn version_of<M: Machine>(state: Option<&M::AnyState>) -> u32 {
+    state.map_or(LOST, M::version_of)
 }
 
 /// Poisons the instance if the step does not come back.
@@ -716,12 +708,12 @@ impl<M: Machine, L: Housed<M>> PoisonOnPanic<M, L> {
         match stepped {
             Ok(Stepped { output, failed }) => {
                 if failed {
-                    let version = version::<M>(live.0.state());
+                    let version = version_of::<M>(live.0.state().as_deref());
                     live.0.shared().failed(version, live.0.stamp(), Failure::Err);
                 }
                 Ok(output)
             }
-            Err(input) => match version::<M>(live.0.state()) {
+            Err(input) => match version_of::<M>(live.0.state().as_deref()) {
                 LOST => Err(StepError { input, why: Why::Poisoned }),
                 at => Err(StepError { input, why: Why::Refused { at } }),
             },

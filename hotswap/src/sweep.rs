@@ -164,7 +164,7 @@ struct Turn {
     /// So many visits there were, one by one.
     visits: usize,
     /// So many have gone side by side since, and so many are left before the next look.
-    gone: usize,
+    since_look: usize,
     left: usize,
     /// So many at most go side by side between two looks.
     pace: usize,
@@ -173,13 +173,13 @@ struct Turn {
 
 impl Turn {
     fn new(now: Instant) -> Self {
-        Self { looked: now, visits: 0, gone: 0, left: 1, pace: 1, end: now }
+        Self { looked: now, visits: 0, since_look: 0, left: 1, pace: 1, end: now }
     }
 
     /// Another turn. Those who go side by side do so at the pace of the last; of the others it says nothing.
     fn begin(&mut self, now: Instant, end: Instant) {
         (self.looked, self.end) = (now, end);
-        (self.visits, self.gone, self.left) = (0, 0, self.pace);
+        (self.visits, self.since_look, self.left) = (0, 0, self.pace);
     }
 
     /// After a visit: whether the turn is over. After the first few it is known whether they are quick.
@@ -200,26 +200,26 @@ impl Turn {
     /// After so many who went side by side: whether the turn is over. It ends a little early where no more than a few would
     /// still fit, who are not worth another look.
     fn went(&mut self, places: usize, clock: impl FnOnce() -> Instant) -> ControlFlow<()> {
-        self.gone += places;
+        self.since_look += places;
         self.left = self.left.saturating_sub(places);
         if self.left > 0 {
             return ControlFlow::Continue(());
         }
         let now = clock();
         let took = now.saturating_duration_since(self.looked);
-        let fit = |time: Duration| how_many(self.gone, took, time);
-        // it is known of half as many before them how quick they are
+        let fit = |time: Duration| how_many(self.since_look, took, time);
+        // at most twice as many as before: of those it is known how quick they are
         let pace = fit(TURN / 2).clamp(1, SIDE_BY_SIDE.min(2 * self.pace));
         let left = fit(self.end.saturating_duration_since(now)).min(pace);
         self.pace = pace;
         self.look(now)?;
-        self.left = left.max(1);
-        if left < pace / 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.left = left;
+        if left < (pace / 4).max(1) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn look(&mut self, now: Instant) -> ControlFlow<()> {
         self.looked = now;
-        (self.gone, self.left) = (0, self.pace);
+        (self.since_look, self.left) = (0, self.pace);
         if now >= self.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

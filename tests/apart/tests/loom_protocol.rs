@@ -75,7 +75,7 @@ fn a_step_after_a_flip_runs_at_it() {
     });
 }
 
-/// Owned instances that have come to one epoch go by one flag.
+/// Owned instances that have come to one epoch share what stands beside their states.
 #[test]
 fn a_flip_reaches_all_who_arrived_while_others_did() {
     model(|| {

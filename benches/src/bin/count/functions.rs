@@ -20,10 +20,11 @@ const LISTED: usize = 16;
 
 /// What is counted, by what it is called here and in the report. Each is done in a function of its own, `counted_…`, that is not
 /// inlined: nothing outside it is counted.
-pub(crate) const COUNTED: [(&str, &str, fn()); 4] = [
+pub(crate) const COUNTED: [(&str, &str, fn()); 5] = [
     ("flip", "the command that flips", flips),
     ("fused", "the fused migration 1 -> 5 of a state without heap", fused),
     ("derived", "decoding a version 1 of 1 KiB up to 5, derived", derived),
+    ("postcard", "the same record by postcard alone", by_postcard),
     ("written", "decoding a version 1 of 1 KiB up to 5, each migration written by hand", by_hand),
 ];
 
@@ -66,6 +67,17 @@ fn derived() {
     let (name, list) = record();
     let bytes = snapshot::encode::<heap::Machine>(&heap::V1 { a: 1, name, list }.into()).expect("it can be encoded");
     (0..TIMES).for_each(|_| counted_derived(black_box(&bytes)));
+}
+
+/// What any format of postcard's comes to that checks nothing and moves nowhere.
+fn by_postcard() {
+    #[inline(never)]
+    fn counted_postcard(bytes: &[u8]) {
+        black_box(postcard::from_bytes::<heap::V1>(bytes).expect("it is one"));
+    }
+    let (name, list) = record();
+    let bytes = postcard::to_allocvec(&heap::V1 { a: 1, name, list }).expect("it can be encoded");
+    (0..TIMES).for_each(|_| counted_postcard(black_box(&bytes)));
 }
 
 fn by_hand() {
