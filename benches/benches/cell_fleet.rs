@@ -318,7 +318,7 @@ fn memory(report: &mut Report) {
     let what = "memory of a Vec of 1,000,000 instances of 64 bytes against a Vec of AnyState";
     let row = Row::ratio(what, "bytes each", &[instances], &[states]).at_most(1.15);
     report.add(row.beside(
-        "beside its state an instance has a pointer to what it shares with all who have come to the same epoch",
+        "beside its state an instance has a pointer to what it shares with others who have come to the same epoch",
     ));
     let what = "memory of a Slab of as many against that Vec of AnyState";
     report.add(Row::ratio(what, "bytes each", &[slab], &[states]).beside("a state takes what its own type does"));

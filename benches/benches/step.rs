@@ -44,8 +44,9 @@ fn main() {
         .beside("`Slab::step_all`, each answer looked at; the switch is looked at once for 1,024 of them"),
     );
     report.add(
-        Row::ratio("the same of a Vec of 4096 instances", "ns", &instances, &direct)
-            .beside("a loop of `Instance::step`: each has a version and a stamp of its own, and looks at the switch"),
+        Row::ratio("the same of a Vec of 4096 instances", "ns", &instances, &direct).beside(
+            "a loop of `Instance::step`: each has a version of its own, and looks at its stamp and at the switch",
+        ),
     );
     report.close();
 }

@@ -9,8 +9,8 @@ use crate::roster::Shared;
 use crate::slot::{Aside, GONE};
 use crate::striped::Striped;
 
-/// What steps read is not on the cache line of the counts before it, which those write who come and go. An allocation that began on
-/// a line would do that too, and take three times as long.
+/// What steps read is not on the cache line of `Arc`'s counts, which those write who come and go: they begin 64 bytes before it. An
+/// allocation that began on a line would do that too, and take three times as long.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Post<M: Machine> {
@@ -90,6 +90,8 @@ impl<M: Machine> Post<M> {
     pub(crate) fn take_aside(this: &mut Arc<Self>) -> Option<Box<Aside>> {
         // to ask whether it is shared writes where others read
         this.aside.as_ref()?;
-        Arc::get_mut(this)?.aside.take()
+        let own = Arc::get_mut(this);
+        debug_assert!(own.is_some(), "who has something aside stands alone");
+        own?.aside.take()
     }
 }

@@ -179,7 +179,9 @@ impl Turn {
     /// Another turn. Those who go side by side do so at the pace of the last; of the others it says nothing.
     fn begin(&mut self, now: Instant, end: Instant) {
         (self.looked, self.end) = (now, end);
-        (self.visits, self.since_look, self.left) = (0, 0, self.pace);
+        // a pace is what fits in half a turn, and there may be less
+        let left = how_many(self.pace, TURN / 2, end.saturating_duration_since(now));
+        (self.visits, self.since_look, self.left) = (0, 0, left.clamp(1, self.pace));
     }
 
     /// After a visit: whether the turn is over. After the first few it is known whether they are quick.
@@ -449,6 +451,13 @@ mod tests {
         assert_eq!(went(&mut turn, &mut now, TURN / 5), (SIDE_BY_SIDE, 1));
         turn.begin(now, now + TURN);
         assert_eq!(went(&mut turn, &mut now, TURN / 5), (5, 3));
+    }
+
+    #[test]
+    fn few_go_side_by_side_in_what_is_left_of_a_slice() {
+        let (mut turn, mut now) = after_quick_ones();
+        turn.begin(now, now + TURN / 20);
+        assert_eq!(went(&mut turn, &mut now, QUICK), (SIDE_BY_SIDE / 10, 1));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! An instance that one owner has takes the memory of its state and of one pointer, whatever its machine, and ends once.
+//! An instance that one owner has takes the memory of its state and of one pointer, and ends once.
 
 use std::alloc::System;
 use std::sync::{Mutex, MutexGuard, PoisonError};
