@@ -7,20 +7,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::admin::Admin;
-use crate::canary::Lot;
 use crate::cell::Cell;
 use crate::command::{alarm, store_now};
 use crate::error::{EnterError, SwitchError, VersionError};
 use crate::fault;
 use crate::fleet::{Fleet, Key};
 use crate::instance::Instance;
-use crate::ledger::Place;
 use crate::line::Line;
 use crate::machine::{Machine, NameOf};
 use crate::registry;
 use crate::roster::{Find, Shared, Sought};
 use crate::slab::Slab;
-use crate::slot::Slot;
 use crate::snapshot::{self, SnapshotError};
 use crate::store::{OpenError, Record, Store};
 use crate::sweep::Sweeper;
@@ -152,8 +149,7 @@ impl<M: Machine> Switch<M> {
     ///
     /// As [`Switch::cell`].
     pub fn instance(&self, state: impl Into<M::AnyState>) -> Result<Instance<M>, EnterError<M::AnyState>> {
-        let slot = Slot::enter(&self.0, state.into(), Place::Owned, || Lot::NEVER)?;
-        Ok(Instance::of(&self.0, slot, None))
+        Instance::enter(&self.0, state.into())
     }
 
     /// An empty slab: many instances that one owner has, side by side, to be stepped together. They are counted, and move

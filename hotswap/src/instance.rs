@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::encoded::{Encoded, EncodedError};
-use crate::error::StepError;
+use crate::error::{EnterError, StepError};
 use crate::ledger::{Place, has_come};
 use crate::machine::{Accepts, Machine};
 use crate::post::Post;
@@ -103,6 +103,11 @@ impl<M: Machine> Drop for Lent<'_, M> {
 }
 
 impl<M: Machine> Instance<M> {
+    pub(crate) fn enter(shared: &Arc<Shared<M>>, state: M::AnyState) -> Result<Self, EnterError<M::AnyState>> {
+        let slot = Slot::enter_owned(shared, state)?;
+        Ok(Self::of(shared, slot, None))
+    }
+
     /// One that is live and counted already.
     pub(crate) fn of(shared: &Arc<Shared<M>>, slot: Slot<M>, aside: Option<Box<Aside>>) -> Self {
         let (state, stamp) = slot.into_parts();

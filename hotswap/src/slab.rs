@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::canary::{Failure, Lot};
+use crate::canary::Failure;
 use crate::convoy::Convoy;
 use crate::encoded::{Encoded, EncodedError};
 use crate::error::{EnterError, StepError, Why};
@@ -110,7 +110,7 @@ impl<M: Machine> Slab<M> {
     ///
     /// The state comes back if it cannot be brought to the version that runs.
     pub fn push(&mut self, state: impl Into<M::AnyState>) -> Result<(), EnterError<M::AnyState>> {
-        let slot = Slot::enter(&self.shared, state.into(), Place::Owned, || Lot::NEVER)?;
+        let slot = Slot::enter_owned(&self.shared, state.into())?;
         let single = Single { slot, aside: None };
         match self.chunks.last_mut().filter(|last| last.len() < CHUNK) {
             Some(last) => last.push(single),

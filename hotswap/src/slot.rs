@@ -189,6 +189,11 @@ impl<M: Machine> Slot<M> {
         }
     }
 
+    /// As [`Slot::enter`], for one that one owner has: it has no name that could draw a lot.
+    pub(crate) fn enter_owned(shared: &Shared<M>, state: M::AnyState) -> Result<Self, EnterError<M::AnyState>> {
+        Self::enter(shared, state, Place::Owned, || Lot::NEVER)
+    }
+
     /// As [`Slot::enter`], by way of version `low` if that is lower; what cannot be moved enters held back, as it is.
     pub(crate) fn enter_or_hold(
         shared: &Shared<M>,
