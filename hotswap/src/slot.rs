@@ -258,7 +258,7 @@ impl<M: Machine> Slot<M> {
         std::mem::replace(self, Self { state: None, stamp: GONE })
     }
 
-    /// Its state, by itself: it is still live, and counted under its stamp.
+    /// Its state and its stamp, under which it is still counted.
     pub(crate) fn into_parts(self) -> (Option<M::AnyState>, u64) {
         (self.state, self.stamp)
     }
