@@ -50,6 +50,7 @@ mod survey;
 mod sweep;
 mod switch;
 mod sync;
+mod undone;
 mod way;
 
 #[doc(hidden)]

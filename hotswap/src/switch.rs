@@ -14,6 +14,7 @@ use crate::control::{Command, Control, Kind};
 use crate::ledger::{Census, Ledger, epoch_of};
 use crate::meter::Meter;
 use crate::sync::{AtomicU64, Current, Mutex};
+use crate::undone::Undone;
 
 /// In the word: steps are traced or counted, so none of them may take the short way.
 const OBSERVED: u64 = 1 << 62;
@@ -21,8 +22,6 @@ const OBSERVED: u64 = 1 << 62;
 /// No store has an epoch from here on: the bits above are other things in a word and in a stamp, and a flip in every
 /// nanosecond takes nine years to come here.
 const LATEST: u64 = 1 << 58;
-/// How many undone probations a release remembers, for instances that slept through all of them, and for files.
-const UNDONE_KEPT: usize = 4096;
 
 /// Whether the version that runs may still be rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -58,8 +57,7 @@ pub(crate) struct Release {
     /// above the one before. Versions rise from entry to entry, so there are at most as many as versions. A canary stands
     /// there with the higher of its two versions: it obliges nobody whom it did not move.
     low: Vec<(u64, u32)>,
-    /// Probations that were rolled back, by the epoch they began at, the latest last.
-    undone: Arc<Vec<u64>>,
+    undone: Undone,
 }
 
 /// The operator's terms for a probation.
@@ -108,8 +106,6 @@ impl Lasting {
 impl Release {
     /// The first release of this run: at the permanent version, for a probation does not survive a restart.
     pub(crate) fn first(before: &Lasting, id: Arc<str>) -> Self {
-        let mut undone = Arc::new(before.undone.clone());
-        extend_undone(&mut undone, before.probation);
         Self {
             epoch: before.epoch + 1,
             version: before.permanent,
@@ -122,7 +118,7 @@ impl Release {
             canary: None,
             failures: AtomicU64::new(0),
             low: vec![(before.epoch + 1, before.permanent)],
-            undone,
+            undone: Undone::new(&before.undone).and(before.probation),
         }
     }
 
@@ -134,7 +130,7 @@ impl Release {
             probation: self.probation,
             committed: self.committed,
             rolled_back: self.rolled_back,
-            undone: self.undone.to_vec(),
+            undone: self.undone.epochs().collect(),
         }
     }
 
@@ -166,14 +162,8 @@ impl Release {
     }
 
     pub(crate) fn was_undone(&self, probation: u64) -> bool {
-        self.undone.contains(&probation)
+        self.undone.contains(probation)
     }
-}
-
-fn extend_undone(undone: &mut Arc<Vec<u64>>, probation: Option<u64>) {
-    let undone = Arc::make_mut(undone);
-    undone.extend(probation);
-    undone.drain(..undone.len().saturating_sub(UNDONE_KEPT));
 }
 
 /// What the next release is to be; the switch adds the rest.
@@ -325,15 +315,12 @@ impl Release {
         let passes = canary.as_ref().map_or(next.version, |canary| canary.before.max(next.version));
         let lower = self.low.iter().copied().filter(|(_, version)| *version < passes);
         let low = lower.chain([(epoch, passes)]).collect();
-        let mut undone = Arc::clone(&self.undone);
+        let undone = self.undone.and(self.probation.filter(|_| next.kind == Kind::Rollback));
         let (permanent, probation) = match next.kind {
             Kind::Start | Kind::Upgrade => (self.permanent, self.probation.or(Some(epoch))),
             Kind::Retry | Kind::Promote => (self.permanent, self.probation),
             Kind::Commit => (next.version, None),
-            Kind::Rollback => {
-                extend_undone(&mut undone, self.probation);
-                (self.permanent, None)
-            }
+            Kind::Rollback => (self.permanent, None),
         };
         let mut terms = next.terms;
         // what was kept in this probation stays kept until it ends
