@@ -168,8 +168,8 @@ fn report(report: &impl Serialize) -> Reply {
 
 fn status(status: &Status) -> Reply {
     shown(serde_json::to_value(status).map(|mut report| {
-        // as text: not all of these numbers fit into a reply
-        report["boot"] = format!("{:x}", status.boot).into();
+        // as ids begin, and as text: not all of these numbers fit into a reply
+        report["boot"] = format!("{:016x}", status.boot).into();
         report
     }))
 }
@@ -229,6 +229,12 @@ mod tests {
             () = tokio::time::sleep(LIMIT) => panic!("the first is not told"),
         };
         assert!(matches!(field(told, "superseded_by"), Reply::Bulk(_)));
+    }
+
+    #[test]
+    fn the_boot_of_a_status_is_what_ids_begin_with() {
+        let small = Status { boot: 0xbeef, ..unswept().admin().status() };
+        assert_eq!(field(status(&small), "boot"), Reply::bulk("000000000000beef"));
     }
 
     #[tokio::test]
