@@ -172,8 +172,8 @@ fn fleets(report: &mut Report) {
     );
     let what = "Fleet::step, 100,000 keys at random, against dashmap holding AnyState, two threads";
     report.add(Row::ratio(what, "ns", &two, &other_two).at_most(0.7).limit(
-        "It is one thread's ratio, as above, times what the second thread brings to each, which the next two rows tell: a fleet's 64 locks are eight times dashmap's on two cores. A list \
-         with a stamp, and nothing else of hotswap's, takes about as much: it has its row on two threads as well.",
+        "It is one thread's ratio, as above, times what the second thread brings to each, which the next two rows tell. A list with a stamp, and nothing else of hotswap's, has its row on two \
+         threads as well, and misses this target too.",
     ));
     report.add(
         Row::ratio("Fleet::step, two threads against one", "ns", &two, &one).beside("each step's share of the time"),

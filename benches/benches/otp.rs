@@ -52,7 +52,17 @@ fn calls(otp: &mut Otp, report: &mut Report) {
     };
     let (ours, theirs) = turns(step, || otp.tell("call")[0]);
     let row = Row::ratio("gen_server:call against Cell::step", "ns", &theirs, &ours).at_least(80.0);
-    report.add(row.beside("a message to an isolated process that OTP supervises, against a call under a lock"));
+    let release = release();
+    report.add(row.beside(&format!(
+        "OTP {release}; a message to an isolated process that it supervises, against a call under a lock"
+    )));
+}
+
+/// Which OTP this is, as it says itself.
+fn release() -> String {
+    let ask = "io:put_chars(erlang:system_info(otp_release)), halt().";
+    let said = Command::new("erl").args(["-noshell", "-eval", ask]).output().expect("erl can be started").stdout;
+    String::from_utf8(said).expect("a number")
 }
 
 fn upgrades(otp: &mut Otp, way: &str, told: &str, report: &mut Report) {

@@ -135,6 +135,18 @@ impl Row {
         Self { judged: one_min / other_min, judged_by: "minima", ..Self::ratio(what, unit, one, other) }
     }
 
+    /// How many times each turn of one and the same is the next: what of a ratio of two is chance.
+    ///
+    /// # Panics
+    ///
+    /// If there is no turn.
+    #[must_use]
+    pub fn chance(what: &str, unit: &str, turns: &[f64]) -> Self {
+        let mut next = turns.to_vec();
+        next.rotate_left(1);
+        Self::ratio(what, unit, turns, &next).beside("what of a ratio of this figure is chance, turn by turn")
+    }
+
     /// Judged by the least turn.
     #[must_use]
     pub fn by_the_least(self) -> Self {
@@ -294,7 +306,7 @@ pub fn rustc() -> String {
     String::from_utf8_lossy(&said).trim().to_owned()
 }
 
-/// The least, the median and the most.
+/// The least, the median and the most. The median of an even number of turns is between the two in the middle.
 ///
 /// # Panics
 ///
@@ -304,7 +316,7 @@ pub fn spread(turns: &[f64]) -> [f64; 3] {
     let mut turns = turns.to_vec();
     turns.sort_by(f64::total_cmp);
     let last = turns.len().checked_sub(1).expect("there are turns");
-    [turns[0], turns[last / 2], turns[last]]
+    [turns[0], f64::midpoint(turns[last / 2], turns[turns.len() / 2]), turns[last]]
 }
 
 /// Four figures that count, or as many as stand before the point.

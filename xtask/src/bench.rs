@@ -294,14 +294,11 @@ fn target(target: &Value) -> String {
 
 fn verdict(row: &Value) -> String {
     let by = match said(row, "judged_by") {
-        "median" => String::new(),
-        by => format!(", by the {by}: {}", short(&row["judged"])),
+        "median" => None,
+        by => Some(format!("by the {by}: {}", short(&row["judged"]))),
     };
-    match row["held"].as_bool() {
-        Some(true) => format!("held{by}"),
-        Some(false) => format!("**missed**{by}"),
-        None => String::new(),
-    }
+    let held = row["held"].as_bool().map(|held| if held { "held" } else { "**missed**" }.to_owned());
+    held.into_iter().chain(by).collect::<Vec<_>>().join(", ")
 }
 
 fn said<'a>(value: &'a Value, name: &str) -> &'a str {

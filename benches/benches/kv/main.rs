@@ -6,6 +6,7 @@
 mod bare;
 mod load;
 mod peer;
+mod process;
 mod server;
 mod tool;
 
@@ -94,15 +95,8 @@ fn while_upgraded(kv: &str, what: &str, pace: Pace, report: &mut Report) {
         "In a second without an upgrade it is a turn of the scheduler's among server, client and whatever else the machine has to do, and so it is in one with an upgrade: the next row \
          says how far apart seconds without one are.",
     ));
-    let mut next = before.1.clone();
-    next.rotate_left(1);
-    let row = Row::ratio(
-        &format!("seconds without an upgrade, {what}, each against the next: p99.9"),
-        "ms",
-        &before.1,
-        &next,
-    );
-    report.add(row.beside("what of the ratio above is chance"));
+    let what = format!("seconds without an upgrade, {what}, each against the next: p99.9");
+    report.add(Row::chance(&what, "ms", &before.1));
 }
 
 // ---- against a rolling restart

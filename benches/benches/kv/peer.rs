@@ -1,5 +1,7 @@
 //! `kv` beside `redis-server`, and beside one that only answers, as `redis-benchmark` and a client with a rate of its own find them.
 
+use std::process::Command;
+
 use hotswap_benches::report::{Report, Row};
 
 use crate::load::{self, Load, Window};
@@ -8,7 +10,7 @@ use crate::tool::{self, Measured};
 use crate::{KEYS, STEADILY, STEADY, WINDOW};
 
 /// So many are kept, and each of three servers begins as often as the others. One more warms up.
-const TURNS: usize = 12;
+const TURNS: usize = 15;
 
 /// What is asked for: throughput of SET, GET and INCR, then p99 and the server's CPU a request of each.
 struct Targets {
@@ -21,13 +23,14 @@ struct Targets {
 /// What a server that only answers has of a server.
 const BARE: &str = "it runs on tokio as kv does, counts commands, and sends the same reply for each: what the client and the kernel leave to do without";
 /// What stands in the way where the client and the network have most of the time.
-const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's, which takes about as long for both, as a row beside this one says. And the client takes as long as the server, on the other core: \
-     what a server saves beyond that, it waits for the client. Rows beside these are of a server that only counts commands and answers each with the same bytes, in the same turns, on the same runtime: what one gains that has no work of its own.";
+const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's, which takes about as long for both, as a row beside this one says. The client has hardly any time left on the other core, as \
+     another does: what a server saves beyond that, it waits for the client. Rows beside these are of a server that only counts commands and answers each with the same bytes, in the same turns, on the same runtime: what \
+     one gains that has no work of its own. And redis-server is not as quick in one turn as in the next, as the rows of it say: so much of one turn's ratio is chance, and less of what half of them come to.";
 /// And where two clients and the server want the two cores. What it says of each is a row.
-const CROWDED: &str = "Two clients and a fast server want more than two cores. redis-server is slow enough for its clients to sleep, and hardly ever waits for a core. `kv` does for a good part of the time, as \
-     the rows say that tell how long each waits for one, and each time for the rest of a tick of the scheduler's, which is 4 ms: that is its p99. The server that only answers waits for one too; it is the less busy, \
-     as a row says, and so sleeps in between, and who wakes need not wait for a tick. Where each server has a core of its own, and the clients the other, the one that only answers has the p99 that `kv` has, as two rows \
-     say for GET. And where requests come at 100,000 a second, which both keep up with, `kv`'s p99 is the lower one, as another row says.";
+const CROWDED: &str = "Two clients and the server want more than two cores, as the rows say that tell how busy each is and how long it waits for one: `kv` and its clients wait longer than redis-server and its. Who \
+     is not let run may wait for the rest of a tick of the scheduler's, which is 4 ms, and `kv`'s p99 is as long. Where each server has a core of its own, and the clients the other, it is clients that wait, and the server \
+     that only answers has the p99 that `kv` has, as two rows say for GET. Why that one, which is the less busy, has a lower one where all share the cores, no row says. Where requests come at 100,000 a second, which \
+     both keep up with, `kv`'s p99 is the lower one, as another row says.";
 /// What the third is called in the rows.
 const ANSWERS: &str = "a server that only answers";
 /// Two clients, pipelined, that ask for keys at random. Two processes: with `--threads` the tool rounds its time to 250 ms.
@@ -80,6 +83,7 @@ fn figures<T>(found: &[T], figure: impl Fn(&T) -> f64) -> Vec<f64> {
 /// `kv` over `redis-server`, each command in turn; `options` are those of as many clients. Where a bare server is the third, rows
 /// tell of it too.
 fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targets, report: &mut Report) {
+    let peer = redis_gives();
     for (test, throughput) in ["set", "get", "incr"].into_iter().zip(targets.throughput) {
         let found = in_turns(servers, |server| tool::run(server, test, options, None));
         let name = test.to_uppercase();
@@ -93,27 +97,50 @@ fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targe
             let what = format!("{ANSWERS} against redis-server, {what}, {name}: {of}");
             Some(Row::ratio(&what, unit, &figures(third, figure), &figures(&found[1], figure)).beside(BARE))
         };
+        let chance = |of: &str, unit: &str, figure: fn(&Measured) -> f64| {
+            let what = format!("redis-server, {what}, {name}, each turn against the next: {of}");
+            Some(Row::chance(&what, unit, &figures(&found[1], figure)))
+        };
         let rows = [
-            Some(row("throughput", "requests/s", |run| run.rate).at_least(throughput)),
+            Some(row("throughput", "requests/s", |run| run.rate).at_least(throughput).beside(&peer)),
             bare("throughput", "requests/s", |run| run.rate),
+            chance("throughput", "requests/s", |run| run.rate),
             Some(row("half of the waits", "ms", |run| run.p50)),
             Some(row("p99", "ms", |run| run.p99).at_most(targets.p99)),
             bare("p99", "ms", |run| run.p99),
+            chance("p99", "ms", |run| run.p99),
             Some(targets.cpu.into_iter().fold(row("the server's CPU a request", "µs", |run| run.cpu), Row::at_most)),
+            bare("the server's CPU a request", "µs", |run| run.cpu),
+            chance("the server's CPU a request", "µs", |run| run.cpu),
             Some(row("of that, in the kernel", "µs", |run| run.kernel)),
-            Some(row("how busy the server is", "of the time", Measured::busy)),
-            bare("how busy the server is", "of the time", Measured::busy),
+            Some(row("how busy the server is", "of the time", |run| run.busy)),
+            bare("how busy the server is", "of the time", |run| run.busy),
         ];
         rows.into_iter().flatten().for_each(|row| report.add(row));
         tell_waits(&format!("{what}, {name}"), &found, report);
     }
 }
 
-/// How long each server waits for a core while others have all of them.
+/// Which `redis-server` it is, and what it is for its time that `kv` is not.
+fn redis_gives() -> String {
+    let said = Command::new("redis-server").arg("--version").output().expect("redis-server can be started").stdout;
+    let said = String::from_utf8(said).expect("text");
+    let of = |name: &str| said.split(' ').find_map(|word| word.strip_prefix(name)).unwrap_or("unknown").to_owned();
+    let (version, allocator) = (of("v="), of("malloc="));
+    format!(
+        "redis-server {version} on {allocator}, kv on the system's allocator; Redis also has some 240 commands, scripts, replication and eviction, all idle here"
+    )
+}
+
+/// How long each server waits for a core while others have all of them, and how its clients do.
 fn tell_waits(what: &str, found: &[Vec<Measured>], report: &mut Report) {
     for (server, found) in ["kv", "redis-server", ANSWERS].into_iter().zip(found) {
-        let what = format!("{server}, {what}: how long it waits for a core");
-        report.add(Row::of(&what, "of the time", &figures(found, |run| run.waits)));
+        let mut tell = |what_of_it: &str, shares: &[f64]| {
+            report.add(Row::of(&format!("{server}, {what}: {what_of_it}"), "of the time", shares));
+        };
+        tell("how long it waits for a core", &figures(found, |run| run.waits));
+        tell("how long each of its clients does", &figures(found, |run| run.client_waits));
+        tell("how busy each of its clients is", &figures(found, |run| run.client_busy));
     }
 }
 

@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 use std::{env, fs};
 
 use crate::bare;
+use crate::process::Spent;
 
 /// A server that runs.
 pub(crate) struct Server {
@@ -80,20 +80,8 @@ impl Server {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// CPU that it has had in seconds: of its own, and in the kernel.
-    pub(crate) fn cpu(&self) -> [f64; 2] {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it lives");
-        // the name may hold anything; after it, user and system time are the 12th and 13th
-        let fields = stat.rsplit_once(") ").expect("a name").1.split(' ');
-        let mut seconds = fields.skip(11).map(|field| field.parse::<f64>().expect("ticks") / TICKS);
-        [(); 2].map(|()| seconds.next().expect("both"))
-    }
-
-    /// How long it could have run and had no core: of its first thread, which is the one that serves.
-    pub(crate) fn waited(&self) -> Duration {
-        let spent = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id())).expect("the kernel keeps count");
-        let waited = spent.split(' ').nth(1).and_then(|nanoseconds| nanoseconds.parse().ok());
-        Duration::from_nanos(waited.expect("nanoseconds"))
+    pub(crate) fn spent(&self) -> Spent {
+        Spent::by(&self.child)
     }
 
     /// Has it run on this core alone from now on.
@@ -116,9 +104,6 @@ impl Server {
         (self.child, self.said, _) = start(&program, &arguments, "kv serves ");
     }
 }
-
-/// Ticks of a process' times in a second: so on every Linux.
-const TICKS: f64 = 100.0;
 
 /// Starts a program and waits until it says so; the line in which it did.
 fn start(program: &str, arguments: &[&str], ready: &str) -> (Child, BufReader<ChildStdout>, String) {

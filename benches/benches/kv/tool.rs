@@ -1,9 +1,19 @@
 //! `redis-benchmark`: runs it, and reads what it found.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use hotswap_benches::turns::exact;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+use crate::process::Spent;
 use crate::server::Server;
+
+/// A client that takes longer has a server that hangs.
+const LONGEST: Duration = Duration::from_mins(1);
+/// How often it is looked whether a client has ended.
+const OFTEN: Duration = Duration::from_millis(5);
 
 /// What a run found.
 pub(crate) struct Measured {
@@ -15,32 +25,43 @@ pub(crate) struct Measured {
     /// CPU that the server took for a request, in microseconds, and how much of it in the kernel.
     pub(crate) cpu: f64,
     pub(crate) kernel: f64,
-    /// For how much of the time the server could run and had no core.
+    /// For how much of the time the server had a core, and could have run and had none.
+    pub(crate) busy: f64,
     pub(crate) waits: f64,
+    /// The same of each client.
+    pub(crate) client_busy: f64,
+    pub(crate) client_waits: f64,
 }
 
-impl Measured {
-    /// For how much of the time the server had a core.
-    pub(crate) fn busy(&self) -> f64 {
-        self.cpu * self.rate / 1e6
-    }
+/// What one client said, and what it took.
+struct Client {
+    rate: f64,
+    p50: f64,
+    p99: f64,
+    spent: Spent,
+    took: f64,
 }
 
 /// Runs as many clients at once as there are `options`, on this core if one is named.
 pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]], core: Option<&str>) -> Measured {
-    let (begin, before, waited) = (Instant::now(), server.cpu(), server.waited());
-    let clients: Vec<_> = options.iter().map(|options| start(server, test, options, core)).collect();
-    let found: Vec<[f64; 3]> = clients.into_iter().map(finish).collect();
+    let (begin, before) = (Instant::now(), server.spent());
+    let started: Vec<_> = options.iter().map(|options| start(server, test, options, core)).collect();
+    let clients: Vec<Client> = started.into_iter().map(|client| finish(client, begin)).collect();
     let requests: f64 = options.iter().map(|options| requests(options)).sum();
-    let (after, took) = (server.cpu(), begin.elapsed());
-    let [own, kernel] = [0, 1].map(|part| (after[part] - before[part]) * 1e6 / requests);
+    let (spent, took) = (server.spent().since(before), begin.elapsed().as_secs_f64());
+    let sum = |figure: fn(&Client) -> f64| clients.iter().map(figure).sum::<f64>();
+    let most = |figure: fn(&Client) -> f64| clients.iter().map(figure).fold(0.0, f64::max);
+    let many = exact(clients.len() as u64);
     Measured {
-        rate: found.iter().map(|[rate, ..]| rate).sum(),
-        p50: found.iter().map(|[_, p50, _]| *p50).fold(0.0, f64::max),
-        p99: found.iter().map(|[.., p99]| *p99).fold(0.0, f64::max),
-        cpu: own + kernel,
-        kernel,
-        waits: server.waited().saturating_sub(waited).div_duration_f64(took),
+        rate: sum(|client| client.rate),
+        p50: most(|client| client.p50),
+        p99: most(|client| client.p99),
+        cpu: spent.ran * 1e6 / requests,
+        kernel: spent.kernel * 1e6 / requests,
+        busy: spent.ran / took,
+        waits: spent.waited / took,
+        client_busy: sum(|client| client.spent.ran / client.took) / many,
+        client_waits: sum(|client| client.spent.waited / client.took) / many,
     }
 }
 
@@ -52,9 +73,8 @@ fn requests(options: &[&str]) -> f64 {
 fn start(server: &Server, test: &str, options: &[&str], core: Option<&str>) -> Child {
     let port = server.port.to_string();
     let pinned = core.map(|core| ["taskset", "--cpu-list", core]);
-    // the bound is for a server that hangs
-    Command::new("timeout")
-        .arg("60")
+    Command::new("setpriv")
+        .args(["--pdeathsig", "KILL"])
         .args(pinned.iter().flatten())
         .args(["redis-benchmark", "--csv", "-p", &port, "-t", test])
         .args(options)
@@ -65,12 +85,23 @@ fn start(server: &Server, test: &str, options: &[&str], core: Option<&str>) -> C
         .expect("redis-benchmark can be started")
 }
 
-/// Its rate, p50 and p99.
-fn finish(client: Child) -> [f64; 3] {
+/// Waits for its end. What the kernel counts of it is gone once it has been waited for, and so is looked at before.
+fn finish(client: Child, begin: Instant) -> Client {
+    let ended = || {
+        let id = WaitId::Pid(Pid::from_child(&client));
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        waitid(id, look).expect("it is a child of this").is_some()
+    };
+    while !ended() {
+        assert!(begin.elapsed() < LONGEST, "the server hangs");
+        thread::sleep(OFTEN);
+    }
+    let (spent, took) = (Spent::by(&client), begin.elapsed().as_secs_f64());
     let output = client.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let row = said.lines().last().expect("a row");
     let fields: Vec<&str> = row.split(',').map(|field| field.trim_matches('"')).collect();
-    [1, 4, 6].map(|at| fields.get(at).and_then(|field| field.parse().ok()).expect("a number"))
+    let [rate, p50, p99] = [1, 4, 6].map(|at| fields.get(at).and_then(|field| field.parse().ok()).expect("a number"));
+    Client { rate, p50, p99, spent, took }
 }
