@@ -339,7 +339,8 @@ fn a_flip_in_the_middle_counts_where_a_store_has_to_know_of_it() {
     let (saved, attempts) = told(&switch(1));
     assert_eq!((saved.expect("its file says nothing of the switch").instances, attempts), (1, 1));
 
-    let stored = Switch::builder().starting_at(1).open(folder.path("switch")).expect("it is new");
+    let builder = Switch::builder().label("flipping store").starting_at(1);
+    let stored = builder.open(folder.path("switch")).expect("it is new");
     let before = fs::read(&path).expect("it is there");
     let (unsteady, attempts) = told(&stored);
     assert!(matches!(unsteady, Err(SaveError::Unsteady)), "{unsteady:?}");
