@@ -157,7 +157,10 @@ impl<M: Machine> Cell<M> {
                 let Body { slot: Some(slot), aside } = &mut *body else {
                     return Err(StepError { input, why: Why::Poisoned });
                 };
-                slot.step(&self.0.shared, CellHome { name: &self.0.name, aside }, input)
+                let output = slot.step(&self.0.shared, CellHome { name: &self.0.name, aside }, input)?;
+                // before the output is written anywhere, for the lock waits for every store before it
+                drop(body);
+                Ok(output)
             }
             Err(Busy) => Err(StepError { input, why: Why::Reentered }),
         }

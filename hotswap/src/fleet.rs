@@ -769,7 +769,10 @@ impl<M: Machine, K: Key> Inner<M, K> {
         let Some((slot, home)) = shard.find(hash, key).and_then(|at| shard.at(at)) else {
             return Err(StepError { input, why: Why::NoKey });
         };
-        step(slot, home, input)
+        let output = step(slot, home, input)?;
+        // before the output is written anywhere, for the lock waits for every store before it
+        drop(shard);
+        Ok(output)
     }
 
     #[inline]

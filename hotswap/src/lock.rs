@@ -24,10 +24,10 @@ pub(crate) struct Busy;
 
 /// Holds the lock until it is dropped.
 pub(crate) struct Guard<'a, T> {
-    // in the order in which they end
+    // in the order in which they end: what is written after the lock's byte holds up the next lock
+    inside: Inside,
     mark: Mark<'a>,
     value: MutexGuard<'a, T>,
-    inside: Inside,
 }
 
 struct Mark<'a>(&'a AtomicU64);
@@ -55,37 +55,42 @@ impl<T> Lock<T> {
     }
 
     /// Waits for the lock; refuses the thread that holds it already.
+    ///
+    /// It does not try the lock before it asks who holds it: a try reads the lock's byte, and writes what it has read.
     #[inline]
     pub(crate) fn lock(&self) -> Result<Guard<'_, T>, Busy> {
-        match self.value.try_lock() {
-            Some(value) => Ok(self.guard(value)),
-            None => self.wait(Patience::Forever),
-        }
+        let me = token();
+        if self.is_held_by(me) { Err(Busy) } else { Ok(self.guard(self.value.lock(), me)) }
     }
 
     /// Waits for the lock as long as the patience lasts; refuses the thread that holds it already.
     pub(crate) fn lock_within(&self, patience: Patience) -> Result<Guard<'_, T>, Busy> {
+        let me = token();
         match self.value.try_lock() {
-            Some(value) => Ok(self.guard(value)),
-            None => self.wait(patience),
+            Some(value) => Ok(self.guard(value, me)),
+            None => self.wait(patience, me),
         }
     }
 
+    fn is_held_by(&self, who: u64) -> bool {
+        self.holder.load(Ordering::Relaxed) == who
+    }
+
     #[cold]
-    fn wait(&self, patience: Patience) -> Result<Guard<'_, T>, Busy> {
-        if self.holder.load(Ordering::Relaxed) == token() {
+    fn wait(&self, patience: Patience, me: u64) -> Result<Guard<'_, T>, Busy> {
+        if self.is_held_by(me) {
             return Err(Busy);
         }
         match patience {
             Patience::None => Err(Busy),
-            Patience::Until(end) => self.value.try_lock_until(end).map(|value| self.guard(value)).ok_or(Busy),
-            Patience::Forever => Ok(self.guard(self.value.lock())),
+            Patience::Until(end) => self.value.try_lock_until(end).map(|value| self.guard(value, me)).ok_or(Busy),
+            Patience::Forever => Ok(self.guard(self.value.lock(), me)),
         }
     }
 
     #[inline]
-    fn guard<'a>(&'a self, value: MutexGuard<'a, T>) -> Guard<'a, T> {
-        self.holder.store(token(), Ordering::Relaxed);
+    fn guard<'a>(&'a self, value: MutexGuard<'a, T>, me: u64) -> Guard<'a, T> {
+        self.holder.store(me, Ordering::Relaxed);
         Guard { mark: Mark(&self.holder), value, inside: Inside::enter() }
     }
 }
