@@ -14,9 +14,9 @@ use serde::Serialize;
 use crate::Plan;
 use crate::canary::CanaryReport;
 use crate::command::{
-    Command, Halt, losses, losses_of, losses_on_the_way_back, no_canary, roll_back, run, said, way, way_back,
+    Command, Halt, losses, losses_of, losses_on_the_way_back, no_canary, roll_back, run, way, way_back,
 };
-use crate::control::{Asked, Audit, Events, HeldBack, Kind, Outcome};
+use crate::control::{Audit, Events, HeldBack, Kind, Outcome};
 #[cfg(feature = "remote")]
 use crate::encoded::{Encoded, EncodedError};
 use crate::error::AdminError;
@@ -27,6 +27,7 @@ use crate::loaded::GuestVersion;
 use crate::machine::{Machine, NameOf};
 use crate::observe::Statistics;
 use crate::options::{CommitOptions, PromoteOptions, RetryOptions, RollbackOptions, UpgradeOptions};
+use crate::record::{Asked, Wish};
 use crate::roster::{Each, Patience, Shared, Visit};
 #[cfg(feature = "remote")]
 use crate::roster::{Files, Reach};
@@ -354,7 +355,7 @@ impl<M: Machine> Admin<M> {
             rollback_after: options.rollback_after,
             canary: options.canary,
         };
-        let asked = Asked { kind: Kind::Upgrade, to: number, what: said(number, terms) };
+        let asked = Asked { kind: Kind::Upgrade, to: number, what: Wish::Upgrade { to: number, terms } };
         let command = Command {
             asked,
             id: options.id.as_deref(),
@@ -417,9 +418,9 @@ impl<M: Machine> Admin<M> {
         begun: &dyn Fn(&Outcome),
     ) -> Result<Outcome, AdminError> {
         let shared = &*self.0;
-        let what = format!("promote{}", if options.accept_loss { ", accepting losses" } else { "" });
+        let what = if options.accept_loss { "promote, accepting losses" } else { "promote" };
         let command = Command {
-            asked: Asked { kind: Kind::Promote, to: 0, what },
+            asked: Asked { kind: Kind::Promote, to: 0, what: what.into() },
             id: options.id.as_deref(),
             expect: options.expect,
             wait: options.wait,
@@ -473,9 +474,9 @@ impl<M: Machine> Admin<M> {
         begun: &dyn Fn(&Outcome),
     ) -> Result<Outcome, AdminError> {
         let shared = &*self.0;
-        let what = format!("commit{}", if options.leave_held_back { ", leaving the held back" } else { "" });
+        let what = if options.leave_held_back { "commit, leaving the held back" } else { "commit" };
         let command = Command {
-            asked: Asked { kind: Kind::Commit, to: 0, what },
+            asked: Asked { kind: Kind::Commit, to: 0, what: what.into() },
             id: options.id.as_deref(),
             expect: options.expect,
             wait: options.wait,
@@ -530,9 +531,9 @@ impl<M: Machine> Admin<M> {
         options: &RollbackOptions,
         begun: &dyn Fn(&Outcome),
     ) -> Result<Outcome, AdminError> {
-        let what = format!("rollback{}", if options.accept_loss { ", accepting losses" } else { "" });
+        let what = if options.accept_loss { "rollback, accepting losses" } else { "rollback" };
         let command = Command {
-            asked: Asked { kind: Kind::Rollback, to: 0, what },
+            asked: Asked { kind: Kind::Rollback, to: 0, what: what.into() },
             id: options.id.as_deref(),
             expect: options.expect,
             wait: options.wait,
@@ -573,7 +574,7 @@ impl<M: Machine> Admin<M> {
     ) -> Result<Outcome, AdminError> {
         let release = self.0.core.release();
         let command = Command {
-            asked: Asked { kind: Kind::Retry, to: release.version, what: "retry".to_owned() },
+            asked: Asked { kind: Kind::Retry, to: release.version, what: "retry".into() },
             id: None,
             expect: options.expect,
             wait: options.wait,

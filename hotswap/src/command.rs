@@ -1,18 +1,18 @@
 //! One command of a switch: known by its id, or refused, or a flip, and the wait for what it moves.
 
-use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::field::Empty;
 
-use crate::control::{self, Asked, Control, Kind, Outcome};
+use crate::control::{Control, Kind, Outcome};
 use crate::error::{AdminError, Loss};
 use crate::ledger::{Census, Count, POISONED, epoch_of};
 use crate::line::{Hop, Way};
 use crate::machine::Machine;
 use crate::options::{Expect, Wait};
+use crate::record::{self, Asked, Record};
 use crate::roster::Shared;
 use crate::store::Store;
 use crate::switch::{Core, Lasting, Next, Release, Terms};
@@ -42,24 +42,6 @@ pub(crate) struct Command<'a> {
     pub(crate) terms: Terms,
     /// Hears of the command as soon as it cannot be refused any more, before the wait for what it moves.
     pub(crate) begun: &'a dyn Fn(&Outcome),
-}
-
-/// An upgrade and its terms, in words: they are what its id stands for.
-pub(crate) fn said(to: u32, terms: Terms) -> String {
-    let mut said = ["upgrade to version ", itoa::Buffer::new().format(to)].concat();
-    if terms.keep_previous {
-        said.push_str(", keeping previous states");
-    }
-    if terms.accept_loss {
-        said.push_str(", accepting losses");
-    }
-    if let Some(n) = terms.rollback_after {
-        let _ = write!(said, ", rolled back after failures: {n}");
-    }
-    if let Some(percent) = terms.canary {
-        let _ = write!(said, ", as a canary of {percent} percent");
-    }
-    said
 }
 
 pub(crate) fn way<M: Machine>(shared: &Shared<M>, from: u32, to: u32) -> Result<Way<M>, AdminError> {
@@ -164,7 +146,7 @@ pub(crate) fn roll_back<M: Machine>(
 pub(crate) fn alarm<M: Machine>(shared: &Shared<M>, epoch: u64) {
     let failures = shared.core.release().terms.rollback_after.unwrap_or_default();
     let command = Command {
-        asked: Asked { kind: Kind::Rollback, to: 0, what: "rollback by threshold".to_owned() },
+        asked: Asked { kind: Kind::Rollback, to: 0, what: "rollback by threshold".into() },
         id: None,
         expect: Some(Expect { boot: Some(shared.core.boot), epoch }),
         wait: Wait::No,
@@ -206,7 +188,7 @@ pub(crate) fn run<M: Machine>(
         Err(Stop::Halt(Halt::Refused(error))) => {
             shared.core.meter.refused(command.asked.kind);
             let mut control = shared.core.control();
-            control.refused(shared.core.epoch(), command.asked.what.clone(), error.to_string(), command.by);
+            control.refused(shared.core.epoch(), command.asked.what.to_string(), error.to_string(), command.by);
             return Err(error);
         }
     };
@@ -270,10 +252,7 @@ fn flip<'a, M: Machine>(
     }
     let mut control = core.control();
     command.known(shared, &control)?;
-    let flipped = core.flip(&mut control, next).map(|(release, census)| {
-        if command.asked.kind != Kind::Retry {
-            control.asked(command.asked.clone());
-        }
+    let flipped = core.flip(&mut control, &command.asked, next).map(|(release, census)| {
         if command.waits() {
             control.begin(Arc::clone(&release.id));
         }
@@ -303,11 +282,11 @@ fn store_ahead<M: Machine>(shared: &Shared<M>, last: &Release, next: &Next<'_>, 
     let census = shared.core.ledger.census();
     let mut commands = shared.core.control().commands(&census);
     let release = last.followed_by(next);
-    let outcome = Outcome::begun(next, last.leaves(next.kind), release.epoch, census.live());
+    let begun = Record::begun(next, asked.clone(), last.leaves(next.kind), release.epoch, census.live()).command();
     if let Some(before) = commands.last_mut() {
-        before.outcome.superseded_by = Some(outcome.id.clone());
+        before.outcome.superseded_by = Some(begun.outcome.id.clone());
     }
-    commands.push(control::Command { outcome, asked: asked.clone() });
+    commands.push(begun);
     write(shared, store, release.lasting(), commands)
 }
 
@@ -323,7 +302,7 @@ fn write<M: Machine>(
     shared: &Shared<M>,
     store: &Store,
     release: Lasting,
-    commands: Vec<control::Command>,
+    commands: Vec<record::Command>,
 ) -> io::Result<()> {
     let image = shared.line.owner(release.permanent).map(|owner| owner.build().to_owned());
     store.write(&shared.line, &store.record(&shared.core.label, release, image, commands))
@@ -346,7 +325,7 @@ impl Command<'_> {
             && let Some(was) = control.was_asked(id)
         {
             if *was != self.asked {
-                return Err(Halt::Refused(AdminError::IdReused { id: id.to_owned(), was: was.what.clone() }).into());
+                return Err(Halt::Refused(AdminError::IdReused { id: id.to_owned(), was: was.what.to_string() }).into());
             }
             let outcome = control.outcome(id, &shared.core.ledger.census());
             return outcome.map_or(Ok(()), |outcome| Err(Stop::Known(Box::new(outcome))));

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Census, Place};
+use crate::record::{Asked, Command, Counts, Record};
 use crate::switch::{Lasting, Next, Phase, Release, Terms};
 
 const OUTCOMES_KEPT: usize = 4096;
@@ -108,40 +109,6 @@ pub struct Outcome {
     pub superseded_by: Option<String>,
     /// The first 1,000 of the held back that have a name.
     pub held: Vec<HeldBack>,
-}
-
-impl Outcome {
-    /// The outcome of a flip as it begins: nobody has been reached.
-    pub(crate) fn begun(next: &Next<'_>, from: u32, epoch: u64, live: u64) -> Self {
-        Self {
-            id: String::from(&*next.id),
-            kind: next.kind,
-            from,
-            to: next.version,
-            epoch,
-            reason: next.reason.to_owned(),
-            done: true,
-            live,
-            moved: 0,
-            stayed: 0,
-            held_back: 0,
-            gone: 0,
-            not_reached: live,
-            settled: live == 0,
-            superseded_by: None,
-            held: Vec::new(),
-        }
-    }
-
-    /// Takes its numbers from a census of its epoch.
-    fn count(&mut self, census: &Census) {
-        let count = |n: i64| u64::try_from(n).unwrap_or(0);
-        self.moved = count(census.flows.moved);
-        self.stayed = count(census.flows.stayed);
-        self.held_back = count(census.flows.held);
-        self.gone = count(census.flows.gone);
-        self.not_reached = census.not_reached();
-    }
 }
 
 impl fmt::Display for Outcome {
@@ -334,7 +301,7 @@ struct Line {
     at_ms: u64,
     epoch: u64,
     what: What,
-    why: String,
+    why: Arc<str>,
     by: String,
 }
 
@@ -346,7 +313,7 @@ struct Ring {
 }
 
 impl Ring {
-    fn push(&mut self, epoch: u64, what: What, why: String, by: String) {
+    fn push(&mut self, epoch: u64, what: What, why: Arc<str>, by: String) {
         let at_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
         if self.lines.len() == AUDIT_KEPT {
             self.lines.pop_front();
@@ -361,7 +328,7 @@ impl Ring {
             at_ms: line.at_ms,
             epoch: line.epoch,
             what: line.what.to_string(),
-            why: line.why.clone(),
+            why: String::from(&*line.why),
             by: line.by.clone(),
         };
         (self.lost()..).zip(&self.lines).map(entry).collect()
@@ -372,25 +339,10 @@ impl Ring {
     }
 }
 
-/// What a command asked for, to tell the same one from another under its id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Asked {
-    pub(crate) kind: Kind,
-    pub(crate) to: u32,
-    pub(crate) what: String,
-}
-
-/// A command: what came of it, and what it asked for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Command {
-    pub(crate) outcome: Outcome,
-    pub(crate) asked: Asked,
-}
-
 /// The records of one switch.
 #[derive(Debug)]
 pub(crate) struct Control {
-    records: VecDeque<Command>,
+    records: VecDeque<Record>,
     held: Vec<HeldBack>,
     ran: Vec<u32>,
     pending: Option<Arc<str>>,
@@ -406,19 +358,19 @@ impl Control {
     pub(crate) fn new(before: &Lasting, release: &Release, commands: Vec<Command>) -> Self {
         let mut changes = Ring::default();
         let undone = before.probation.map(|_| format!("version {} was not committed", before.version));
-        let why = undone.unwrap_or_default();
+        let why: Arc<str> = undone.unwrap_or_default().into();
         let start = What::Said(format!("start at version {}", release.version));
-        changes.push(release.epoch, start, why.clone(), String::new());
-        let mut records = VecDeque::from(commands);
+        changes.push(release.epoch, start, Arc::clone(&why), String::new());
+        let mut records: VecDeque<Record> = commands.into_iter().map(Record::from).collect();
         let mut ran = vec![release.version];
-        for version in records.iter().flat_map(|record| [record.outcome.from, record.outcome.to]) {
+        for version in records.iter().flat_map(|record| [record.from, record.to]) {
             if !ran.contains(&version) {
                 ran.push(version);
             }
         }
         if before.epoch > 0 {
             // a start that undid nothing and after which nothing came is told no longer: starts alone do not push out commands
-            let idle = |last: &Command| last.outcome.kind == Kind::Start && last.outcome.reason.is_empty();
+            let idle = |last: &Record| last.kind == Kind::Start && last.reason.is_empty();
             if records.back().is_some_and(idle) {
                 records.pop_back();
             }
@@ -426,7 +378,7 @@ impl Control {
                 records.pop_front();
             }
             if let Some(last) = records.back_mut() {
-                last.outcome.superseded_by = Some(release.id.to_string());
+                last.superseded_by = Some(Arc::clone(&release.id));
             }
             let start = Next {
                 kind: Kind::Start,
@@ -436,9 +388,8 @@ impl Control {
                 by: "",
                 terms: Terms::default(),
             };
-            let asked = Asked { kind: Kind::Start, to: release.version, what: "start".to_owned() };
-            let outcome = Outcome::begun(&start, before.version, release.epoch, 0);
-            records.push_back(Command { outcome, asked });
+            let asked = Asked { kind: Kind::Start, to: release.version, what: "start".into() };
+            records.push_back(Record::begun(&start, asked, before.version, release.epoch, 0));
         }
         Self {
             records,
@@ -454,41 +405,39 @@ impl Control {
 
     /// Closes the account of the present epoch.
     pub(crate) fn seal(&mut self, census: &Census) {
-        if let Some(record) = self.records.back_mut().filter(|record| record.outcome.epoch == census.epoch) {
-            record.outcome.count(census);
-            record.outcome.held.clone_from(&self.held);
+        if let Some(record) = self.records.back_mut().filter(|record| record.epoch == census.epoch) {
+            record.counts = Counts::of(census);
+            record.held.clone_from(&self.held);
         }
     }
 
-    /// Opens the account of the next epoch.
-    pub(crate) fn open(&mut self, next: &Next<'_>, last: &Release, release: &Release, census: &Census) {
-        let goes_on = self.records.back().is_some_and(|record| *record.outcome.id == *next.id);
+    /// Opens the account of the next epoch; `asked` is what its command asked for.
+    pub(crate) fn open(&mut self, next: &Next<'_>, asked: Asked, last: &Release, release: &Release, census: &Census) {
+        let goes_on = self.records.back().is_some_and(|record| record.id == next.id);
         if let Some(record) = self.records.back_mut().filter(|_| !goes_on) {
-            record.outcome.superseded_by = Some(String::from(&*next.id));
-            if !record.outcome.settled {
+            record.superseded_by = Some(Arc::clone(&next.id));
+            if !record.settled {
                 self.tell_of_the_last();
             }
         }
         self.held.retain(|held| held.poisoned);
         let from = last.leaves(next.kind);
-        let outcome = Outcome::begun(next, from, release.epoch, census.live());
+        let begun = Record::begun(next, asked, from, release.epoch, census.live());
+        let reason = Arc::clone(&begun.reason);
         if let Some(record) = self.records.back_mut().filter(|_| goes_on) {
-            // a retry goes on with its command's outcome
-            let Outcome { kind, from, ref reason, .. } = record.outcome;
-            record.outcome = Outcome { kind, from, reason: reason.clone(), ..outcome };
+            record.tried_again(begun);
         } else {
-            let asked = Asked { kind: next.kind, to: next.version, what: String::new() };
             if self.records.len() == OUTCOMES_KEPT {
                 self.records.pop_front();
             }
-            self.records.push_back(Command { outcome, asked });
+            self.records.push_back(begun);
         }
         if !self.ran.contains(&next.version) {
             self.ran.push(next.version);
         }
         let percent = release.canary.as_ref().map(|canary| canary.percent);
         let what = What::Flip { kind: next.kind, from, to: next.version, percent };
-        self.changes.push(release.epoch, what, next.reason.to_owned(), next.by.to_owned());
+        self.changes.push(release.epoch, what, reason, next.by.to_owned());
         self.tell(|_| Event::Flip {
             epoch: release.epoch,
             kind: next.kind,
@@ -497,23 +446,14 @@ impl Control {
             phase: release.phase(),
             id: String::from(&*next.id),
         });
-        if self.records.back().is_some_and(|record| record.outcome.settled) {
+        if self.records.back().is_some_and(|record| record.settled) {
             self.tell_of_the_last();
         }
     }
 
-    /// Says what exactly the newest command asked for.
-    pub(crate) fn asked(&mut self, asked: Asked) {
-        if let Some(record) = self.records.back_mut() {
-            record.asked = asked;
-        }
-    }
-
     fn live_outcome(&self, census: &Census) -> Option<Outcome> {
-        let record = self.records.back().filter(|record| record.outcome.epoch == census.epoch)?;
-        let mut outcome = Outcome { held: self.held.clone(), ..record.outcome.clone() };
-        outcome.count(census);
-        Some(outcome)
+        let record = self.records.back().filter(|record| record.epoch == census.epoch)?;
+        Some(record.outcome_by(Counts::of(census), self.held.clone()))
     }
 
     /// The outcome of the command that made this epoch, if that is the present one.
@@ -523,20 +463,20 @@ impl Control {
 
     /// The outcome of a command; the present one's with the numbers of this census.
     pub(crate) fn outcome(&self, id: &str, census: &Census) -> Option<Outcome> {
-        let record = self.records.iter().rev().find(|record| record.outcome.id == id)?;
-        self.live_outcome(census).filter(|live| live.id == id).or_else(|| Some(record.outcome.clone()))
+        let record = self.records.iter().rev().find(|record| *record.id == *id)?;
+        self.live_outcome(census).filter(|live| live.id == id).or_else(|| Some(record.outcome()))
     }
 
     pub(crate) fn outcomes(&self, census: &Census) -> Vec<Outcome> {
         let live = self.live_outcome(census);
         let replaced = usize::from(live.is_some());
-        let sealed = self.records.iter().take(self.records.len() - replaced).map(|record| record.outcome.clone());
+        let sealed = self.records.iter().take(self.records.len() - replaced).map(Record::outcome);
         sealed.chain(live).collect()
     }
 
     /// The commands that are kept, the oldest first, with the present one's numbers of this census.
     pub(crate) fn commands(&self, census: &Census) -> Vec<Command> {
-        let mut commands: Vec<_> = self.records.iter().cloned().collect();
+        let mut commands: Vec<_> = self.records.iter().map(Record::command).collect();
         if let (Some(last), Some(live)) = (commands.last_mut(), self.live_outcome(census)) {
             last.outcome = live;
         }
@@ -544,19 +484,16 @@ impl Control {
     }
 
     pub(crate) fn was_asked(&self, id: &str) -> Option<&Asked> {
-        self.records.iter().rev().find(|record| record.outcome.id == id).map(|record| &record.asked)
+        self.records.iter().rev().find(|record| *record.id == *id).map(|record| &record.asked)
     }
 
     /// Everything that can be reached at this epoch has been; the outcome, the first time that this is said.
     pub(crate) fn settle(&mut self, epoch: u64, census: &Census) -> Option<Outcome> {
-        let present =
-            self.records.back().is_some_and(|record| record.outcome.epoch == epoch && !record.outcome.settled);
-        if !present || census.epoch != epoch {
+        let present = self.records.back_mut().filter(|record| record.epoch == epoch && !record.settled)?;
+        if census.epoch != epoch {
             return None;
         }
-        if let Some(record) = self.records.back_mut() {
-            record.outcome.settled = true;
-        }
+        present.settled = true;
         let outcome = self.live_outcome(census)?;
         self.tell(|_| Event::Outcome(Box::new(outcome.clone())));
         Some(outcome)
@@ -597,11 +534,11 @@ impl Control {
     }
 
     pub(crate) fn changed(&mut self, epoch: u64, what: String, by: &str) {
-        self.changes.push(epoch, What::Said(what), String::new(), by.to_owned());
+        self.changes.push(epoch, What::Said(what), Arc::default(), by.to_owned());
     }
 
     pub(crate) fn refused(&mut self, epoch: u64, what: String, why: String, by: &str) {
-        self.refusals.push(epoch, What::Said(what), why, by.to_owned());
+        self.refusals.push(epoch, What::Said(what), why.into(), by.to_owned());
     }
 
     pub(crate) fn audit(&self) -> Audit {
@@ -641,12 +578,12 @@ impl Control {
     fn tell_of_the_last(&mut self) {
         self.tell(|records| {
             let last = records.back().expect("there is one");
-            Event::Outcome(Box::new(last.outcome.clone()))
+            Event::Outcome(Box::new(last.outcome()))
         });
     }
 
     /// Tells all subscribers; of what, is made only if there are any.
-    fn tell(&mut self, event: impl FnOnce(&VecDeque<Command>) -> Event) {
+    fn tell(&mut self, event: impl FnOnce(&VecDeque<Record>) -> Event) {
         if self.subscribers.is_empty() {
             return;
         }

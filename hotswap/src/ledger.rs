@@ -4,6 +4,7 @@
 //! negative (made on one thread, dropped on another): only their sum means something, and a census holds every stripe.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::striped::Striped;
 use crate::sync::MutexGuard;
@@ -146,7 +147,7 @@ impl Census {
 }
 
 /// All stripes, held: nothing enters, moves or leaves until it is dropped.
-pub(crate) struct Held<'a>(Vec<MutexGuard<'a, Stripe>>);
+pub(crate) struct Held<'a>(SmallVec<[MutexGuard<'a, Stripe>; 8]>);
 
 impl Ledger {
     pub(crate) fn new(epoch: u64) -> Self {

@@ -36,6 +36,7 @@ mod observe;
 mod options;
 mod post;
 mod prefetch;
+mod record;
 mod registry;
 mod room;
 mod roster;

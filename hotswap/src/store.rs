@@ -9,13 +9,13 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::control::Command;
 use crate::error::VersionError;
 use crate::fault;
 use crate::file::{self, Taken};
 use crate::frame::{self, Holds};
 use crate::line::Line;
 use crate::machine::Machine;
+use crate::record::Command;
 use crate::snapshot::{self, Codec, Json, SnapshotError};
 use crate::switch::Lasting;
 

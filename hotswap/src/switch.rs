@@ -8,11 +8,13 @@ use std::sync::atomic::Ordering;
 
 use crossbeam_utils::CachePadded;
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 use crate::canary::{Canary, Failure, Lot};
-use crate::control::{Command, Control, Kind};
+use crate::control::{Control, Kind};
 use crate::ledger::{Census, Ledger, epoch_of};
 use crate::meter::Meter;
+use crate::record::{Asked, Command};
 use crate::sync::{AtomicU64, Current, Mutex};
 use crate::undone::Undone;
 
@@ -56,7 +58,7 @@ pub(crate) struct Release {
     /// The lowest version of all releases since an epoch: each entry holds for stamps below its epoch and at or
     /// above the one before. Versions rise from entry to entry, so there are at most as many as versions. A canary stands
     /// there with the higher of its two versions: it obliges nobody whom it did not move.
-    low: Vec<(u64, u32)>,
+    low: SmallVec<[(u64, u32); 2]>,
     undone: Undone,
 }
 
@@ -117,7 +119,7 @@ impl Release {
             terms: Terms::default(),
             canary: None,
             failures: AtomicU64::new(0),
-            low: vec![(before.epoch + 1, before.permanent)],
+            low: smallvec![(before.epoch + 1, before.permanent)],
             undone: Undone::new(&before.undone).and(before.probation),
         }
     }
@@ -281,10 +283,11 @@ impl Core {
     /// Replaces the release, and gives the new one with those who are live at its beginning. It costs the same with one
     /// instance or a million.
     ///
-    /// `decide` sees everyone who is live, at the instant of the flip, and may still refuse.
+    /// `asked` is what its command asked for; `decide` sees everyone who is live, at the instant of the flip, and may still refuse.
     pub(crate) fn flip<'a, E>(
         &self,
         control: &mut Control,
+        asked: &Asked,
         decide: impl FnOnce(&Release, &Census) -> Result<Next<'a>, E>,
     ) -> Result<(Arc<Release>, Census), E> {
         let mut stripes = self.ledger.hold();
@@ -293,7 +296,7 @@ impl Core {
         let next = decide(&last, &census)?;
         let release = Arc::new(last.followed_by(&next));
         control.seal(&census);
-        control.open(&next, &last, &release, &census);
+        control.open(&next, asked.clone(), &last, &release, &census);
         self.meter.flipped(next.kind, census.live());
         let census = stripes.open(census, release.epoch, release.before());
         self.release.store(Arc::clone(&release));
@@ -370,7 +373,8 @@ mod tests {
     fn flip_on(core: &Core, kind: Kind, version: u32, terms: Terms) -> Arc<Release> {
         let next = Next { kind, version, id: Arc::from("t"), reason: "", by: "", terms };
         let mut control = core.control();
-        core.flip(&mut control, |_, _| Ok::<_, ()>(next)).expect("nothing refuses").0
+        let asked = Asked { kind, to: version, what: "a test".into() };
+        core.flip(&mut control, &asked, |_, _| Ok::<_, ()>(next)).expect("nothing refuses").0
     }
 
     #[test]
