@@ -40,9 +40,8 @@ fn cells(report: &mut Report) {
     let [cell, mutex] = compare::<Cells, BareMutex>(INSTANCES, &(0..INSTANCES).collect::<Vec<_>>(), 200);
     let row = Row::ratio("Cell::step, uncontended, against a mutex around the state, 128 cells", "ns", &cell, &mutex);
     report.add(row.at_most(1.1).beside(LOCK).limit(
-        "59 instructions against 26, as `count` says: the lock's two atomic operations, which take most of the time, are in both, and hide most of the rest. Besides them a step says who holds \
-         the cell and that its thread is inside, and takes it back; compares stamp and word; and asks which version's the state is. Of two runs of one \
-         program, a minute apart, one took 5.6 ns to the mutex's 5.6 and the other 8.0 to its 6.5: how much is hidden is the machine's to say.",
+        "51 instructions against 26, which two profiles below list: the lock's two atomic operations, which take most of the time, are in both, and wait for all that was written before. Besides them a step \
+         writes who holds the cell and that its thread is inside, and takes it back; compares stamp and word; and asks which version's the state is. How much of that is hidden is the machine's to say.",
     ));
     let [cell, mutex] = compare::<Cells, BareMutex>(MANY, &(0..MANY).collect::<Vec<_>>(), 1);
     let row = Row::ratio("the same, 100,000 cells in turn", "ns", &cell, &mutex);

@@ -34,8 +34,11 @@ const LONG: Duration = Duration::from_millis(10);
 
 fn main() {
     let asked: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    if asked.iter().any(|asked| asked == bare::NAME) {
-        bare::serve().expect("it serves until it is killed");
+    if let [name, busy] = asked.as_slice()
+        && name == bare::NAME
+    {
+        let busy = busy.parse().map(Duration::from_nanos).expect("nanoseconds");
+        bare::serve(busy).expect("it serves until it is killed");
         return;
     }
     let wanted = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);

@@ -1,8 +1,9 @@
 //! `kv` beside `redis-server`, and beside one that only answers, as `redis-benchmark` and a client with a rate of its own find them.
 
 use std::process::Command;
+use std::time::Duration;
 
-use hotswap_benches::report::{Report, Row};
+use hotswap_benches::report::{Report, Row, spread};
 
 use crate::load::{self, Load, Window};
 use crate::server::Server;
@@ -27,22 +28,19 @@ const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's,
      another does: what a server saves beyond that, it waits for the client. Rows beside these are of a server that only counts commands and answers each with the same bytes, in the same turns, on the same runtime: what \
      one gains that has no work of its own. And redis-server is not as quick in one turn as in the next, as the rows of it say: so much of one turn's ratio is chance, and less of what half of them come to.";
 /// And where two clients and the server want the two cores. What it says of each is a row.
-const CROWDED: &str = "Two clients and the server want more than two cores, as the rows say that tell how busy each is and how long it waits for one: `kv` and its clients wait longer than redis-server and its. Who \
-     is not let run may wait for the rest of a tick of the scheduler's, which is 4 ms, and `kv`'s p99 is as long. Where each server has a core of its own, and the clients the other, it is clients that wait, and the server \
-     that only answers has the p99 that `kv` has, as two rows say for GET. Why that one, which is the less busy, has a lower one where all share the cores, no row says. Where requests come at 100,000 a second, which \
-     both keep up with, `kv`'s p99 is the lower one, as another row says.";
+const CROWDED: &str = "It is what this throughput costs where two clients and the server share two cores. redis-server is slow enough for its clients to sleep, and who wakes is let run soon. Clients of a server as quick as \
+     `kv` hardly do: one of the three is always ready to run and has no core, for what is left of a tick of the scheduler's, which is 4 ms. Two rows on INCR show that nothing of `kv`'s own is in it: a server that only answers, \
+     made to take as long for a request as `kv` does, has the p99 of `kv`; made to take as long as redis-server, it has redis-server's. Where requests come at 100,000 a second, which both keep up with, `kv`'s p99 is the lower \
+     one, as another row says.";
+/// The last command that is compared, and the one that servers which only answer are made to take as long for as the others.
+const SLOWED: &str = "incr";
 /// What the third is called in the rows.
 const ANSWERS: &str = "a server that only answers";
 /// Two clients, pipelined, that ask for keys at random. Two processes: with `--threads` the tool rounds its time to 250 ms.
 const AT_RANDOM: &str = "-P 16 -r 1000000, two threads";
 const HALF: &[&str] = &["-c", "25", "-P", "16", "-r", "1000000", "-n", "300000"];
-/// Where a server runs that is to have a core for itself.
-const ITS_CORE: &str = "0";
-/// Where its clients do then.
-const THEIR_CORE: &str = "1";
-
 pub(crate) fn against_redis(kv: &str, report: &mut Report) {
-    let servers = [Server::kv(kv, &[]), Server::redis(), Server::bare()];
+    let servers = [Server::kv(kv, &[]), Server::redis(), Server::bare(Duration::ZERO)];
     let [kv_server, redis, _] = &servers;
     let plain = Targets { throughput: [0.93; 3], p99: 1.15, cpu: Some(1.0), limit: SMALL };
     compare(&servers.each_ref(), "plain", &[&["-c", "50", "-n", "60000"]], &plain, report);
@@ -50,13 +48,12 @@ pub(crate) fn against_redis(kv: &str, report: &mut Report) {
     compare(&servers.each_ref(), "-P 16", &[&["-c", "50", "-P", "16", "-n", "1200000"]], &pipelined, report);
     for server in [kv_server, redis] {
         for test in ["set", "incr"] {
-            tool::run(server, test, &[&["-c", "50", "-P", "16", "-r", "1000000", "-n", "1000000"]], None);
+            tool::run(server, test, &[&["-c", "50", "-P", "16", "-r", "1000000", "-n", "1000000"]]);
         }
     }
     let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None, limit: CROWDED };
-    compare(&servers.each_ref(), AT_RANDOM, &[HALF, HALF], &random, report);
-    // the last that these do, for they stay where they are put
-    each_alone(&servers.each_ref(), report);
+    let took = compare(&servers.each_ref(), AT_RANDOM, &[HALF, HALF], &random, report);
+    as_slow_as(&took, redis, report);
     drop(servers);
     at_a_rate(kv, report);
 }
@@ -81,11 +78,12 @@ fn figures<T>(found: &[T], figure: impl Fn(&T) -> f64) -> Vec<f64> {
 }
 
 /// `kv` over `redis-server`, each command in turn; `options` are those of as many clients. Where a bare server is the third, rows
-/// tell of it too.
-fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targets, report: &mut Report) {
+/// tell of it too. Gives the CPU, in microseconds, that each took for a request of the last command.
+fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targets, report: &mut Report) -> Vec<f64> {
     let peer = redis_gives();
-    for (test, throughput) in ["set", "get", "incr"].into_iter().zip(targets.throughput) {
-        let found = in_turns(servers, |server| tool::run(server, test, options, None));
+    let mut took = Vec::new();
+    for (test, throughput) in ["set", "get", SLOWED].into_iter().zip(targets.throughput) {
+        let found = in_turns(servers, |server| tool::run(server, test, options));
         let name = test.to_uppercase();
         let row = |of: &str, unit: &str, figure: fn(&Measured) -> f64| {
             let [kv, redis] = [0, 1].map(|which| figures(&found[which], figure));
@@ -118,7 +116,9 @@ fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targe
         ];
         rows.into_iter().flatten().for_each(|row| report.add(row));
         tell_waits(&format!("{what}, {name}"), &found, report);
+        took = found.iter().map(|found| spread(&figures(found, |run| run.cpu))[1]).collect();
     }
+    took
 }
 
 /// Which `redis-server` it is, and what it is for its time that `kv` is not.
@@ -144,19 +144,27 @@ fn tell_waits(what: &str, found: &[Vec<Measured>], report: &mut Report) {
     }
 }
 
-/// p99 where every server has a core for itself, and all clients share the other.
-fn each_alone(servers: &[&Server], report: &mut Report) {
-    for server in servers {
-        server.stay_on(ITS_CORE);
+/// p99 of INCR by servers that only answer, and take as long for a request as `kv` and as redis-server; `took` is the CPU that
+/// each of the three took for one.
+fn as_slow_as(took: &[f64], redis: &Server, report: &mut Report) {
+    let &[kv, of_redis, bare] = took else { unreachable!("there are three") };
+    let more = [kv, of_redis].map(|took| Duration::from_secs_f64((took - bare).max(0.0) / 1e6));
+    let [as_kv, as_redis] = more.map(Server::bare);
+    let found = in_turns(&[&as_kv, redis, &as_redis], |server| tool::run(server, SLOWED, &[HALF, HALF]));
+    for (which, of, more) in [(0, "kv", more[0]), (2, "redis-server", more[1])] {
+        let what = format!("{ANSWERS} and takes {of}'s time for a request, against redis-server, {AT_RANDOM}, INCR");
+        let mut row = |of: &str, unit: &str, figure: fn(&Measured) -> f64| {
+            let row = Row::ratio(
+                &format!("{what}: {of}"),
+                unit,
+                &figures(&found[which], figure),
+                &figures(&found[1], figure),
+            );
+            report.add(row.beside(&format!("{} ns more than it would, which it spins", more.as_nanos())));
+        };
+        row("throughput", "requests/s", |run| run.rate);
+        row("p99", "ms", |run| run.p99);
     }
-    let found = in_turns(servers, |server| tool::run(server, "get", &[HALF, HALF], Some(THEIR_CORE)));
-    let place = format!("{AT_RANDOM}, GET, the server on a core of its own");
-    for (server, which) in [("kv", 0), (ANSWERS, 2)] {
-        let [one, redis] = [which, 1].map(|which| figures(&found[which], |run| run.p99));
-        let what = format!("{server} against redis-server, {place}: p99");
-        report.add(Row::ratio(&what, "ms", &one, &redis).beside("both clients share the other core"));
-    }
-    tell_waits(&place, &found, report);
 }
 
 /// Waits at a rate that waits for no server, and that both keep up with.

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use std::{env, fs};
 
 use crate::bare;
@@ -68,10 +69,10 @@ impl Server {
         Self { program: program.to_owned(), child, said, port }
     }
 
-    /// One that only answers.
-    pub(crate) fn bare() -> Self {
+    /// One that only answers, and is busy for so long more with each command.
+    pub(crate) fn bare(busy: Duration) -> Self {
         let program = env::current_exe().expect("the program has a path").to_str().expect("it is text").to_owned();
-        let (child, said, line) = start(&program, &[bare::NAME], bare::READY);
+        let (child, said, line) = start(&program, &[bare::NAME, &busy.as_nanos().to_string()], bare::READY);
         let port = line.trim().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         Self { program, child, said, port: port.expect("a port") }
     }
@@ -82,14 +83,6 @@ impl Server {
 
     pub(crate) fn spent(&self) -> Spent {
         Spent::by(&self.child)
-    }
-
-    /// Has it run on this core alone from now on.
-    pub(crate) fn stay_on(&self, core: &str) {
-        let id = self.child.id().to_string();
-        let pinned = Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", core, &id]).output();
-        let pinned = pinned.expect("taskset can be started");
-        assert!(pinned.status.success(), "{}", String::from_utf8_lossy(&pinned.stderr));
     }
 
     /// Ends it as a service manager would, and starts another on its port.

@@ -42,10 +42,10 @@ struct Client {
     took: f64,
 }
 
-/// Runs as many clients at once as there are `options`, on this core if one is named.
-pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]], core: Option<&str>) -> Measured {
+/// Runs as many clients at once as there are `options`.
+pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]]) -> Measured {
     let (begin, before) = (Instant::now(), server.spent());
-    let started: Vec<_> = options.iter().map(|options| start(server, test, options, core)).collect();
+    let started: Vec<_> = options.iter().map(|options| start(server, test, options)).collect();
     let clients: Vec<Client> = started.into_iter().map(|client| finish(client, begin)).collect();
     let requests: f64 = options.iter().map(|options| requests(options)).sum();
     let (spent, took) = (server.spent().since(before), begin.elapsed().as_secs_f64());
@@ -70,12 +70,10 @@ fn requests(options: &[&str]) -> f64 {
     after.and_then(|count| count.parse().ok()).expect("a number of requests")
 }
 
-fn start(server: &Server, test: &str, options: &[&str], core: Option<&str>) -> Child {
+fn start(server: &Server, test: &str, options: &[&str]) -> Child {
     let port = server.port.to_string();
-    let pinned = core.map(|core| ["taskset", "--cpu-list", core]);
     Command::new("setpriv")
         .args(["--pdeathsig", "KILL"])
-        .args(pinned.iter().flatten())
         .args(["redis-benchmark", "--csv", "-p", &port, "-t", test])
         .args(options)
         .stdin(Stdio::null())

@@ -246,7 +246,7 @@ fn report() -> Result<(), Box<dyn Error>> {
     }
     fs::create_dir_all(folder())?;
     let steps = exact(MANY * u64::from(INSTANCES));
-    for name in [Bare::NAME, Owned::NAME] {
+    for name in [Bare::NAME, Owned::NAME, BareMutex::NAME, Cells::NAME] {
         let text = profile::profile(&folder(), &["run", name, &MANY.to_string()], steps)?;
         report.profile(&format!("Each instruction of a step: {name}"), text);
     }
