@@ -204,3 +204,42 @@ impl From<Command> for Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_is_the_same_after_a_store() {
+        let plain = Terms::default();
+        let all = Terms { keep_previous: true, accept_loss: true, rollback_after: Some(3), canary: Some(20) };
+        let told = [plain, all].map(|terms| {
+            let asked = Asked { kind: Kind::Upgrade, to: 2, what: Wish::Upgrade { to: 2, terms } };
+            let stored = postcard::to_allocvec(&asked).expect("it can be written");
+            let read: Asked = postcard::from_bytes(&stored).expect("it can be read");
+            assert_eq!((read == asked, &read.what), (true, &Wish::Said(asked.what.to_string().into())));
+            read.what.to_string()
+        });
+        let [short, long] = told;
+        assert_eq!(short, "upgrade to version 2");
+        let terms =
+            "keeping previous states, accepting losses, rolled back after failures: 3, as a canary of 20 percent";
+        assert_eq!(long, format!("{short}, {terms}"));
+    }
+
+    #[test]
+    fn a_record_is_what_was_stored_of_it() {
+        let next =
+            Next { kind: Kind::Upgrade, version: 2, id: "x".into(), reason: "y", by: "", terms: Terms::default() };
+        let asked = Asked { kind: Kind::Upgrade, to: 2, what: "z".into() };
+        let mut record = Record::begun(&next, asked, 1, 7, 5);
+        record.counts = Counts { moved: 1, stayed: 1, held_back: 1, gone: 1, not_reached: 1 };
+        record.settled = true;
+        record.superseded_by = Some("w".into());
+        let stored = record.command();
+        let again = Record::from(stored.clone()).command();
+        assert_eq!((&again.outcome, &again.asked), (&stored.outcome, &stored.asked));
+        let Outcome { moved, stayed, held_back, gone, not_reached, live, .. } = again.outcome;
+        assert_eq!(moved + stayed + held_back + gone + not_reached, live);
+    }
+}
