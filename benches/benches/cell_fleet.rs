@@ -41,7 +41,7 @@ fn cells(report: &mut Report) {
     let row = Row::ratio("Cell::step, uncontended, against a mutex around the state, 128 cells", "ns", &cell, &mutex);
     report.add(row.at_most(1.1).beside(LOCK).limit(
         "51 instructions against 26, which two profiles below list: the lock's two atomic operations, which take most of the time, are in both, and wait for all that was written before. Besides them a step \
-         writes who holds the cell and that its thread is inside, and takes it back; compares stamp and word; and asks which version's the state is. How much of that is hidden is the machine's to say.",
+         asks whether its thread holds the cell already, writes that it does and that it is inside, and takes it back; compares stamp and word; and asks which version's the state is. How much of that is hidden is the machine's to say.",
     ));
     let [cell, mutex] = compare::<Cells, BareMutex>(MANY, &(0..MANY).collect::<Vec<_>>(), 1);
     let row = Row::ratio("the same, 100,000 cells in turn", "ns", &cell, &mutex);

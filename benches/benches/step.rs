@@ -45,8 +45,8 @@ fn main() {
         .at_most(1.02)
         .beside("`Slab::step_all`, each answer looked at; the switch is looked at once for 1,024 of them")
         .limit(
-            "Within 1,024 neighbours the loop is that of the Vec, as the next row but one says. Where they end, it looks at the switch and at the next ones, and the processor did not \
-             foresee that it would: some forty cycles, which is a part of 1,024 steps that can be seen where each takes one.",
+            "Within 1,024 neighbours the loop is that of the Vec, as the next row but one says. Where they end, it looks at the switch and goes on to the next: probably \
+             nothing that the processor foresees, and of 1,024 steps a part that can be seen where each takes one cycle.",
         ),
     );
     report.add(

@@ -158,7 +158,7 @@ impl<M: Machine> Cell<M> {
                     return Err(StepError { input, why: Why::Poisoned });
                 };
                 let output = slot.step(&self.0.shared, CellHome { name: &self.0.name, aside }, input)?;
-                // before the output is written anywhere, for the lock waits for every store before it
+                // before the output is written anywhere: to let go of the lock waits for all that was written before
                 drop(body);
                 Ok(output)
             }

@@ -770,7 +770,7 @@ impl<M: Machine, K: Key> Inner<M, K> {
             return Err(StepError { input, why: Why::NoKey });
         };
         let output = step(slot, home, input)?;
-        // before the output is written anywhere, for the lock waits for every store before it
+        // before the output is written anywhere: to let go of the lock waits for all that was written before
         drop(shard);
         Ok(output)
     }

@@ -146,8 +146,9 @@ impl Census {
     }
 }
 
-/// All stripes, held: nothing enters, moves or leaves until it is dropped.
-pub(crate) struct Held<'a>(SmallVec<[MutexGuard<'a, Stripe>; 8]>);
+/// All stripes, held: nothing enters, moves or leaves until it is dropped. With more than four processors there are more of them,
+/// and their list is on the heap.
+pub(crate) struct Held<'a>(SmallVec<[MutexGuard<'a, Stripe>; 16]>);
 
 impl Ledger {
     pub(crate) fn new(epoch: u64) -> Self {

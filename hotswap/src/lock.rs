@@ -12,8 +12,8 @@ use crate::sync::{AtomicU64, Inside, Mutex, MutexGuard, token};
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Lock<T> {
-    /// The token of the thread that holds it, 0 when nobody does. Read only after a failed attempt, and only a
-    /// thread's own token means anything to it, so no ordering is needed.
+    /// The token of the thread that holds it, 0 when nobody does. Only a thread's own token means anything to it, and its own
+    /// writes it sees in order: no other ordering is needed.
     holder: AtomicU64,
     value: Mutex<T>,
 }
@@ -24,7 +24,8 @@ pub(crate) struct Busy;
 
 /// Holds the lock until it is dropped.
 pub(crate) struct Guard<'a, T> {
-    // in the order in which they end: what is written after the lock's byte holds up the next lock
+    // in the order in which they end: to let go of the lock waits for all that was written before, and to take one for what was
+    // written after
     inside: Inside,
     mark: Mark<'a>,
     value: MutexGuard<'a, T>,
@@ -42,10 +43,9 @@ impl Drop for Mark<'_> {
 impl<T> Guard<'_, T> {
     /// Lets go of the lock to whoever waits longest.
     pub(crate) fn unlock_fair(self) {
-        let Self { mark, value, inside } = self;
-        drop(mark);
+        let Self { inside, mark, value } = self;
+        drop((inside, mark));
         crate::sync::unlock_fair(value);
-        drop(inside);
     }
 }
 
@@ -56,7 +56,8 @@ impl<T> Lock<T> {
 
     /// Waits for the lock; refuses the thread that holds it already.
     ///
-    /// It does not try the lock before it asks who holds it: a try reads the lock's byte, and writes what it has read.
+    /// It asks who holds it first, and does not try the lock for that: a try loads the lock's byte, and its exchange waits for
+    /// the load.
     #[inline]
     pub(crate) fn lock(&self) -> Result<Guard<'_, T>, Busy> {
         let me = token();

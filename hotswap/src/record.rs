@@ -64,7 +64,10 @@ impl From<String> for Wish {
 
 impl From<Wish> for String {
     fn from(what: Wish) -> Self {
-        what.to_string()
+        match what {
+            Wish::Said(what) => what.into_owned(),
+            Wish::Upgrade { .. } => what.to_string(),
+        }
     }
 }
 
@@ -151,12 +154,12 @@ impl Record {
         *self = Self { asked, kind, from, reason, ..begun };
     }
 
-    /// What came of it.
+    /// What came of it up to the end of its epoch.
     pub(crate) fn outcome(&self) -> Outcome {
         self.outcome_by(self.counts, self.held.clone())
     }
 
-    /// What has come of it by now.
+    /// The same with other numbers, and other held back: those of this moment.
     pub(crate) fn outcome_by(&self, counts: Counts, held: Vec<HeldBack>) -> Outcome {
         let Counts { moved, stayed, held_back, gone, not_reached } = counts;
         Outcome {
@@ -211,35 +214,63 @@ mod tests {
 
     #[test]
     fn what_was_asked_for_is_the_same_after_a_store() {
-        let plain = Terms::default();
-        let all = Terms { keep_previous: true, accept_loss: true, rollback_after: Some(3), canary: Some(20) };
-        let told = [plain, all].map(|terms| {
-            let asked = Asked { kind: Kind::Upgrade, to: 2, what: Wish::Upgrade { to: 2, terms } };
-            let stored = postcard::to_allocvec(&asked).expect("it can be written");
-            let read: Asked = postcard::from_bytes(&stored).expect("it can be read");
-            assert_eq!((read == asked, &read.what), (true, &Wish::Said(asked.what.to_string().into())));
-            read.what.to_string()
-        });
-        let [short, long] = told;
-        assert_eq!(short, "upgrade to version 2");
-        let terms =
-            "keeping previous states, accepting losses, rolled back after failures: 3, as a canary of 20 percent";
-        assert_eq!(long, format!("{short}, {terms}"));
+        let terms = Terms { keep_previous: true, accept_loss: true, rollback_after: Some(3), canary: Some(20) };
+        let asked = Asked { kind: Kind::Upgrade, to: 2, what: Wish::Upgrade { to: 2, terms } };
+        let stored = serde_json::to_string(&asked).expect("it can be written");
+        let what = "upgrade to version 2, keeping previous states, accepting losses, rolled back after failures: 3, as a canary of 20 percent";
+        assert_eq!(stored, format!(r#"{{"kind":"upgrade","to":2,"what":"{what}"}}"#));
+        let read: Asked = serde_json::from_str(&stored).expect("it can be read");
+        assert!(matches!(&read.what, Wish::Said(said) if said == what));
+        assert_eq!(read, asked);
+    }
+
+    fn record() -> Record {
+        let next =
+            Next { kind: Kind::Upgrade, version: 2, id: "x".into(), reason: "y", by: "", terms: Terms::default() };
+        Record::begun(&next, Asked { kind: Kind::Upgrade, to: 2, what: "z".into() }, 1, 7, 15)
     }
 
     #[test]
-    fn a_record_is_what_was_stored_of_it() {
-        let next =
-            Next { kind: Kind::Upgrade, version: 2, id: "x".into(), reason: "y", by: "", terms: Terms::default() };
-        let asked = Asked { kind: Kind::Upgrade, to: 2, what: "z".into() };
-        let mut record = Record::begun(&next, asked, 1, 7, 5);
-        record.counts = Counts { moved: 1, stayed: 1, held_back: 1, gone: 1, not_reached: 1 };
-        record.settled = true;
-        record.superseded_by = Some("w".into());
-        let stored = record.command();
-        let again = Record::from(stored.clone()).command();
-        assert_eq!((&again.outcome, &again.asked), (&stored.outcome, &stored.asked));
-        let Outcome { moved, stayed, held_back, gone, not_reached, live, .. } = again.outcome;
-        assert_eq!(moved + stayed + held_back + gone + not_reached, live);
+    fn an_outcome_is_made_of_a_record_and_a_record_of_an_outcome() {
+        let held = HeldBack {
+            who: "w".to_owned(),
+            place: crate::ledger::Place::Cell,
+            version: 1,
+            reason: "r".to_owned(),
+            poisoned: false,
+        };
+        let outcome = Outcome {
+            id: "x".to_owned(),
+            kind: Kind::Upgrade,
+            from: 1,
+            to: 2,
+            epoch: 7,
+            reason: "y".to_owned(),
+            done: true,
+            live: 15,
+            moved: 1,
+            stayed: 2,
+            held_back: 3,
+            gone: 4,
+            not_reached: 5,
+            settled: true,
+            superseded_by: Some("v".to_owned()),
+            held: vec![held.clone()],
+        };
+        let mut kept = record();
+        kept.counts = Counts { moved: 1, stayed: 2, held_back: 3, gone: 4, not_reached: 5 };
+        (kept.settled, kept.superseded_by, kept.held) = (true, Some("v".into()), vec![held]);
+        assert_eq!(kept.outcome(), outcome);
+        assert_eq!(Record::from(kept.command()).outcome(), outcome);
+    }
+
+    #[test]
+    fn a_retry_goes_on_with_what_was_asked_for_and_why() {
+        let mut kept = record();
+        let next = Next { kind: Kind::Retry, version: 2, id: "x".into(), reason: "n", by: "", terms: Terms::default() };
+        kept.tried_again(Record::begun(&next, Asked { kind: Kind::Retry, to: 2, what: "retry".into() }, 2, 8, 3));
+        let Outcome { kind, from, epoch, reason, live, not_reached, .. } = kept.outcome();
+        assert_eq!((kept.asked.what, kind, from, &*reason), ("z".into(), Kind::Upgrade, 1, "y"));
+        assert_eq!((epoch, live, not_reached), (8, 3, 3));
     }
 }

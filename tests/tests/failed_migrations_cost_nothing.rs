@@ -1,6 +1,6 @@
 //! Invariant 2: a failed borrowing migration leaves the old state's encoding identical, and the old version serving.
 
-use hotswap::{HeldBack, Place};
+use hotswap::{HeldBack, Place, UpgradeOptions};
 use hotswap_tests::tally::{self, Add, AnyState, Get, Mood, Prepare, Switch, V1, V2, Version};
 use proptest::prelude::*;
 
@@ -58,7 +58,8 @@ fn scenario_30_retry_moves_what_was_mended() {
     let switch = Switch::builder().starting_at(2).build().expect("one to run");
     let cell = switch.named_cell("tough", V2 { sum: 7, mood: Mood::Unwilling, additions: 1 }).expect("enters");
     let admin = switch.admin();
-    let outcome = admin.upgrade(3, "").expect("not refused");
+    let options = UpgradeOptions::default().id("up");
+    let outcome = admin.upgrade_with(3, "", &options).expect("not refused");
     assert_eq!((outcome.held_back, outcome.held[0].who.as_str()), (1, "tough"));
     let again = admin.retry().expect("not refused");
     assert_eq!((again.id == outcome.id, again.held_back, cell.version()), (true, 1, Some(2)));
@@ -67,7 +68,9 @@ fn scenario_30_retry_moves_what_was_mended() {
     let mended = admin.retry().expect("not refused");
     assert_eq!((mended.id == outcome.id, mended.held_back, mended.moved), (true, 0, 1));
     assert_eq!(cell.version(), Some(3));
-    assert_eq!(admin.outcome(&outcome.id).expect("kept").held_back, 0);
+    // it is still that command's, and what that asked for is the same
+    assert_eq!(admin.upgrade_with(3, "", &options).expect("asked for before"), mended);
+    assert_eq!(admin.outcome(&outcome.id).expect("kept"), mended);
     assert!(!admin.retry().expect("nothing to retry").done);
 }
 

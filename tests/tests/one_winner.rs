@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
-use hotswap::{AdminError, CommitOptions, Kind, RollbackOptions, UpgradeOptions, VersionError};
+use hotswap::{AdminError, CommitOptions, Kind, PromoteOptions, RollbackOptions, UpgradeOptions, VersionError};
 use hotswap_tests::tally::{self, Mood, Switch, V1, V2, Version};
 use hotswap_tests::{Stop, paused};
 
@@ -87,6 +87,39 @@ fn scenario_07_one_id_is_done_once_and_told_to_all() {
             assert!(matches!(other, Err(AdminError::IdReused { id, .. }) if id == "u-1"));
         }
         assert_eq!((admin.status().version, admin.status().epoch), (2, 2));
+    }
+}
+
+#[test]
+fn an_id_that_was_used_is_refused_in_the_words_of_what_it_was_used_for() {
+    let switch = switch();
+    let admin = switch.admin();
+    let all = UpgradeOptions::default().keep_previous(true).accept_loss(true).rollback_after(3).canary(20);
+    admin.upgrade_with(2, "", &all.id("all terms")).expect("not refused");
+    admin.promote_with("", &PromoteOptions::default().accept_loss(true).id("all of them")).expect("a canary runs");
+    admin.commit_with("", &CommitOptions::default().leave_held_back(true).id("leave")).expect("in probation");
+    admin.upgrade_with(3, "", &UpgradeOptions::default().id("no terms")).expect("not refused");
+    admin.rollback_with("", &RollbackOptions::default().accept_loss(true).id("back")).expect("in probation");
+    admin.upgrade_with(3, "", &UpgradeOptions::default().canary(5).id("some")).expect("not refused");
+    admin.promote_with("", &PromoteOptions::default().id("the rest")).expect("a canary runs");
+    admin.commit_with("", &CommitOptions::default().id("stay")).expect("in probation");
+    admin.upgrade(4, "").expect("not refused");
+    admin.rollback_with("", &RollbackOptions::default().id("again")).expect("in probation");
+
+    let terms = "keeping previous states, accepting losses, rolled back after failures: 3, as a canary of 20 percent";
+    for (id, was) in [
+        ("all terms", &*format!("upgrade to version 2, {terms}")),
+        ("all of them", "promote, accepting losses"),
+        ("leave", "commit, leaving the held back"),
+        ("no terms", "upgrade to version 3"),
+        ("back", "rollback, accepting losses"),
+        ("some", "upgrade to version 3, as a canary of 5 percent"),
+        ("the rest", "promote"),
+        ("stay", "commit"),
+        ("again", "rollback"),
+    ] {
+        let other = admin.upgrade_with(1, "", &UpgradeOptions::default().id(id)).expect_err("it was used");
+        assert!(matches!(&other, AdminError::IdReused { was: said, .. } if said == was), "{other:?}");
     }
 }
 

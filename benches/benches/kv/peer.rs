@@ -28,10 +28,10 @@ const SMALL: &str = "More than half of `kv`'s CPU for a request is the kernel's,
      another does: what a server saves beyond that, it waits for the client. Rows beside these are of a server that only counts commands and answers each with the same bytes, in the same turns, on the same runtime: what \
      one gains that has no work of its own. And redis-server is not as quick in one turn as in the next, as the rows of it say: so much of one turn's ratio is chance, and less of what half of them come to.";
 /// And where two clients and the server want the two cores. What it says of each is a row.
-const CROWDED: &str = "It is what this throughput costs where two clients and the server share two cores. redis-server is slow enough for its clients to sleep, and who wakes is let run soon. Clients of a server as quick as \
-     `kv` hardly do: one of the three is always ready to run and has no core, for what is left of a tick of the scheduler's, which is 4 ms. Two rows on INCR show that nothing of `kv`'s own is in it: a server that only answers, \
-     made to take as long for a request as `kv` does, has the p99 of `kv`; made to take as long as redis-server, it has redis-server's. Where requests come at 100,000 a second, which both keep up with, `kv`'s p99 is the lower \
-     one, as another row says.";
+const CROWDED: &str = "It comes with the pace, where two clients and the server share two cores: who could run and has none waits for what is left of a tick of the scheduler's, which is 4 ms, and that is the p99 of `kv`. Rows on INCR \
+     show that it is of no work of `kv`'s: a server that only answers, made to take as long for a request as `kv`, comes to the throughput and the p99 of `kv` in the same turns; made to take as long as redis-server, \
+     to those of redis-server. As quick as it can be, it has the lowest of all: why it is the paces in between that wait for so long, no row says. Where requests come at 100,000 a second, which both keep up with, \
+     `kv`'s p99 is the lower one, as another row says.";
 /// The last command that is compared, and the one that servers which only answer are made to take as long for as the others.
 const SLOWED: &str = "incr";
 /// What the third is called in the rows.
@@ -39,6 +39,7 @@ const ANSWERS: &str = "a server that only answers";
 /// Two clients, pipelined, that ask for keys at random. Two processes: with `--threads` the tool rounds its time to 250 ms.
 const AT_RANDOM: &str = "-P 16 -r 1000000, two threads";
 const HALF: &[&str] = &["-c", "25", "-P", "16", "-r", "1000000", "-n", "300000"];
+
 pub(crate) fn against_redis(kv: &str, report: &mut Report) {
     let servers = [Server::kv(kv, &[]), Server::redis(), Server::bare(Duration::ZERO)];
     let [kv_server, redis, _] = &servers;
@@ -53,7 +54,7 @@ pub(crate) fn against_redis(kv: &str, report: &mut Report) {
     }
     let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None, limit: CROWDED };
     let took = compare(&servers.each_ref(), AT_RANDOM, &[HALF, HALF], &random, report);
-    as_slow_as(&took, redis, report);
+    as_slow_as([kv_server, redis], &took, report);
     drop(servers);
     at_a_rate(kv, report);
 }
@@ -144,26 +145,23 @@ fn tell_waits(what: &str, found: &[Vec<Measured>], report: &mut Report) {
     }
 }
 
-/// p99 of INCR by servers that only answer, and take as long for a request as `kv` and as redis-server; `took` is the CPU that
-/// each of the three took for one.
-fn as_slow_as(took: &[f64], redis: &Server, report: &mut Report) {
-    let &[kv, of_redis, bare] = took else { unreachable!("there are three") };
-    let more = [kv, of_redis].map(|took| Duration::from_secs_f64((took - bare).max(0.0) / 1e6));
+/// INCR by servers that only answer, and take as long for a request as `kv` and as redis-server, each beside the one that it
+/// imitates; `took` is the CPU that each of the three took for one.
+fn as_slow_as([kv, redis]: [&Server; 2], took: &[f64], report: &mut Report) {
+    let &[of_kv, of_redis, bare] = took else { unreachable!("there are three") };
+    let more = [of_kv, of_redis].map(|took| Duration::from_secs_f64((took - bare).max(0.0) / 1e6));
     let [as_kv, as_redis] = more.map(Server::bare);
-    let found = in_turns(&[&as_kv, redis, &as_redis], |server| tool::run(server, SLOWED, &[HALF, HALF]));
-    for (which, of, more) in [(0, "kv", more[0]), (2, "redis-server", more[1])] {
-        let what = format!("{ANSWERS} and takes {of}'s time for a request, against redis-server, {AT_RANDOM}, INCR");
+    let found = in_turns(&[kv, redis, &as_kv, &as_redis], |server| tool::run(server, SLOWED, &[HALF, HALF]));
+    for (which, name) in ["kv", "redis-server"].into_iter().enumerate() {
+        let what = format!("{ANSWERS}, and takes {name}'s time for a request, against {name}, {AT_RANDOM}, INCR");
         let mut row = |of: &str, unit: &str, figure: fn(&Measured) -> f64| {
-            let row = Row::ratio(
-                &format!("{what}: {of}"),
-                unit,
-                &figures(&found[which], figure),
-                &figures(&found[1], figure),
-            );
-            report.add(row.beside(&format!("{} ns more than it would, which it spins", more.as_nanos())));
+            let [one, other] = [which + 2, which].map(|which| figures(&found[which], figure));
+            let beside = format!("it spins for {} ns a request", more[which].as_nanos());
+            report.add(Row::ratio(&format!("{what}: {of}"), unit, &one, &other).beside(&beside));
         };
         row("throughput", "requests/s", |run| run.rate);
         row("p99", "ms", |run| run.p99);
+        row("the server's CPU a request", "µs", |run| run.cpu);
     }
 }
 

@@ -37,6 +37,7 @@ fn flips() {
     }
     let switch = line::Switch::builder().starting_at(line::Version::V1).build().expect("version 1 can run");
     let admin = switch.admin();
+    let _live = switch.instance(line::V1::default()).expect("it is at the version that runs");
     for _ in 0..TIMES {
         counted_flip(&admin);
         admin.rollback("bench").expect("it can go back");
