@@ -51,8 +51,8 @@ fn cells(report: &mut Report) {
     report.add(row.beside("each is a cache miss, and the cells take four times the memory of the mutexes"));
 }
 
-const CROWDED: &str = "A cell begins on a cache line of its own, and its lock, its stamp, its switch and a small state are on that one, so that a step reads as many lines as one behind a mutex. \
-     The next one is further away: beside those a cell has a name and the two counts of its `Arc`.";
+const CROWDED: &str = "A cell begins on a cache line of its own, and its lock, its stamp, its switch and a small state are on that one, and `count` says how often a step of \
+     either misses the first cache. The next cell is further away: beside those a cell has a name and the two counts of its `Arc`.";
 
 fn compare<With: Kept, Without: Kept>(instances: u32, order: &[u32], rounds: u32) -> [Vec<f64>; 2] {
     fn turn<K: Kept>(kept: &mut K, order: &[u32], rounds: u32) -> f64 {

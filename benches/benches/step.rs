@@ -23,14 +23,14 @@ fn main() {
             .at_most(1.25)
             .beside("both call a function that is not inlined: for the direct one that of the step, for the other one around `Instance::step`")
             .limit(
-                "It is ten instructions, which `count` lists, and none of them waits for another's: what they take is what the machine has to spare in that moment, \
-                 between nothing and half a nanosecond of one and a half.",
+                "Inlined it is ten instructions, which `count` lists. Three are loads of which each waits for the one before, and no step waits for another's: what they take is what the machine has to spare \
+                 in that moment. In some runs of one program that was nothing, and in others half a nanosecond; on a step of 7 ns it cannot be seen, as the row after the next says.",
             ),
     );
     let [instance, direct] = small::<Owned, Bare>();
     report.add(
         Row::ratio("the same where both are inlined: against an addition in place", "ns", &instance, &direct)
-            .beside("less than two cycles each, all in flight at once: any work in the step hides the check"),
+            .beside("an addition takes so little that whatever stands beside it is seen"),
     );
     let [instance, direct] = work();
     report.add(Row::ratio("the same, on a step of about 7 ns", "ns", &instance, &direct).at_most(1.05));
@@ -45,8 +45,8 @@ fn main() {
         .at_most(1.02)
         .beside("`Slab::step_all`, each answer looked at; the switch is looked at once for 1,024 of them")
         .limit(
-            "Within 1,024 neighbours the loop is that of the Vec, as the next row but one says. Where they end, it looks at the switch and goes on to the next: probably \
-             nothing that the processor foresees, and of 1,024 steps a part that can be seen where each takes one cycle.",
+            "Within 1,024 neighbours it is a loop over a Vec, and the next row but one is of a slab of no more. Where they end it looks at the switch and goes on to the next: probably \
+             nothing that the processor foresees, and where a step takes one cycle, a part of 1,024 that can be seen.",
         ),
     );
     report.add(

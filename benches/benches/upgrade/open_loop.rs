@@ -112,20 +112,22 @@ pub(super) fn latency(report: &mut Report) {
          as many of the other"
     ));
     report.add(row.limit(
-        "So short a sweep has some two thousand steps, and p99.9 is the second longest of them: one for which the machine was doing something else. That takes longer where all it \
-         needs has left the caches, for whatever work on so much memory: the row after the next is a bare pass in the place of the sweep.",
+        "So short a sweep has so few steps that p99.9 is one of their three longest. Rows below are of a bare pass over as much memory in the place of the sweep, and of steps that move only what they \
+         touch: what there is of it in those is not the sweep's. What the machine does in so long a step, no row says.",
     ));
     let row = Row::ratio("the longest of those, sweep against none", "µs", &sweep_max, &none_max).at_most(1.5);
     let row = row.beside(&format!("of as many steps: {median:.1} ms of them"));
-    report.add(row.limit("It is one step of so few: as above."));
+    report.add(row.limit(
+        "It is one step of so few; rows below are of a bare pass in the place of the sweep, and of no sweep at all.",
+    ));
     let what = "p99.9 of as many, a bare pass over as many bytes in the place of the sweep, against none";
     report.add(Row::ratio(what, "µs", &pass, &none).beside("88 bytes for each of the million, 2 µs at a time"));
     report.add(Row::ratio("the longest of as many, such a pass against none", "µs", &pass_max, &none_max));
     let row = Row::ratio("the longest of those, stop-the-world against sweep", "µs", &stopped_max, &sweep_max);
     let row = row.at_least(80.0).beside("stop-the-world: `upgrade` on the serving thread");
     report.add(row.limit(
-        "To stop the world takes no more than 5 ns for each of the million, at the speed of memory. The longest step beside a sweep is not the sweep's: without one it is nearly \
-         as long, as the row above says.",
+        "To stop the world takes no more than 5 ns for each of the million, at the speed of memory. The longest step beside a sweep is one of so few, \
+         and rows above say what it is without one.",
     ));
     report.add(Row::ratio("p99.9 of as many, lazy against none", "µs", &lazy, &none));
     report.add(Row::ratio("the longest of as many, lazy against none", "µs", &lazy_max, &none_max));

@@ -230,8 +230,8 @@ fn report() -> Result<(), Box<dyn Error>> {
     let instance = more("an Instance's step over the step on the bare state", Owned::NAME, Bare::NAME);
     report.add(instance.at_most(6.0).limit(
         "The profile below lists each. Five are the check: where the instance stands, its switch there, the switch's word, the comparison and the branch. Three look at which version's \
-         state it is. One is for an address that is used more than once, and one for a state that is moved through memory, where the bare one's two numbers fit in one register. With its switch and its \
-         stamp in the instance itself it would be one of them less, and take 88 bytes for the 72 of a state, 1.22 times: another row asks for 1.15.",
+         state it is. One is for an address that is used more than once, and one for a state that is moved through memory, where the bare one's two numbers fit in one register. Four for a check and two for a version \
+         would be six, and leave none for an address and memory. With switch and stamp in the instance it would be one less, and 88 bytes for the 72 of a state, 1.22 times: another row asks for 1.15.",
     ));
     report.add(more("a Cell's over that under a mutex", Cells::NAME, BareMutex::NAME));
     report.add(more("a Fleet's over that in a table behind mutexes", ByKey::NAME, BareTable::NAME));
