@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use hotswap::{AdminError, UpgradeOptions, Wait, Why, machine};
+use hotswap::{AdminError, NotEntered, Reentered, UpgradeOptions, Wait, Why, machine};
 
 thread_local! {
     /// What the user's code on this thread does when it is run inside hotswap.
@@ -299,5 +299,27 @@ fn a_step_inside_a_step_of_the_same_cell_gives_the_input_back() {
             }));
         });
         assert_eq!(cell.step(Go).expect("taken"), 1);
+    });
+}
+
+#[test]
+fn whatever_a_step_asks_of_its_own_key_is_refused_and_the_key_is_free_after() {
+    must_end(|| {
+        let (_switch, cell, fleet) = world();
+        let (inner, other) = (fleet.clone(), cell.clone());
+        DO.with(|run| {
+            *run.borrow_mut() = Some(Box::new(move || {
+                assert_eq!(inner.step("k", Go).expect_err("its shard is held by this thread").why, Why::Reentered);
+                let entered = inner.insert("k".to_owned(), V1 { steps: 0 }).map(drop).map_err(|error| error.why);
+                assert_eq!(entered, Err(NotEntered::Reentered));
+                assert_eq!(inner.contains_key("k"), Err(Reentered));
+                assert_eq!(inner.inspect("k", |_| ()), Err(Reentered));
+                assert!(matches!(inner.remove("k"), Err(Reentered)));
+                assert_eq!(inner.clear(), Err(Reentered));
+                assert_eq!(other.step(Go).expect("another lock"), 1);
+            }));
+        });
+        assert_eq!(fleet.step("k", Go).expect("taken"), 1);
+        assert_eq!(fleet.step("k", Go).expect("free again"), 2);
     });
 }
