@@ -438,6 +438,9 @@ impl<M: Machine> Chunk<M> {
     fn by_itself<R>(&mut self, at: usize, run: impl FnOnce(&mut Single<M>, &Shared<M>) -> R) -> R {
         self.refresh();
         let (shared, stamp) = (Arc::clone(&self.shared), self.stamp);
+        self.take_apart();
+        // if it panics, this stays, and who is poisoned is tried by whoever looks next
+        self.stamp = UNSETTLED;
         let result = run(&mut self.take_apart()[at], &shared);
         self.settle(stamp);
         result
@@ -480,9 +483,10 @@ impl<M: Machine> Chunk<M> {
         let stepped = match &mut armed.chunk.members {
             Members::Together(states) => M::step_mut(states.get_mut(at).expect("it was looked for"), input),
             Members::Apart(singles) => {
-                armed.stepping = false;
                 let Single { slot, aside } = &mut singles[at];
-                return slot.step(&armed.chunk.shared, Owned(aside), input);
+                let result = slot.step(&armed.chunk.shared, Owned(aside), input);
+                armed.stepping = false;
+                return result;
             }
         };
         armed.stepping = false;
@@ -548,10 +552,15 @@ impl<M: Machine> Chunk<M> {
         }
     }
 
-    /// A step of one who stood with the others panicked.
+    /// A step of one panicked. Who stood with the others has nothing to be healed by; who stood apart has poisoned itself, and may
+    /// have: it is tried by whoever looks next.
     #[cold]
     #[inline(never)]
     fn poison(&mut self, at: usize) {
+        if matches!(self.members, Members::Apart(_)) {
+            self.stamp = UNSETTLED;
+            return;
+        }
         let (epoch, shared) = (self.stamp, Arc::clone(&self.shared));
         let Single { slot, aside } = &mut self.take_apart()[at];
         slot.poison(&shared, &mut Owned(aside));

@@ -643,6 +643,31 @@ fn who_is_poisoned_is_healed_by_what_was_kept_whoever_looks_first() {
     assert_eq!(admin.status().held_back, 0);
 }
 
+/// It was held back with what it had before a probation that was undone, and then a step of it panicked: nothing has flipped since, and
+/// still it can go now, from what was kept.
+#[test]
+fn who_is_poisoned_while_held_back_is_healed_by_whoever_looks_next() {
+    let step = |slab: &mut Slab| slab.step(0, Add(13)).map(|_| ());
+    let step_any =
+        |slab: &mut Slab| slab.step_any(0, Add(13).into()).map(|_| ()).map_err(|_| unreachable!("it panics"));
+    for panics in [step, step_any] {
+        let switch = switch();
+        let (admin, mut slab) = (switch.admin(), numbered(&switch, 2));
+        let keep = UpgradeOptions::default().keep_previous(true);
+        admin.upgrade_with(2, "", &keep).expect("not refused");
+        slab.step(0, Prepare(Mood::Unwilling)).expect("every version prepares");
+        admin.rollback_with("", &RollbackOptions::default().accept_loss(true)).expect("not refused");
+        admin.upgrade_with(4, "", &keep).expect("not refused");
+        assert_eq!(
+            slab.held_back(0).as_deref(),
+            Some("it carries what going back to version 1 could not undo: unwilling")
+        );
+        assert!(quietly(|| catch_unwind(AssertUnwindSafe(|| panics(&mut slab)))).is_err());
+        assert_eq!((slab.held_back(0), slab.version(0)), (None, Some(4)));
+        assert_eq!(admin.status().held_back, 0);
+    }
+}
+
 #[test]
 fn to_take_one_out_or_put_one_in_moves_nobody() {
     let switch = switch();
