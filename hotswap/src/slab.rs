@@ -515,6 +515,9 @@ impl<M: Machine> Chunk<M> {
     }
 
     /// The loop: it looks at nothing but the states, as long as they take what they are given and do not fail. Gives where it ended.
+    ///
+    /// By itself, so that it has all registers: in the middle of its caller, what stays the same is made anew in each step.
+    #[inline(never)]
     fn step_from<I: Serialize>(
         &mut self,
         from: usize,
@@ -530,7 +533,8 @@ impl<M: Machine> Chunk<M> {
             let (at, stepping) = (&mut armed.at, &mut armed.stepping);
             states.visit(from, EachStep { at, stepping, input, answer, otherwise: &mut otherwise });
         }
-        let Some(stepped) = otherwise else { return armed.at };
+        // not `armed.at`, which would be counted up in each step for this alone
+        let Some(stepped) = otherwise else { return armed.chunk.len() };
         answer(armed.at, armed.chunk.answer(stepped));
         armed.at + 1
     }
