@@ -36,7 +36,8 @@ pub(crate) struct Limits {
 
 /// The bytes that a client sent, and how far they have been looked at.
 ///
-/// No byte is looked at twice before its command is whole, however small the pieces it comes in.
+/// However small the pieces that a command comes in, each of its bytes is looked at once; where it is a small one and the first piece
+/// is not all of it, those of that piece once more.
 #[derive(Debug)]
 pub(crate) struct Reader {
     buffer: BytesMut,
@@ -77,6 +78,13 @@ impl Reader {
 
     /// The next whole command: its name and arguments.
     pub(crate) fn next(&mut self) -> Result<Option<Vec<Bytes>>, ProtocolError> {
+        if self.left.is_none()
+            && let Some((words, length)) = whole(&self.buffer, self.limits)
+        {
+            self.buffer.advance(length);
+            self.seen = 0;
+            return Ok(Some(words));
+        }
         while self.left.is_none() {
             match self.buffer.first() {
                 None => return Ok(None),
@@ -143,11 +151,6 @@ impl Reader {
                 let (kind, found) = (char::from(kind), found.escape_ascii());
                 return Err(format!("Protocol error: expected '{kind}', got '{found}'"));
             }
-            // nearly all have one digit or two
-            [_, ones @ b'0'..=b'9', b'\r', b'\n', ..] => (digit(*ones), self.at + 3),
-            [_, tens @ b'1'..=b'9', ones @ b'0'..=b'9', b'\r', b'\n', ..] => {
-                (10 * digit(*tens) + digit(*ones), self.at + 4)
-            }
             _ => {
                 let Some(end) = self.line_end("too big count string")? else {
                     return Ok(None);
@@ -197,8 +200,31 @@ impl Reader {
     }
 }
 
-fn digit(byte: u8) -> i64 {
-    (byte - b'0').into()
+/// The words of a command that is there from its first byte to its last, and how many bytes it takes. Nearly all come so, with few
+/// words of less than a hundred bytes; the others, and what is no command, are for [`Reader::next`] to find out.
+fn whole(bytes: &[u8], limits: Limits) -> Option<(Vec<Bytes>, usize)> {
+    let (count, mut rest) = small(b'*', bytes)?;
+    let mut words = Vec::with_capacity(Some(count).filter(|count| (1..=FEW_WORDS).contains(count))?);
+    for _ in 0..count {
+        let (length, from) = small(b'$', rest)?;
+        let (word, after) = from.split_at_checked(length).filter(|_| length <= limits.argument)?;
+        rest = after.strip_prefix(b"\r\n")?;
+        words.push(Bytes::from(word));
+    }
+    let length = bytes.len() - rest.len();
+    (length <= limits.command).then_some((words, length))
+}
+
+/// A line that is a kind and a number below a hundred, and what comes after it.
+fn small(kind: u8, bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let digit = |byte: &u8| usize::from(byte - b'0');
+    match bytes {
+        [found, ones @ b'0'..=b'9', b'\r', b'\n', rest @ ..] if *found == kind => Some((digit(ones), rest)),
+        [found, tens @ b'1'..=b'9', ones @ b'0'..=b'9', b'\r', b'\n', rest @ ..] if *found == kind => {
+            Some((10 * digit(tens) + digit(ones), rest))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
 use kv_store::{Bytes, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -149,24 +148,28 @@ fn look_ahead(reader: &mut Reader, session: &Session, ahead: &mut VecDeque<Resul
 }
 
 async fn flush(stream: &mut TcpStream, out: &mut Out, options: &Options) -> io::Result<()> {
-    for mut part in mem::take(&mut out.parts) {
-        write(stream, &mut part, options).await?;
+    for part in mem::take(&mut out.parts) {
+        write(stream, &part, options).await?;
     }
-    let large = out.rest.capacity() > UNWRITTEN;
-    write(stream, &mut out.rest, options).await?;
-    if large {
-        out.rest = BytesMut::new();
+    write(stream, &out.rest, options).await?;
+    out.rest.clear();
+    if out.rest.capacity() > UNWRITTEN {
+        out.rest = Vec::new();
     }
     Ok(())
 }
 
-async fn write(stream: &mut TcpStream, bytes: &mut impl Buf, options: &Options) -> io::Result<()> {
-    while bytes.has_remaining() {
-        // a client that reads slowly is served; one that does not read at all is not
-        let written = timeout(options.stalled_after(), stream.write(bytes.chunk())).await;
-        match written.map_err(|_| io::Error::other("does not read its replies; let go"))?? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            written => bytes.advance(written),
+async fn write(stream: &mut TcpStream, mut bytes: &[u8], options: &Options) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match stream.try_write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            // a client that reads slowly is served; one that does not read at all is not
+            Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
+                let room = timeout(options.stalled_after(), stream.writable()).await;
+                room.map_err(|_| io::Error::other("does not read its replies; let go"))??;
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! Replies as the bytes that a client reads, in the protocol that it speaks.
 
 use std::collections::VecDeque;
+use std::mem;
 
-use bytes::{BufMut, BytesMut};
 use kv_store::{Bytes, Reply};
 
 /// Bulks from this length on are sent from where they are; shorter ones are copied, to go out in one write.
@@ -21,7 +21,7 @@ pub(crate) enum Protocol {
 pub(crate) struct Out {
     /// What goes before the rest: long bulks, and what stands between them.
     pub(crate) parts: VecDeque<bytes::Bytes>,
-    pub(crate) rest: BytesMut,
+    pub(crate) rest: Vec<u8>,
 }
 
 impl Protocol {
@@ -72,10 +72,9 @@ pub(crate) fn size(reply: &Reply) -> usize {
 
 impl Out {
     fn line(&mut self, kind: u8, what: &[u8]) {
-        self.rest.reserve(what.len() + 3);
-        self.rest.put_u8(kind);
-        self.rest.put_slice(what);
-        self.rest.put_slice(b"\r\n");
+        self.rest.push(kind);
+        self.rest.extend_from_slice(what);
+        self.rest.extend_from_slice(b"\r\n");
     }
 
     fn number(&mut self, kind: u8, n: impl itoa::Integer) {
@@ -85,11 +84,11 @@ impl Out {
     fn bulk(&mut self, bytes: &Bytes) {
         self.number(b'$', bytes.len());
         if bytes.len() >= LONG {
-            self.parts.extend([self.rest.split().freeze(), bytes::Bytes::from_owner(bytes.clone())]);
+            self.parts.extend([mem::take(&mut self.rest).into(), bytes::Bytes::from_owner(bytes.clone())]);
         } else {
-            self.rest.put_slice(bytes);
+            self.rest.extend_from_slice(bytes);
         }
-        self.rest.put_slice(b"\r\n");
+        self.rest.extend_from_slice(b"\r\n");
     }
 }
 
@@ -100,7 +99,7 @@ mod tests {
     fn written(protocol: Protocol, reply: &Reply) -> String {
         let mut out = Out::default();
         protocol.write(reply, &mut out);
-        out.parts.push_back(out.rest.freeze());
+        out.parts.push_back(out.rest.into());
         String::from_utf8(Vec::from(out.parts).concat()).unwrap()
     }
 
