@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::hint::cold_path;
 use std::marker::PhantomData;
+use std::mem::needs_drop;
 use std::panic::RefUnwindSafe;
 
 pub use inventory;
@@ -367,15 +368,15 @@ pub const fn input_info(name: &'static str, fingerprint: &'static str) -> InputI
     InputInfo { name, fingerprint }
 }
 
-/// A derived migration.
-pub const fn derived<S>(
+/// A derived migration of such a state.
+pub const fn derived<S, Old>(
     from: u32,
     to: u32,
     run: fn(&mut Option<S>),
     pure: bool,
     loses: Option<&'static str>,
 ) -> Edge<S> {
-    Edge { from, to, how: How::Derived { run, pure }, loses }
+    Edge { from, to, how: How::Derived { run, pure, drops: needs_drop::<Old>() }, loses }
 }
 
 /// A written migration that borrows.
@@ -441,7 +442,7 @@ where
 
 /// Drops what a derived migration leaves; a panic in the user's `Drop` costs neither state.
 pub fn discard<T>(left: T) {
-    if std::mem::needs_drop::<T>() {
+    if needs_drop::<T>() {
         crate::way::drop_contained(left);
     }
 }

@@ -371,4 +371,9 @@ impl<M: Machine> Hop<M> {
     pub(crate) fn can_fail(&self) -> bool {
         !matches!(self, Self::Edge(Edge { how: How::Derived { pure: true, .. }, .. }))
     }
+
+    /// Whether anything of the user's runs on it, be it a `Drop`.
+    pub(crate) fn can_linger(&self) -> bool {
+        !matches!(self, Self::Edge(Edge { how: How::Derived { pure: true, drops: false, .. }, .. }))
+    }
 }

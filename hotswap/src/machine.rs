@@ -281,6 +281,8 @@ pub enum How<S> {
         run: fn(&mut Option<S>),
         /// No expression or function of the user's runs in it.
         pure: bool,
+        /// What is left behind may have something to drop, and that may take any time.
+        drops: bool,
     },
     /// Written, borrowing: the old state is whole until the new one is in place.
     Borrows(fn(&S) -> Result<S, String>),

@@ -23,8 +23,10 @@ const STRETCH: Duration = Duration::from_micros(100);
 const MOMENT: Duration = Duration::from_millis(1);
 /// How many instances are visited one by one at most between two looks at the clock.
 const BETWEEN_LOOKS: usize = 64;
-/// How many go side by side at most: however quick those before were, one state may take longer to drop.
-const SIDE_BY_SIDE: usize = 128;
+/// How many go side by side at most, where nothing of the user's runs.
+const SIDE_BY_SIDE: usize = 1024;
+/// How many do, where something is dropped: however quick those before were, one state may take longer.
+const BETWEEN_LOOKS_AT_DROPPED: usize = 128;
 /// How many do, where each runs what the user wrote: the next one may take as long as a thousand before it.
 const BETWEEN_LOOKS_AT_WRITTEN: usize = 8;
 
@@ -191,11 +193,9 @@ impl Turn {
         if looks { self.look(clock()) } else { ControlFlow::Continue(()) }
     }
 
-    /// How many may go side by side before the next look.
-    fn together(&mut self, written: bool) -> usize {
-        if written {
-            self.left = self.left.min(BETWEEN_LOOKS_AT_WRITTEN);
-        }
+    /// How many may go side by side before the next look, where it may be no more than so many.
+    fn together(&mut self, at_most: usize) -> usize {
+        self.left = self.left.min(at_most);
         self.left
     }
 
@@ -226,6 +226,17 @@ impl Turn {
     }
 }
 
+/// How many may go such a way side by side between two looks, however quick they seem to be.
+fn between_looks<M: Machine>(way: &[Hop<M>]) -> usize {
+    if way.iter().any(Hop::can_fail) {
+        BETWEEN_LOOKS_AT_WRITTEN
+    } else if way.iter().any(Hop::can_linger) {
+        BETWEEN_LOOKS_AT_DROPPED
+    } else {
+        SIDE_BY_SIDE
+    }
+}
+
 /// How many fit in a time of no more than a turn, if so many took so long.
 fn how_many(many: usize, took: Duration, time: Duration) -> usize {
     let took = u32::try_from(took.as_nanos()).unwrap_or(u32::MAX).max(1);
@@ -240,7 +251,7 @@ impl<M: Machine> Visitor<M> for Mover<'_, M> {
 
     fn alike(&mut self, place: Place) -> Option<(Alike<'_, M>, usize)> {
         let alike = self.convoy.alike(place)?;
-        let at_most = self.turn.together(alike.way.iter().any(Hop::can_fail));
+        let at_most = self.turn.together(between_looks(alike.way));
         Some((alike, at_most))
     }
 
@@ -372,6 +383,8 @@ mod tests {
     use super::*;
 
     const QUICK: Duration = Duration::from_nanos(4);
+    /// So many quick ones fit in half a turn.
+    const HALF: usize = 250;
     const SLOW: Duration = Duration::from_millis(1);
 
     /// A sweeper that took many turns at those who go side by side, and begins the next one at this time.
@@ -404,7 +417,7 @@ mod tests {
     #[test]
     fn a_turn_after_quick_ones_is_over_after_one_slow_visit() {
         let (mut turn, mut now) = after_quick_ones();
-        assert_eq!(turn.left, SIDE_BY_SIDE);
+        assert_eq!(turn.left, HALF);
         assert_eq!(visits(&mut turn, &mut now, SLOW), 1);
     }
 
@@ -419,18 +432,18 @@ mod tests {
     #[test]
     fn few_of_those_who_run_what_the_user_wrote_go_before_a_look() {
         let (mut turn, mut now) = after_quick_ones();
-        assert_eq!(turn.together(false), SIDE_BY_SIDE);
-        let few = turn.together(true);
+        assert_eq!(turn.together(SIDE_BY_SIDE), HALF);
+        let few = turn.together(BETWEEN_LOOKS_AT_WRITTEN);
         assert_eq!(few, BETWEEN_LOOKS_AT_WRITTEN);
         now += SLOW;
         assert!(turn.went(few, || now).is_break());
     }
 
-    /// How many go side by side before the turn is over, at so much each, and at how many looks.
-    fn went(turn: &mut Turn, now: &mut Instant, each: Duration) -> (usize, usize) {
+    /// How many go side by side before the turn is over, so many at most between two looks, at so much each; and at how many looks.
+    fn went(turn: &mut Turn, now: &mut Instant, at_most: usize, each: Duration) -> (usize, usize) {
         let (mut went, mut looks) = (0, 0);
         loop {
-            let places = turn.together(false);
+            let places = turn.together(at_most);
             *now += each * u32::try_from(places).expect("few");
             (went, looks) = (went + places, looks + 1);
             if turn.went(places, || *now).is_break() {
@@ -442,29 +455,31 @@ mod tests {
     #[test]
     fn quick_ones_side_by_side_fill_a_turn_and_no_more() {
         let (mut turn, mut now) = after_quick_ones();
-        assert_eq!(went(&mut turn, &mut now, QUICK), (500, 4));
+        assert_eq!(went(&mut turn, &mut now, SIDE_BY_SIDE, QUICK), (500, 2));
+        turn.begin(now, now + TURN);
+        assert_eq!(went(&mut turn, &mut now, BETWEEN_LOOKS_AT_DROPPED, QUICK), (500, 4));
     }
 
     #[test]
     fn slow_ones_side_by_side_are_few_in_the_turn_after() {
         let (mut turn, mut now) = after_quick_ones();
-        assert_eq!(went(&mut turn, &mut now, TURN / 5), (SIDE_BY_SIDE, 1));
+        assert_eq!(went(&mut turn, &mut now, BETWEEN_LOOKS_AT_DROPPED, TURN / 5), (BETWEEN_LOOKS_AT_DROPPED, 1));
         turn.begin(now, now + TURN);
-        assert_eq!(went(&mut turn, &mut now, TURN / 5), (5, 3));
+        assert_eq!(went(&mut turn, &mut now, BETWEEN_LOOKS_AT_DROPPED, TURN / 5), (5, 3));
     }
 
     #[test]
     fn few_go_side_by_side_in_what_is_left_of_a_slice() {
         let (mut turn, mut now) = after_quick_ones();
         turn.begin(now, now + TURN / 20);
-        assert_eq!(went(&mut turn, &mut now, QUICK), (SIDE_BY_SIDE / 10, 1));
+        assert_eq!(went(&mut turn, &mut now, SIDE_BY_SIDE, QUICK), (HALF / 10, 1));
     }
 
     #[test]
     fn a_turn_ends_a_little_early_rather_than_at_one_more_look() {
         let (mut turn, begun) = after_quick_ones();
         let now = begun + TURN * 9 / 10;
-        assert!(turn.went(SIDE_BY_SIDE, || now).is_break());
+        assert!(turn.went(HALF, || now).is_break());
     }
 
     #[test]

@@ -348,6 +348,15 @@ fn a_jump_that_fails_anywhere_on_its_way_leaves_the_state_where_it_began() {
     }
 }
 
+#[test]
+fn it_is_known_of_a_derived_migration_whether_what_it_leaves_has_anything_to_drop() {
+    let derived = seven::Machine::EDGES.iter().filter_map(|edge| match edge.how {
+        How::Derived { drops, .. } => Some((edge.from, edge.to, drops)),
+        _ => None,
+    });
+    assert_eq!(derived.collect::<Vec<_>>(), [(1, 2, false), (2, 3, true), (4, 5, true), (3, 2, true)]);
+}
+
 #[machine(derive(Debug, Clone, PartialEq))]
 mod shape {
     use serde::{Deserialize, Serialize};

@@ -150,9 +150,10 @@ impl Migration<'_> {
             How::Identity | How::Derived(_) => {
                 let (leave, pure) =
                     (self.leave(), matches!(&self.edge.how, How::Identity | How::Derived(Plan { pure: true, .. })));
+                let [old, _] = self.states();
                 return mixed! {
                     #cfg
-                    __hotswap::derived(#from, #to, |slot| {
+                    __hotswap::derived::<_, #old>(#from, #to, |slot| {
                         let state = #leave;
                         *slot = ::core::option::Option::Some(#new(#new_state));
                     }, #pure, #loses)

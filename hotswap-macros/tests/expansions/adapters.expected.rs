@@ -290,7 +290,10 @@ const _: () = {
             __hotswap::input_info("Move2", "1-14ee6979680a4047"),
         ];
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
-            __hotswap::derived(
+            __hotswap::derived::<
+                _,
+                V1,
+            >(
                 1u32,
                 2u32,
                 |slot| {
@@ -300,7 +303,10 @@ const _: () = {
                 true,
                 ::core::option::Option::None,
             ),
-            __hotswap::derived(
+            __hotswap::derived::<
+                _,
+                V2,
+            >(
                 2u32,
                 1u32,
                 |slot| {

@@ -206,7 +206,10 @@ const _: () = {
             __hotswap::input_info("Reset", "1-870af977c41ce024"),
         ];
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
-            __hotswap::derived(
+            __hotswap::derived::<
+                _,
+                V1,
+            >(
                 1u32,
                 2u32,
                 |slot| {
@@ -216,7 +219,10 @@ const _: () = {
                 true,
                 ::core::option::Option::None,
             ),
-            __hotswap::derived(
+            __hotswap::derived::<
+                _,
+                V2,
+            >(
                 2u32,
                 3u32,
                 |slot| {
@@ -226,7 +232,10 @@ const _: () = {
                 true,
                 ::core::option::Option::None,
             ),
-            __hotswap::derived(
+            __hotswap::derived::<
+                _,
+                V2,
+            >(
                 2u32,
                 1u32,
                 |slot| {
@@ -236,7 +245,10 @@ const _: () = {
                 true,
                 ::core::option::Option::None,
             ),
-            __hotswap::derived(
+            __hotswap::derived::<
+                _,
+                V2,
+            >(
                 3u32,
                 2u32,
                 |slot| {

@@ -220,7 +220,10 @@ const _: () = {
             __hotswap::input_info("Ask", "1-2afc8e4d32f21f20"),
         ];
         const EDGES: &'static [::hotswap::Edge<AnyState>] = &[
-            __hotswap::derived(
+            __hotswap::derived::<
+                _,
+                Order1,
+            >(
                 1u32,
                 2u32,
                 |slot| {
@@ -247,7 +250,10 @@ const _: () = {
                 },
                 ::core::option::Option::None,
             ),
-            __hotswap::derived(
+            __hotswap::derived::<
+                _,
+                Order3,
+            >(
                 3u32,
                 4u32,
                 |slot| {
@@ -263,7 +269,10 @@ const _: () = {
                 ::core::option::Option::None,
             ),
             #[cfg(all())]
-            __hotswap::derived(
+            __hotswap::derived::<
+                _,
+                Order4,
+            >(
                 4u32,
                 5u32,
                 |slot| {
@@ -273,7 +282,10 @@ const _: () = {
                 true,
                 ::core::option::Option::None,
             ),
-            __hotswap::derived(
+            __hotswap::derived::<
+                _,
+                Order2,
+            >(
                 2u32,
                 1u32,
                 |slot| {
@@ -305,7 +317,10 @@ const _: () = {
                 ::core::option::Option::Some("the note"),
             ),
             #[cfg(all())]
-            __hotswap::derived(
+            __hotswap::derived::<
+                _,
+                Order4,
+            >(
                 5u32,
                 4u32,
                 |slot| {
