@@ -20,6 +20,8 @@ struct Targets {
     cpu: Option<f64>,
     /// What stands in the way of each.
     limits: [&'static str; 3],
+    /// Of `kv` and redis-server so many are shown beside one that only answers, and takes as long for a request.
+    imitated: usize,
 }
 
 /// What a server that only answers has of a server.
@@ -29,14 +31,12 @@ const SMALL: &str = "The client is busy nearly all the time beside `kv`, as a ro
      and answers each with the same bytes, on the same runtime and in the same turns, has a row: what one gains that has no work of its own. And redis-server is not as quick in one turn as in the next, as the rows of it say: so \
      much of one turn's ratio is chance, and less of what half of them come to.";
 /// And of its CPU and of p99, there.
-const OPEN: &str = "No row shows a limit: a server that only answers, on the same runtime and in the same turns, has less, as a row says. Of `kv`'s CPU for a request more than half is the kernel's, which takes about as long for both, \
-     as another row says; what is its own would have to be less. How far one turn of redis-server is from its next has rows too.";
+const OPEN: &str = "It is how long `kv` takes for a request, and not what it does: a server that only answers, made to take as long, has rows beside `kv` in turns of their own. Unslowed it has less, as another row says. Of `kv`'s CPU \
+     for a request more than half is the kernel's, which takes about as long for both, as another row says; what is its own would have to be less. How far one turn of redis-server is from its next has rows too.";
 /// And of p99 where two clients and the server want the two cores. What it says of each is a row.
 const CROWDED: &str = "It comes with the pace, where two clients and the server share two cores: who could run and has none waits for what is left of a tick of the scheduler's, which is 4 ms, and `kv`'s p99 is that or a part of it. Rows \
-     on INCR show that it is not what `kv` does, but how long: a server that only answers, made to take as long for a request as `kv`, comes to the throughput and the p99 of `kv` in the same turns; made to take as long \
-     as redis-server, to about those of redis-server. As quick as it can be, it holds the target: why it is the paces in between that wait for so long, no row says. SET and GET have no such rows.";
-/// The last command that is compared, and the one that servers which only answer are made to take as long for as the others.
-const SLOWED: &str = "incr";
+     show that it is not what `kv` does, but how long: of a server that only answers, made to take as long for a request as `kv`, beside `kv`, and of one made to take as long as redis-server beside that, in the same turns. As quick \
+     as it can be, it holds the target: why it is the paces in between that wait for so long, no row says.";
 /// What the third is called in the rows.
 const ANSWERS: &str = "a server that only answers";
 /// Two clients, pipelined, that ask for keys at random. Two processes: with `--threads` the tool rounds its time to 250 ms.
@@ -46,18 +46,18 @@ const HALF: &[&str] = &["-c", "25", "-P", "16", "-r", "1000000", "-n", "300000"]
 pub(crate) fn against_redis(kv: &str, report: &mut Report) {
     let servers = [Server::kv(kv, &[]), Server::redis(), Server::bare(Duration::ZERO)];
     let [kv_server, redis, _] = &servers;
-    let plain = Targets { throughput: [0.93; 3], p99: 1.15, cpu: Some(1.0), limits: [SMALL, OPEN, OPEN] };
+    let plain = Targets { throughput: [0.93; 3], p99: 1.15, cpu: Some(1.0), limits: [SMALL, OPEN, OPEN], imitated: 1 };
     compare(&servers.each_ref(), "plain", &[&["-c", "50", "-n", "60000"]], &plain, report);
-    let pipelined = Targets { throughput: [1.2, 1.05, 1.05], p99: 0.8, cpu: Some(0.85), limits: [SMALL, OPEN, OPEN] };
+    let pipelined =
+        Targets { throughput: [1.2, 1.05, 1.05], p99: 0.8, cpu: Some(0.85), limits: [SMALL, OPEN, OPEN], imitated: 1 };
     compare(&servers.each_ref(), "-P 16", &[&["-c", "50", "-P", "16", "-n", "1200000"]], &pipelined, report);
     for server in [kv_server, redis] {
         for test in ["set", "incr"] {
             tool::run(server, test, &[&["-c", "50", "-P", "16", "-r", "1000000", "-n", "1000000"]]);
         }
     }
-    let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None, limits: [OPEN, CROWDED, OPEN] };
-    let took = compare(&servers.each_ref(), AT_RANDOM, &[HALF, HALF], &random, report);
-    as_slow_as([kv_server, redis], &took, report);
+    let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None, limits: [OPEN, CROWDED, OPEN], imitated: 2 };
+    compare(&servers.each_ref(), AT_RANDOM, &[HALF, HALF], &random, report);
     drop(servers);
     at_a_rate(kv, report);
 }
@@ -81,13 +81,11 @@ fn figures<T>(found: &[T], figure: impl Fn(&T) -> f64) -> Vec<f64> {
     found.iter().map(figure).collect()
 }
 
-/// `kv` over `redis-server`, each command in turn; `options` are those of as many clients. Where a bare server is the third, rows
-/// tell of it too. Gives the CPU, in microseconds, that each took for a request of the last command.
-fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targets, report: &mut Report) -> Vec<f64> {
+/// `kv` over `redis-server`, and a server that only answers over that, each command in turn; `options` are those of as many clients.
+fn compare(servers: &[&Server; 3], what: &str, options: &[&[&str]], targets: &Targets, report: &mut Report) {
     let peer = redis_gives();
-    let mut took = Vec::new();
     let [for_rate, for_p99, for_cpu] = targets.limits;
-    for (test, throughput) in ["set", "get", SLOWED].into_iter().zip(targets.throughput) {
+    for (test, throughput) in ["set", "get", "incr"].into_iter().zip(targets.throughput) {
         let found = in_turns(servers, |server| tool::run(server, test, options));
         let name = test.to_uppercase();
         let row = |of: &str, unit: &str, figure: fn(&Measured) -> f64| {
@@ -96,39 +94,41 @@ fn compare(servers: &[&Server], what: &str, options: &[&[&str]], targets: &Targe
             Row::ratio(&what, unit, &kv, &redis)
         };
         let bare = |of: &str, unit: &str, figure: fn(&Measured) -> f64| {
-            let third = found.get(2)?;
+            let [bare, redis] = [2, 1].map(|which| figures(&found[which], figure));
             let what = format!("{ANSWERS} against redis-server, {what}, {name}: {of}");
-            Some(Row::ratio(&what, unit, &figures(third, figure), &figures(&found[1], figure)).beside(BARE))
+            Row::ratio(&what, unit, &bare, &redis).beside(BARE)
         };
         let chance = |of: &str, unit: &str, figure: fn(&Measured) -> f64| {
             let what = format!("redis-server, {what}, {name}, each turn against the next: {of}");
-            Some(Row::chance(&what, unit, &figures(&found[1], figure)))
+            Row::chance(&what, unit, &figures(&found[1], figure))
         };
         let rows = [
-            Some(row("throughput", "requests/s", |run| run.rate).at_least(throughput).limit(for_rate).beside(&peer)),
+            row("throughput", "requests/s", |run| run.rate).at_least(throughput).limit(for_rate).beside(&peer),
             bare("throughput", "requests/s", |run| run.rate),
             chance("throughput", "requests/s", |run| run.rate),
-            Some(row("half of the waits", "ms", |run| run.p50)),
-            Some(row("p99", "ms", |run| run.p99).at_most(targets.p99).limit(for_p99)),
+            row("half of the waits", "ms", |run| run.p50),
+            row("p99", "ms", |run| run.p99).at_most(targets.p99).limit(for_p99),
             bare("p99", "ms", |run| run.p99),
             chance("p99", "ms", |run| run.p99),
-            Some(
-                targets
-                    .cpu
-                    .into_iter()
-                    .fold(row("the server's CPU a request", "µs", |run| run.cpu).limit(for_cpu), Row::at_most),
-            ),
+            targets
+                .cpu
+                .into_iter()
+                .fold(row("the server's CPU a request", "µs", |run| run.cpu).limit(for_cpu), Row::at_most),
             bare("the server's CPU a request", "µs", |run| run.cpu),
             chance("the server's CPU a request", "µs", |run| run.cpu),
-            Some(row("of that, in the kernel", "µs", |run| run.kernel)),
-            Some(row("how busy the server is", "of the time", |run| run.busy)),
+            row("of that, in the kernel", "µs", |run| run.kernel),
+            row("how busy the server is", "of the time", |run| run.busy),
             bare("how busy the server is", "of the time", |run| run.busy),
         ];
-        rows.into_iter().flatten().for_each(|row| report.add(row));
+        for row in rows {
+            report.add(row);
+        }
         tell_waits(&format!("{what}, {name}"), &found, report);
-        took = found.iter().map(|found| spread(&figures(found, |run| run.cpu))[1]).collect();
+        let took: Vec<_> = found.iter().map(|found| spread(&figures(found, |run| run.cpu))[1]).collect();
+        let more = took.iter().map(|took_by_it| Duration::from_secs_f64((took_by_it - took[2]).max(0.0) / 1e6));
+        let imitated: Vec<_> = servers.iter().copied().zip(more).take(targets.imitated).collect();
+        as_slow_as(&imitated, test, what, options, report);
     }
-    took
 }
 
 /// Which `redis-server` it is, and what it is for its time that `kv` is not.
@@ -154,18 +154,18 @@ fn tell_waits(what: &str, found: &[Vec<Measured>], report: &mut Report) {
     }
 }
 
-/// INCR by servers that only answer, and take as long for a request as `kv` and as redis-server, each beside the one that it
-/// imitates; `took` is the CPU that each of the three took for one.
-fn as_slow_as([kv, redis]: [&Server; 2], took: &[f64], report: &mut Report) {
-    let &[of_kv, of_redis, bare] = took else { unreachable!("there are three") };
-    let more = [of_kv, of_redis].map(|took| Duration::from_secs_f64((took - bare).max(0.0) / 1e6));
-    let [as_kv, as_redis] = more.map(Server::bare);
-    let found = in_turns(&[kv, redis, &as_kv, &as_redis], |server| tool::run(server, SLOWED, &[HALF, HALF]));
-    for (which, name) in ["kv", "redis-server"].into_iter().enumerate() {
-        let what = format!("{ANSWERS}, and takes {name}'s time for a request, against {name}, {AT_RANDOM}, INCR");
+/// A command by servers that only answer and are busy for so much longer with it, each beside the one whom it imitates.
+fn as_slow_as(imitated: &[(&Server, Duration)], test: &str, what: &str, options: &[&[&str]], report: &mut Report) {
+    let slowed: Vec<_> = imitated.iter().map(|(_, more)| Server::bare(*more)).collect();
+    let all: Vec<_> = imitated.iter().map(|(server, _)| *server).chain(&slowed).collect();
+    let found = in_turns(&all, |server| tool::run(server, test, options));
+    let (originals, slowed) = found.split_at(imitated.len());
+    for (which, name) in ["kv", "redis-server"].into_iter().enumerate().take(imitated.len()) {
+        let asked = test.to_uppercase();
+        let what = format!("{ANSWERS}, and takes {name}'s time for a request, against {name}, {what}, {asked}");
+        let beside = format!("it spins for {} ns a request", imitated[which].1.as_nanos());
         let mut row = |of: &str, unit: &str, figure: fn(&Measured) -> f64| {
-            let [one, other] = [which + 2, which].map(|which| figures(&found[which], figure));
-            let beside = format!("it spins for {} ns a request", more[which].as_nanos());
+            let [one, other] = [slowed, originals].map(|of_these| figures(&of_these[which], figure));
             report.add(Row::ratio(&format!("{what}: {of}"), unit, &one, &other).beside(&beside));
         };
         row("throughput", "requests/s", |run| run.rate);
