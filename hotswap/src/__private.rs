@@ -368,7 +368,7 @@ pub const fn input_info(name: &'static str, fingerprint: &'static str) -> InputI
     InputInfo { name, fingerprint }
 }
 
-/// A derived migration of such a state.
+/// A derived migration of what stands so in `AnyState`.
 pub const fn derived<S, Old>(
     from: u32,
     to: u32,

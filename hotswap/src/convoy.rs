@@ -35,16 +35,16 @@ impl<'a, M: Machine> Convoy<'a, M> {
         Self { shared, road: None }
     }
 
-    /// Brings an instance to the present release, or holds it back. The lock that it is under may be let go only after
-    /// [`count`](Self::count).
+    /// Brings an instance to the present release, or holds it back; true if those who come after may go another way than those
+    /// before. The lock that it is under may be let go only after [`count`](Self::count).
     #[inline]
-    pub(crate) fn bring(&mut self, slot: &mut Slot<M>, home: &mut dyn Home) {
+    pub(crate) fn bring(&mut self, slot: &mut Slot<M>, home: &mut dyn Home) -> bool {
         if !slot.stale(self.shared) {
-            return;
+            return false;
         }
         let Some(from) = slot.in_line(home) else {
             slot.arrive(self.shared, home);
-            return;
+            return false;
         };
         let here =
             self.road.as_ref().is_some_and(|road| road.from == from && road.release.epoch == self.shared.core.epoch());
@@ -60,6 +60,7 @@ impl<'a, M: Machine> Convoy<'a, M> {
                 slot.arrive(self.shared, home);
             }
         }
+        !here
     }
 
     /// How those go who stand as the last one did, in such a place.

@@ -180,10 +180,14 @@ impl Turn {
 
     /// Another turn. Those who go side by side do so at the pace of the last; of the others it says nothing.
     fn begin(&mut self, now: Instant, end: Instant) {
-        (self.looked, self.end) = (now, end);
-        // a pace is what fits in half a turn, and there may be less
-        let left = how_many(self.pace, TURN / 2, end.saturating_duration_since(now));
-        (self.visits, self.since_look, self.left) = (0, 0, left.clamp(1, self.pace));
+        (self.visits, self.end) = (0, end);
+        self.looked_at(now);
+    }
+
+    /// The pace was that of others, on another way.
+    fn of_others(&mut self) {
+        self.pace = self.pace.min(BETWEEN_LOOKS_AT_DROPPED);
+        self.left = self.left.min(self.pace);
     }
 
     /// After a visit: whether the turn is over. After the first few it is known whether they are quick.
@@ -219,9 +223,14 @@ impl Turn {
         if left < (pace / 4).max(1) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
+    fn looked_at(&mut self, now: Instant) {
+        // a pace is what fits in half a turn, and there may be less
+        let left = how_many(self.pace, TURN / 2, self.end.saturating_duration_since(now));
+        (self.looked, self.since_look, self.left) = (now, 0, left.clamp(1, self.pace));
+    }
+
     fn look(&mut self, now: Instant) -> ControlFlow<()> {
-        self.looked = now;
-        (self.since_look, self.left) = (0, self.pace);
+        self.looked_at(now);
         if now >= self.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
@@ -245,7 +254,9 @@ fn how_many(many: usize, took: Duration, time: Duration) -> usize {
 
 impl<M: Machine> Visitor<M> for Mover<'_, M> {
     fn visit(&mut self, slot: &mut Slot<M>, home: &mut dyn Home) -> ControlFlow<()> {
-        self.convoy.bring(slot, home);
+        if self.convoy.bring(slot, home) {
+            self.turn.of_others();
+        }
         self.turn.visited(Instant::now)
     }
 
@@ -473,6 +484,114 @@ mod tests {
         let (mut turn, mut now) = after_quick_ones();
         turn.begin(now, now + TURN / 20);
         assert_eq!(went(&mut turn, &mut now, SIDE_BY_SIDE, QUICK), (HALF / 10, 1));
+    }
+
+    #[test]
+    fn few_go_side_by_side_after_one_by_itself_at_the_end_of_a_turn() {
+        let (mut turn, begun) = after_quick_ones();
+        let at = |places: u32| begun + QUICK * places;
+        assert!(turn.went(250, || at(250)).is_continue());
+        assert!(turn.went(230, || at(480)).is_continue());
+        assert!(turn.visited(|| at(480)).is_continue());
+        assert_eq!(turn.together(SIDE_BY_SIDE), 20);
+    }
+
+    #[test]
+    fn no_more_than_before_go_side_by_side_on_another_way() {
+        let (mut turn, _) = after_quick_ones();
+        turn.of_others();
+        assert_eq!(turn.together(SIDE_BY_SIDE), BETWEEN_LOOKS_AT_DROPPED);
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_is_looked_at_again() {
+        let mut turn = Turn::new(Instant::now());
+        let now = Instant::now();
+        turn.begin(now, now + TURN);
+        for _ in 0..20 {
+            let places = turn.together(SIDE_BY_SIDE);
+            assert!(turn.went(places, || now).is_continue());
+        }
+        assert_eq!(turn.together(SIDE_BY_SIDE), SIDE_BY_SIDE);
+    }
+
+    #[crate::machine(crate = crate, name = "swept")]
+    #[allow(unreachable_pub, unused_imports, reason = "a machine as it is written elsewhere")]
+    mod swept {
+        use serde::{Deserialize, Serialize};
+
+        #[derive(Serialize, Deserialize)]
+        pub struct Ask;
+
+        #[machine(version = 1)]
+        #[derive(Serialize, Deserialize)]
+        pub struct V1 {
+            pub number: u64,
+            pub legacy: u64,
+        }
+        #[machine(version = 1)]
+        pub fn ask_1(state: &V1, _: Ask) -> u64 {
+            state.number
+        }
+
+        #[machine(version = 2, migrates_from = 1, removes(legacy))]
+        #[derive(Serialize, Deserialize)]
+        pub struct V2 {
+            pub number: u64,
+        }
+        #[machine(version = 2)]
+        pub fn ask_2(state: &V2, _: Ask) -> u64 {
+            state.number
+        }
+
+        #[machine(version = 3, migrates_from = 2)]
+        #[derive(Serialize, Deserialize)]
+        pub struct V3 {
+            pub number: u64,
+            pub text: String,
+        }
+        #[machine(migrate)]
+        fn up_3(old: &V2) -> V3 {
+            V3 { number: old.number, text: String::new() }
+        }
+        #[machine(version = 3)]
+        pub fn ask_3(state: &V3, _: Ask) -> u64 {
+            state.number
+        }
+
+        #[machine(version = 4, migrates_from = 3, removes(text), boxed)]
+        #[derive(Serialize, Deserialize)]
+        pub struct V4 {
+            pub number: u64,
+        }
+        #[machine(version = 4)]
+        pub fn ask_4(state: &V4, _: Ask) -> u64 {
+            state.number
+        }
+
+        #[machine(version = 5, migrates_from = 4, boxed)]
+        #[derive(Serialize, Deserialize)]
+        pub struct V5 {
+            #[machine(from = number)]
+            pub sum: u64,
+        }
+        #[machine(version = 5)]
+        pub fn ask_5(state: &V5, _: Ask) -> u64 {
+            state.sum
+        }
+    }
+
+    #[test]
+    fn how_many_go_between_two_looks_is_by_what_runs_on_their_way() {
+        let up = |from: u32| {
+            let edge = swept::Machine::EDGES.iter().find(|edge| edge.from == from && edge.to == from + 1);
+            Hop::<swept::Machine>::Edge(edge.expect("there is a way up"))
+        };
+        let [plain, written, dropped, freed] = [1, 2, 3, 4].map(|from| between_looks(&[up(from)]));
+        assert_eq!((plain, written), (SIDE_BY_SIDE, BETWEEN_LOOKS_AT_WRITTEN));
+        assert_eq!((dropped, freed), (BETWEEN_LOOKS_AT_DROPPED, BETWEEN_LOOKS_AT_DROPPED));
+        assert_eq!(between_looks(&[up(1), up(2)]), BETWEEN_LOOKS_AT_WRITTEN);
+        assert_eq!(between_looks::<swept::Machine>(&[]), SIDE_BY_SIDE);
     }
 
     #[test]

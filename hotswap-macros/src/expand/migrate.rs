@@ -10,6 +10,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Lifetime, Member};
 
+use super::state::held;
 use super::{Context, Names, mixed};
 use crate::model::{Arm, Body, Edge, Field, Fields, How, Plan, Source};
 
@@ -150,7 +151,7 @@ impl Migration<'_> {
             How::Identity | How::Derived(_) => {
                 let (leave, pure) =
                     (self.leave(), matches!(&self.edge.how, How::Identity | How::Derived(Plan { pure: true, .. })));
-                let [old, _] = self.states();
+                let old = held(self.cx.version(self.edge.from));
                 return mixed! {
                     #cfg
                     __hotswap::derived::<_, #old>(#from, #to, |slot| {

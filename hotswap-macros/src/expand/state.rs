@@ -64,7 +64,7 @@ pub(super) fn impls(cx: Context) -> TokenStream {
 }
 
 /// The type of a version's variant: its state, or a box of it.
-fn held(version: &Version) -> TokenStream {
+pub(super) fn held(version: &Version) -> TokenStream {
     let state = &version.state;
     if version.boxed { mixed!(::std::boxed::Box<#state>) } else { mixed!(#state) }
 }

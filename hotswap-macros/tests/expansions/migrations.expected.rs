@@ -284,7 +284,7 @@ const _: () = {
             ),
             __hotswap::derived::<
                 _,
-                Order2,
+                ::std::boxed::Box<Order2>,
             >(
                 2u32,
                 1u32,
