@@ -36,8 +36,8 @@ pub(crate) struct Limits {
 
 /// The bytes that a client sent, and how far they have been looked at.
 ///
-/// However small the pieces that a command comes in, each of its bytes is looked at once; where it is a small one and the first piece
-/// is not all of it, those of that piece once more.
+/// However small the pieces that a command comes in, it is not begun again with each: its bytes are looked at once more than they
+/// would be in one piece at most, but for the few of its first line.
 #[derive(Debug)]
 pub(crate) struct Reader {
     buffer: BytesMut,
@@ -201,7 +201,7 @@ impl Reader {
 }
 
 /// The words of a command that is there from its first byte to its last, and how many bytes it takes. Nearly all come so, with few
-/// words of less than a hundred bytes; the others, and what is no command, are for [`Reader::next`] to find out.
+/// words of less than a thousand bytes; the others, and what is no command, are for [`Reader::next`] to find out.
 fn whole(bytes: &[u8], limits: Limits) -> Option<(Vec<Bytes>, usize)> {
     let (count, mut rest) = small(b'*', bytes)?;
     let mut words = Vec::with_capacity(Some(count).filter(|count| (1..=FEW_WORDS).contains(count))?);
@@ -215,13 +215,18 @@ fn whole(bytes: &[u8], limits: Limits) -> Option<(Vec<Bytes>, usize)> {
     (length <= limits.command).then_some((words, length))
 }
 
-/// A line that is a kind and a number below a hundred, and what comes after it.
+/// A line that is a kind and a number below a thousand, and what comes after it.
 fn small(kind: u8, bytes: &[u8]) -> Option<(usize, &[u8])> {
     let digit = |byte: &u8| usize::from(byte - b'0');
     match bytes {
         [found, ones @ b'0'..=b'9', b'\r', b'\n', rest @ ..] if *found == kind => Some((digit(ones), rest)),
         [found, tens @ b'1'..=b'9', ones @ b'0'..=b'9', b'\r', b'\n', rest @ ..] if *found == kind => {
             Some((10 * digit(tens) + digit(ones), rest))
+        }
+        [found, hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'\r', b'\n', rest @ ..]
+            if *found == kind =>
+        {
+            Some((100 * digit(hundreds) + 10 * digit(tens) + digit(ones), rest))
         }
         _ => None,
     }
@@ -294,16 +299,16 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_one_digit_two_and_three_are_read_alike() {
-        for length in 0..=120 {
-            let command = vec![Bytes::from(vec![b'x'; length]); length.max(1)];
+    fn lengths_of_one_digit_to_four_are_read_alike() {
+        for (length, count) in (0..=120).chain(990..=1010).flat_map(|length| [(length, 3), (length, length.max(1))]) {
+            let command = vec![Bytes::from(vec![b'x'; length]); count];
             let mut stream = format!("*{}\r\n", command.len()).into_bytes();
             for word in &command {
                 stream.extend(format!("${length}\r\n").into_bytes());
                 stream.extend_from_slice(word);
                 stream.extend(b"\r\n");
             }
-            let limits = Limits { argument: 120, command: stream.len() };
+            let limits = Limits { argument: 1010, command: stream.len() };
             for size in [1, stream.len()] {
                 let mut reader = Reader::new(limits);
                 let mut commands = stream.chunks(size).filter_map(|piece| {
@@ -313,6 +318,21 @@ mod tests {
                 assert_eq!((commands.next(), commands.next()), (Some(command.clone()), None), "{length} by {size}");
             }
         }
+    }
+
+    #[test]
+    fn limits_hold_for_a_command_that_is_there_in_one_piece() {
+        let limits = Limits { argument: 5, command: 20 };
+        let next = |stream: &[u8]| {
+            let mut reader = Reader::new(limits);
+            reader.room().extend_from_slice(stream);
+            reader.next().map(|command| command.map(|words| words.len()))
+        };
+        assert_eq!(next(b"*2\r\n$1\r\na\r\n$2\r\nbc\r\n"), Ok(Some(2)));
+        // the end of its last line is not counted
+        assert_eq!(next(b"*2\r\n$2\r\nab\r\n$3\r\ncde\r\n"), Ok(Some(2)));
+        assert_eq!(next(b"*2\r\n$3\r\nabc\r\n$4\r\ndefg\r\n"), Err("Protocol error: too big command".into()));
+        assert_eq!(next(b"*1\r\n$6\r\nabcdef\r\n"), Err("Protocol error: invalid bulk length".into()));
     }
 
     #[test]

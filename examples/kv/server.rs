@@ -161,15 +161,11 @@ async fn flush(stream: &mut TcpStream, out: &mut Out, options: &Options) -> io::
 
 async fn write(stream: &mut TcpStream, mut bytes: &[u8], options: &Options) -> io::Result<()> {
     while !bytes.is_empty() {
-        match stream.try_write(bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = &bytes[written..],
-            // a client that reads slowly is served; one that does not read at all is not
-            Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
-                let room = timeout(options.stalled_after(), stream.writable()).await;
-                room.map_err(|_| io::Error::other("does not read its replies; let go"))??;
-            }
-            Err(error) => return Err(error),
+        // a client that reads slowly is served; one that does not read at all is not
+        let written = timeout(options.stalled_after(), stream.write(bytes)).await;
+        match written.map_err(|_| io::Error::other("does not read its replies; let go"))?? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => bytes = &bytes[written..],
         }
     }
     Ok(())
