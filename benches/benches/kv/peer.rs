@@ -10,7 +10,7 @@ use crate::server::Server;
 use crate::tool::{self, Measured};
 use crate::{KEYS, STEADILY, STEADY, WINDOW};
 
-/// So many are kept, and each of three servers begins as often as the others. One more warms up.
+/// So many are kept; where three take turns, each begins as often as the others. One more warms up.
 const TURNS: usize = 15;
 
 /// What is asked for: throughput of SET, GET and INCR, then p99 and the server's CPU a request of each.
@@ -31,12 +31,12 @@ const SMALL: &str = "The client is busy nearly all the time beside `kv`, as a ro
      and answers each with the same bytes, on the same runtime and in the same turns, has a row: what one gains that has no work of its own. And redis-server is not as quick in one turn as in the next, as the rows of it say: so \
      much of one turn's ratio is chance, and less of what half of them come to.";
 /// And of its CPU and of p99, there.
-const OPEN: &str = "It is how long `kv` takes for a request, and not what it does: a server that only answers, made to take as long, has rows beside `kv` in turns of their own. Unslowed it has less, as another row says. Of `kv`'s CPU \
+const OPEN: &str = "A server that only answers, made to take as long for a request as `kv`, has rows beside `kv` in turns of their own: as far as it comes to the p99 of `kv`, that is how long `kv` takes, and not what it does. Unslowed it has less, as another row says. Of `kv`'s CPU \
      for a request more than half is the kernel's, which takes about as long for both, as another row says; what is its own would have to be less. How far one turn of redis-server is from its next has rows too.";
 /// And of p99 where two clients and the server want the two cores. What it says of each is a row.
 const CROWDED: &str = "It comes with the pace, where two clients and the server share two cores: who could run and has none waits for what is left of a tick of the scheduler's, which is 4 ms, and `kv`'s p99 is that or a part of it. Rows \
-     show that it is not what `kv` does, but how long: of a server that only answers, made to take as long for a request as `kv`, beside `kv`, and of one made to take as long as redis-server beside that, in the same turns. As quick \
-     as it can be, it holds the target: why it is the paces in between that wait for so long, no row says.";
+     show how much of it is how long `kv` takes, and not what it does: of a server that only answers, made to take as long for a request as `kv`, beside `kv`, and of one made to take as long as redis-server beside that, in the same turns. As quick \
+     as it can be, it has its own row: why it is the paces in between that wait for so long, no row says.";
 /// What the third is called in the rows.
 const ANSWERS: &str = "a server that only answers";
 /// Two clients, pipelined, that ask for keys at random. Two processes: with `--threads` the tool rounds its time to 250 ms.
