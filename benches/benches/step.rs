@@ -46,7 +46,8 @@ fn main() {
         .beside("`Slab::step_all`, each answer looked at; the switch is looked at once for 1,024 of them")
         .limit(
             "Within 1,024 neighbours it is the loop over a Vec, instruction by instruction, and the last row of these is of a slab of no more. Where they end it looks at the switch and \
-             goes on to the next: some 45 instructions, and an end of a loop that the processor does not foresee. The next row is a Vec of as many Vecs, which has that end too, and no switch.",
+             goes on to the next: some 45 instructions, and an end of a loop that the processor does not foresee. The next row is a Vec of as many Vecs, which has that end too, and no switch: in six runs of one program \
+             the two were within 1 % of each other but once, and came to 1.02 in one and to 1.07 to 1.12 in the others, by where the pieces stand in memory.",
         ),
     );
     report.add(
