@@ -12,6 +12,11 @@ thread_local! {
     static DO: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
+/// Has this done where the user's code runs next on this thread.
+fn do_there(what: impl Fn() + 'static) {
+    DO.with(|run| *run.borrow_mut() = Some(Box::new(what)));
+}
+
 /// Runs what the test wants done here, once.
 fn here() {
     // what was never run is dropped when the thread ends, and with it states whose `Drop` comes here
@@ -125,7 +130,7 @@ fn world() -> (Switch, nosy::Cell, nosy::Fleet<String>) {
 
 fn arm(switch: &Switch, cell: &nosy::Cell, fleet: &nosy::Fleet<String>) {
     let (switch, cell, fleet) = (switch.clone(), cell.clone(), fleet.clone());
-    DO.with(|run| *run.borrow_mut() = Some(Box::new(move || everything(&switch, &cell, &fleet))));
+    do_there(move || everything(&switch, &cell, &fleet));
 }
 
 #[test]
@@ -196,11 +201,9 @@ fn from_a_tracing_subscriber_that_hears_of_a_store_that_fails() {
         std::fs::create_dir(folder.path("switch.new")).expect("a writable folder");
         let (from_inside, heard) = (switch.admin(), std::rc::Rc::new(std::cell::Cell::new(false)));
         let hears = std::rc::Rc::clone(&heard);
-        DO.with(|todo| {
-            *todo.borrow_mut() = Some(Box::new(move || {
-                from_inside.commit().expect_err("rolled back already");
-                hears.set(true);
-            }));
+        do_there(move || {
+            from_inside.commit().expect_err("rolled back already");
+            hears.set(true);
         });
         let rolled_back =
             tracing::subscriber::with_default(AtEachEvent(|_: &tracing::Event<'_>| here()), || admin.rollback(""));
@@ -213,14 +216,12 @@ fn from_a_tracing_subscriber_that_hears_of_a_store_that_fails() {
 fn commands_inside(switch: &Switch, run: impl FnOnce()) -> Vec<Result<bool, AdminError>> {
     let (said, all) = channel();
     let admin = switch.admin();
-    DO.with(|todo| {
-        *todo.borrow_mut() = Some(Box::new(move || {
-            let at = admin.status().version;
-            let commands = [admin.upgrade(3 - at, ""), admin.commit(), admin.upgrade(at, ""), admin.rollback("")];
-            for outcome in commands {
-                said.send(outcome.map(|outcome| outcome.settled)).expect("received");
-            }
-        }));
+    do_there(move || {
+        let at = admin.status().version;
+        let commands = [admin.upgrade(3 - at, ""), admin.commit(), admin.upgrade(at, ""), admin.rollback("")];
+        for outcome in commands {
+            said.send(outcome.map(|outcome| outcome.settled)).expect("received");
+        }
     });
     run();
     all.try_iter().collect()
@@ -271,13 +272,11 @@ fn two_steps_that_look_at_each_other() {
                 let (switch, barrier) = (switch.clone(), barrier.clone());
                 let _ = &fleet;
                 scope.spawn(move || {
-                    DO.with(|run| {
-                        *run.borrow_mut() = Some(Box::new(move || {
-                            barrier.wait();
-                            let _ = switch.admin().get_state(theirs);
-                            let _ = switch.admin().upgrade(2, "");
-                            let _ = switch.admin().plan(1);
-                        }));
+                    do_there(move || {
+                        barrier.wait();
+                        let _ = switch.admin().get_state(theirs);
+                        let _ = switch.admin().upgrade(2, "");
+                        let _ = switch.admin().plan(1);
                     });
                     mine.step(Go).expect("taken");
                 });
@@ -291,12 +290,10 @@ fn a_step_inside_a_step_of_the_same_cell_gives_the_input_back() {
     must_end(|| {
         let (_switch, cell, fleet) = world();
         let (inner, inner_fleet) = (cell.clone(), fleet.clone());
-        DO.with(|run| {
-            *run.borrow_mut() = Some(Box::new(move || {
-                let error = inner.step(Go).expect_err("it is held by this thread");
-                assert_eq!(error.why, Why::Reentered);
-                assert_eq!(inner_fleet.step("k", Go).expect("another lock"), 1);
-            }));
+        do_there(move || {
+            let error = inner.step(Go).expect_err("it is held by this thread");
+            assert_eq!(error.why, Why::Reentered);
+            assert_eq!(inner_fleet.step("k", Go).expect("another lock"), 1);
         });
         assert_eq!(cell.step(Go).expect("taken"), 1);
     });
@@ -307,17 +304,15 @@ fn whatever_a_step_asks_of_its_own_key_is_refused_and_the_key_is_free_after() {
     must_end(|| {
         let (_switch, cell, fleet) = world();
         let (inner, other) = (fleet.clone(), cell.clone());
-        DO.with(|run| {
-            *run.borrow_mut() = Some(Box::new(move || {
-                assert_eq!(inner.step("k", Go).expect_err("its shard is held by this thread").why, Why::Reentered);
-                let entered = inner.insert("k".to_owned(), V1 { steps: 0 }).map(drop).map_err(|error| error.why);
-                assert_eq!(entered, Err(NotEntered::Reentered));
-                assert_eq!(inner.contains_key("k"), Err(Reentered));
-                assert_eq!(inner.inspect("k", |_| ()), Err(Reentered));
-                assert!(matches!(inner.remove("k"), Err(Reentered)));
-                assert_eq!(inner.clear(), Err(Reentered));
-                assert_eq!(other.step(Go).expect("another lock"), 1);
-            }));
+        do_there(move || {
+            assert_eq!(inner.step("k", Go).expect_err("its shard is held by this thread").why, Why::Reentered);
+            let entered = inner.insert("k".to_owned(), V1 { steps: 0 }).map(drop).map_err(|error| error.why);
+            assert_eq!(entered, Err(NotEntered::Reentered));
+            assert_eq!(inner.contains_key("k"), Err(Reentered));
+            assert_eq!(inner.inspect("k", |_| ()), Err(Reentered));
+            assert!(matches!(inner.remove("k"), Err(Reentered)));
+            assert_eq!(inner.clear(), Err(Reentered));
+            assert_eq!(other.step(Go).expect("another lock"), 1);
         });
         assert_eq!(fleet.step("k", Go).expect("taken"), 1);
         assert_eq!(fleet.step("k", Go).expect("free again"), 2);
