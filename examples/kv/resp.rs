@@ -36,8 +36,8 @@ pub(crate) struct Limits {
 
 /// The bytes that a client sent, and how far they have been looked at.
 ///
-/// However small the pieces that a command comes in, it is not begun again with each: its bytes are looked at once more than they
-/// would be in one piece at most, but for the few of its first line.
+/// What has been taken of a command that comes in pieces stays taken: no byte is looked at again with each further piece, but for the
+/// few of its first line.
 #[derive(Debug)]
 pub(crate) struct Reader {
     buffer: BytesMut,
