@@ -651,12 +651,14 @@ impl<M: Machine, H: Home> Housed<M> for Parts<'_, M, H> {
 /// One step: the short way if nothing has changed since the last.
 #[inline]
 pub(crate) fn step<M: Accepts<I>, L: Housed<M>, I: Serialize>(live: L, input: I) -> Result<M::Output, StepError<I>> {
-    if live.is_current() { run(live, input) } else { step_the_long_way(live, input) }
+    if live.is_current() { run(PoisonOnPanic(live, PhantomData), input) } else { step_the_long_way(live, input) }
 }
 
 #[inline]
-fn run<M: Accepts<I>, L: Housed<M>, I: Serialize>(live: L, input: I) -> Result<M::Output, StepError<I>> {
-    let mut armed = PoisonOnPanic(live, PhantomData);
+fn run<M: Accepts<I>, L: Housed<M>, I: Serialize>(
+    mut armed: PoisonOnPanic<M, L>,
+    input: I,
+) -> Result<M::Output, StepError<I>> {
     let stepped = M::step_mut(M::lend(armed.0.state()), input);
     match stepped {
         Ok(Stepped { output, failed: false }) => {
@@ -677,11 +679,11 @@ fn step_the_long_way<M: Accepts<I>, L: Housed<M>, I: Serialize>(
         return Err(StepError { input, why: Why::Poisoned });
     }
     if !live.shared().core.observed() {
-        return run(live, input);
+        return run(PoisonOnPanic(live, PhantomData), input);
     }
     live.with(|slot, shared, home| {
         let watch = shared.watch(slot.version(), slot.stamp, M::INPUT, &input);
-        let result = run(Parts { slot, shared, home }, input);
+        let result = run(PoisonOnPanic(Parts { slot, shared, home }, PhantomData), input);
         watch.answered(&result);
         result
     })
