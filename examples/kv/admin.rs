@@ -196,6 +196,8 @@ fn from_json(json: Json) -> Reply {
 mod tests {
     use std::time::Duration;
 
+    use kv_store::Command;
+
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(10);
@@ -203,7 +205,7 @@ mod tests {
     /// A keyspace with something to move. Nobody sweeps it, so nothing that moves it settles.
     fn unswept() -> Keyspace {
         let keyspace = Keyspace::open(1, None, None).unwrap();
-        keyspace.run(0, b"SET".into(), vec![b"k".into(), b"v".into()]);
+        keyspace.run(Command { now: 0, words: [b"SET".as_slice(), b"k", b"v"].map(Bytes::from).to_vec() });
         keyspace
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hotswap::{SaveError, Swept, Why, remote};
 use kv_store::key::{Admin, AnyState, Fleet, Switch};
-use kv_store::{Answer, Bytes, Command, Name, Reply};
+use kv_store::{Answer, Bytes, Command, Reply};
 use tokio::sync::Notify;
 
 use crate::disk::Disk;
@@ -135,22 +135,24 @@ impl Keyspace {
     }
 
     /// Runs a command for one key. One without a key is the version's to refuse, on an empty one.
-    pub(crate) fn run(&self, now: u64, name: Bytes, args: Vec<Bytes>) -> Reply {
-        let key = Key::from(args.first().cloned().unwrap_or_default());
-        let name = Name::from_utf8(name).unwrap_or_else(|error| Name::from_utf8_lossy(error.into_bytes()));
-        let command = Command { now, name, args };
+    pub(crate) fn run(&self, command: Command) -> Reply {
+        // a version that panics on one key costs that command, and not the connection with all that came before in it
+        let reply = catch_unwind(AssertUnwindSafe(|| self.step(command)));
+        reply.unwrap_or_else(|_| Reply::error("ERR the command panicked"))
+    }
+
+    fn step(&self, command: Command) -> Reply {
+        let key = Key::from(command.key().cloned().unwrap_or_default());
         let made = Cell::new(false);
         let empty = || {
             made.set(true);
             AnyState::empty(self.switch.version())
         };
         let stays = |_: &AnyState, answer: Option<&Answer>| answer.map_or(!made.get(), |answer| answer.holds);
-        // a version that panics on one key costs that command, and not the connection with all that came before in it
-        match catch_unwind(AssertUnwindSafe(|| self.keys.step_while(key, empty, command, stays))) {
-            Ok(Ok(answer)) => answer.reply,
-            Ok(Err(refused)) if matches!(refused.why, Why::Refused { .. }) => refused.input.unknown(),
-            Ok(Err(refused)) => Reply::error(format_args!("ERR {}", refused.why)),
-            Err(_) => Reply::error("ERR the command panicked"),
+        match self.keys.step_while(key, empty, command, stays) {
+            Ok(answer) => answer.reply,
+            Err(refused) if matches!(refused.why, Why::Refused { .. }) => refused.input.unknown(),
+            Err(refused) => Reply::error(format_args!("ERR {}", refused.why)),
         }
     }
 
@@ -187,7 +189,8 @@ impl Keyspace {
 
     /// Asks a key whose version alone can tell; whether it is not there any more.
     fn end_if_gone(&self, key: &Bytes) -> bool {
-        self.run(now(), Bytes::borrowed(b"EXISTS"), vec![key.clone()]) == Reply::Integer(0)
+        let words = vec![Bytes::borrowed(b"EXISTS"), key.clone()];
+        self.run(Command { now: now(), words }) == Reply::Integer(0)
     }
 
     /// Says that there may be something to sweep, and that earlier flips may be overtaken.

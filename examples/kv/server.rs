@@ -1,6 +1,5 @@
 //! Connections: accepts them within bounds, reads commands, writes replies, one write for what one read brought.
 
-use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -97,35 +96,44 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = Reader::new(options.limits());
-    let (mut ahead, mut out) = (VecDeque::new(), Out::default());
+    let (mut ahead, mut out) = (Vec::new(), Out::default());
     loop {
         if stream.read_buf(reader.room()).await? == 0 {
             return Ok(());
         }
         session.now = now();
-        let stays = loop {
-            if ahead.is_empty() {
-                look_ahead(&mut reader, &session, &mut ahead);
-            }
-            let (reply, stays) = match ahead.pop_front() {
-                None => break true,
-                Some(Ok(words)) => match session.take(words) {
-                    Todo::Reply(reply) => (reply, true),
-                    Todo::Quit(reply) => (reply, false),
+        let stays = 'taken: loop {
+            let wrong = look_ahead(&mut reader, &session, &mut ahead);
+            let all = ahead.len() < AHEAD;
+            for words in ahead.drain(..) {
+                let todo = session.take(words);
+                match todo {
+                    // written from where it is: it has only just been stored, and is slow to move
+                    Todo::Reply(ref reply) => session.protocol.write(reply, &mut out),
+                    Todo::Quit => {
+                        session.protocol.write(&Reply::OK, &mut out);
+                        break 'taken false;
+                    }
                     Todo::Drop(why) => return Err(io::Error::other(why)),
                     // on the heap, like the farewell: what few clients ever need is not part of what each one costs
-                    Todo::Save(how) => (Box::pin(session.keyspace().save(how)).await, true),
-                    Todo::Hotswap(args) => (Box::pin(admin::run(session.keyspace(), &args)).await, true),
-                },
-                Some(Err(wrong)) => (Reply::error(format_args!("ERR {wrong}")), false),
-            };
-            session.protocol.write(&reply, &mut out);
-            if !stays {
+                    Todo::Save(how) => {
+                        session.protocol.write(&Box::pin(session.keyspace().save(how)).await, &mut out);
+                    }
+                    Todo::Hotswap(args) => {
+                        session.protocol.write(&Box::pin(admin::run(session.keyspace(), &args)).await, &mut out);
+                    }
+                }
+                if !out.parts.is_empty() || out.rest.len() > UNWRITTEN {
+                    flush(stream, &mut out, options).await?;
+                    session.now = now();
+                }
+            }
+            if let Some(wrong) = wrong {
+                session.protocol.write(&Reply::error(format_args!("ERR {wrong}")), &mut out);
                 break false;
             }
-            if !out.parts.is_empty() || out.rest.len() > UNWRITTEN {
-                flush(stream, &mut out, options).await?;
-                session.now = now();
+            if all {
+                break true;
             }
         };
         flush(stream, &mut out, options).await?;
@@ -135,16 +143,24 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
     }
 }
 
-/// Takes commands that have come, up to what is none.
-fn look_ahead(reader: &mut Reader, session: &Session, ahead: &mut VecDeque<Result<Vec<Bytes>, ProtocolError>>) {
-    while ahead.len() < AHEAD && ahead.back().is_none_or(Result::is_ok) {
-        let Some(command) = reader.next().transpose() else { break };
-        ahead.push_back(command);
+/// Takes commands that have come, up to what is none, and says what is wrong with that.
+fn look_ahead(reader: &mut Reader, session: &Session, ahead: &mut Vec<Vec<Bytes>>) -> Option<ProtocolError> {
+    let mut wrong = None;
+    while ahead.len() < AHEAD {
+        match reader.next() {
+            Ok(Some(words)) => ahead.push(words),
+            Ok(None) => break,
+            Err(error) => {
+                wrong = Some(error);
+                break;
+            }
+        }
     }
     // one alone would only be looked up twice
     if ahead.len() > 1 {
-        session.keyspace().prefetch(ahead.iter().flatten().filter_map(|words| words.get(1)));
+        session.keyspace().prefetch(ahead.iter().filter_map(|words| words.get(1)));
     }
+    wrong
 }
 
 async fn flush(stream: &mut TcpStream, out: &mut Out, options: &Options) -> io::Result<()> {

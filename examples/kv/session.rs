@@ -2,8 +2,8 @@
 
 use std::mem;
 
-use kv_store::commands::integer;
-use kv_store::{Bytes, Reply};
+use kv_store::commands::{capitals, integer, shown};
+use kv_store::{Bytes, Command, Reply};
 
 use crate::glob;
 use crate::keyspace::{How, Keyspace};
@@ -37,8 +37,8 @@ struct Queue {
 /// What is to be done about a command.
 pub(crate) enum Todo {
     Reply(Reply),
-    /// Reply, and close.
-    Quit(Reply),
+    /// Agree, and close.
+    Quit,
     /// Ask the switch, with what follows `HOTSWAP`.
     Hotswap(Vec<Bytes>),
     /// Write the keys to disk.
@@ -58,11 +58,16 @@ impl Session {
 
     /// Takes a command: its name, then its arguments.
     pub(crate) fn take(&mut self, words: Vec<Bytes>) -> Todo {
-        let verb = upper(&words[0]);
-        match (&*verb, &mut self.queue) {
+        self.own(&words).unwrap_or_else(|| Todo::Reply(self.run(words)))
+    }
+
+    /// What is not for the keys to answer.
+    fn own(&mut self, words: &[Bytes]) -> Option<Todo> {
+        let verb = capitals(&words[0]);
+        Some(match (&*verb, &mut self.queue) {
             // a web page can make a browser send these, and any command in what follows
             (b"POST" | b"HOST:", _) => Todo::Drop("speaks HTTP, perhaps for a web page that attacks; let go"),
-            (b"QUIT", _) => Todo::Quit(Reply::OK),
+            (b"QUIT", _) => Todo::Quit,
             (b"EXEC", _) => Todo::Reply(self.exec(&words[1..])),
             (b"MULTI" | b"DISCARD", queue) if words.len() > 1 => {
                 if let Some(queue) = queue {
@@ -80,7 +85,7 @@ impl Session {
                 queue.spoiled = true;
                 Todo::Reply(Reply::error("ERR HOTSWAP inside MULTI is not allowed"))
             }
-            (_, Some(queue)) => Todo::Reply(queue.add(words)),
+            (_, Some(queue)) => Todo::Reply(queue.add(words.to_vec())),
             (b"MULTI", None) => {
                 self.queue = Some(Queue::default());
                 Todo::Reply(Reply::OK)
@@ -88,8 +93,8 @@ impl Session {
             (b"HOTSWAP", None) => Todo::Hotswap(words[1..].to_vec()),
             (b"SAVE", None) if words.len() == 1 => Todo::Save(How::Before),
             (b"BGSAVE", None) if words.len() == 1 => Todo::Save(How::Meanwhile),
-            (_, None) => Todo::Reply(self.run(&verb, words)),
-        }
+            (_, None) => Todo::Reply(self.answer(&verb, words)?),
+        })
     }
 
     /// Runs what was queued, in order and without a pause of this thread. With one thread, nobody else's commands come
@@ -111,16 +116,22 @@ impl Session {
             if size > MAX_REPLY {
                 return Reply::error("ERR not run: the replies before this one are too large");
             }
-            let reply = self.run(&upper(&words[0]), words);
+            let reply = self.answer(&capitals(&words[0]), &words).unwrap_or_else(|| self.run(words));
             size += wire::size(&reply);
             reply
         });
         Reply::Array(replies.collect())
     }
 
-    fn run(&mut self, verb: &[u8], mut words: Vec<Bytes>) -> Reply {
+    /// Runs a command for one key.
+    fn run(&self, words: Vec<Bytes>) -> Reply {
+        self.keyspace.run(Command { now: self.now, words })
+    }
+
+    /// Answers a command that is not for one key.
+    fn answer(&mut self, verb: &[u8], words: &[Bytes]) -> Option<Reply> {
         let args = &words[1..];
-        match (verb, args) {
+        Some(match (verb, args) {
             (b"PING", []) => Reply::Status("PONG".into()),
             (b"PING" | b"ECHO", [text]) => Reply::Bulk(text.clone()),
             (b"SELECT", [db]) => match integer(db) {
@@ -155,46 +166,40 @@ impl Session {
                 _,
             ) => arity(&words[0]),
             // commands for several keys are as many commands
-            (b"DEL" | b"EXISTS", [_, _, ..]) => {
-                let name = words.remove(0);
+            (b"DEL" | b"EXISTS", keys @ [_, _, ..]) => {
                 let mut sum = 0;
-                for key in words {
-                    match self.keyspace.run(self.now, name.clone(), vec![key]) {
+                for key in keys {
+                    match self.run(vec![words[0].clone(), key.clone()]) {
                         Reply::Integer(n) => sum += n,
-                        other => return other,
+                        other => return Some(other),
                     }
                 }
                 Reply::Integer(sum)
             }
-            (b"MGET", [_, ..]) => {
-                let name = words.remove(0);
+            (b"MGET", keys @ [_, ..]) => {
                 let (mut size, mut replies) = (0, Vec::new());
-                for key in words {
-                    let reply = self.keyspace.run(self.now, name.clone(), vec![key]);
+                for key in keys {
+                    let reply = self.run(vec![words[0].clone(), key.clone()]);
                     size += wire::size(&reply);
                     if size > MAX_REPLY {
-                        return Reply::error("ERR the values together are too large to send");
+                        return Some(Reply::error("ERR the values together are too large to send"));
                     }
                     replies.push(reply);
                 }
                 Reply::Array(replies)
             }
             (b"MSET", pairs) if pairs.len() > 2 && pairs.len().is_multiple_of(2) => {
-                let name = words.remove(0);
-                for pair in words.chunks(2) {
-                    let reply = self.keyspace.run(self.now, name.clone(), pair.to_vec());
+                for pair in pairs.chunks(2) {
+                    let reply = self.run([&words[..1], pair].concat());
                     if reply != Reply::OK {
-                        return reply;
+                        return Some(reply);
                     }
                 }
                 Reply::OK
             }
             (b"MSET", [_, _, ..]) if args.len() != 2 => arity(&words[0]),
-            _ => {
-                let name = words.remove(0);
-                self.keyspace.run(self.now, name, words)
-            }
-        }
+            _ => return None,
+        })
     }
 
     fn hello(&mut self, args: &[Bytes]) -> Result<Reply, Reply> {
@@ -324,11 +329,6 @@ fn config(verb: &[u8], patterns: &[Bytes]) -> Reply {
     Reply::Map(known.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
 }
 
-/// A name as commands match it; most clients spell it so.
-fn upper(name: &Bytes) -> Bytes {
-    if name.iter().any(u8::is_ascii_lowercase) { name.to_ascii_uppercase() } else { name.clone() }
-}
-
 fn arity(name: &[u8]) -> Reply {
     Reply::arity(&shown(name))
 }
@@ -340,11 +340,6 @@ fn subcommand(name: &str, verb: &[u8], known: &[&str]) -> Reply {
         return Reply::arity(&format!("{name}|{shown}"));
     }
     Reply::error(format_args!("ERR unknown subcommand '{shown}'"))
-}
-
-/// The beginning of what a client sent, for an error.
-fn shown(word: &[u8]) -> String {
-    String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned()
 }
 
 #[cfg(test)]

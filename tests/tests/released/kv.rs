@@ -13,10 +13,9 @@ use serde_json::json;
 const NOW: u64 = 1_700_000_000_000;
 
 fn command(line: &str) -> Command {
-    let mut words = line.split(' ');
-    let name = words.next().unwrap_or_default().into();
-    let args = [Bytes::from(b"key")].into_iter().chain(words.map(|word| word.as_bytes().into())).collect();
-    Command { now: NOW, name, args }
+    let mut words: Vec<Bytes> = line.split(' ').map(|word| word.as_bytes().into()).collect();
+    words.insert(1, Bytes::borrowed(b"key"));
+    Command { now: NOW, words }
 }
 
 #[test]
@@ -153,7 +152,7 @@ fn inputs() -> impl Strategy<Value = Command> {
     (select(COMMANDS.concat()), words, any::<bool>()).prop_map(|(line, (mut texts, mut numbers), small)| {
         let line = if small { line.to_lowercase() } else { line.to_owned() };
         let mut command = command(&line);
-        for arg in &mut command.args {
+        for arg in &mut command.words[2..] {
             match &**arg {
                 b"v" | b"V" => *arg = texts.pop().unwrap_or_default(),
                 b"n" | b"N" => *arg = numbers.pop().unwrap_or_default().as_bytes().into(),
@@ -167,8 +166,8 @@ fn inputs() -> impl Strategy<Value = Command> {
 /// A version differs from the one below in commands of its own, which that one refused and which changed nothing there.
 fn is_new(difference: &Difference<'_, Machine>) -> bool {
     let Some(AnyInput::Command(command)) = difference.input else { return false };
-    let verb = command.verb();
-    let is_of = |version: u32| COMMANDS[version as usize - 1].iter().any(|line| line.split(' ').next() == Some(&verb));
+    let verb = String::from_utf8_lossy(&command.verb()).into_owned();
+    let is_of = |version: u32| COMMANDS[version as usize - 1].iter().any(|line| line.split(' ').next() == Some(&*verb));
     // version 2 has more to say of SET, whose options were a mistake before
     let refused = if verb == "SET" && difference.to == 2 { Reply::syntax() } else { command.unknown() };
     let one = match (difference.law, difference.state) {

@@ -13,8 +13,6 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of a text, a key or an argument: up to 23 of them stand where they are held, more are shared by all who hold them.
 pub type Bytes = hipstr::HipByt<'static>;
-/// The name of a command, kept likewise.
-pub type Name = hipstr::HipStr<'static>;
 
 /// What a command gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -55,47 +55,47 @@ macro_rules! collection {
 collection!(List Set Hash);
 
 /// Runs a command of this group or on text; `None` if it is of neither.
-pub(crate) fn run(data: &mut Option<Data>, verb: &str, command: &Command) -> Option<Done> {
+pub(crate) fn run(data: &mut Option<Data>, verb: &[u8], command: &Command) -> Option<Done> {
     Some(match verb {
-        "LPUSH" => push(data, command, List::push_front),
-        "RPUSH" => push(data, command, List::push_back),
-        "LPOP" => pop(data, command, List::pop_front),
-        "RPOP" => pop(data, command, List::pop_back),
-        "LRANGE" => range(data.as_ref(), command),
-        "LLEN" => command.rest().and_then(|[]| look(data.as_ref(), |list: &List| Reply::count(list.len()))),
-        "SADD" => command.at_least(1).and_then(|members| {
+        b"LPUSH" => push(data, command, List::push_front),
+        b"RPUSH" => push(data, command, List::push_back),
+        b"LPOP" => pop(data, command, List::pop_front),
+        b"RPOP" => pop(data, command, List::pop_back),
+        b"LRANGE" => range(data.as_ref(), command),
+        b"LLEN" => command.rest().and_then(|[]| look(data.as_ref(), |list: &List| Reply::count(list.len()))),
+        b"SADD" => command.at_least(1).and_then(|members| {
             change(data, |set: &mut Set| {
                 Reply::count(members.iter().filter(|member| set.insert((*member).clone())).count())
             })
         }),
-        "SREM" => command.at_least(1).and_then(|members| {
+        b"SREM" => command.at_least(1).and_then(|members| {
             change(data, |set: &mut Set| Reply::count(members.iter().filter(|member| set.swap_remove(*member)).count()))
         }),
-        "SPOP" => spop(data, command),
-        "SCARD" => command.rest().and_then(|[]| look(data.as_ref(), |set: &Set| Reply::count(set.len()))),
-        "SMEMBERS" => command
+        b"SPOP" => spop(data, command),
+        b"SCARD" => command.rest().and_then(|[]| look(data.as_ref(), |set: &Set| Reply::count(set.len()))),
+        b"SMEMBERS" => command
             .rest()
             .and_then(|[]| look(data.as_ref(), |set: &Set| Reply::Set(set.iter().cloned().map(Reply::Bulk).collect()))),
-        "SISMEMBER" => command
+        b"SISMEMBER" => command
             .rest()
             .and_then(|[member]| look(data.as_ref(), |set: &Set| Reply::Integer(set.contains(member).into()))),
-        "HSET" => hset(data, command),
-        "HGET" => command.rest().and_then(|[field]| {
+        b"HSET" => hset(data, command),
+        b"HGET" => command.rest().and_then(|[field]| {
             look(data.as_ref(), |hash: &Hash| hash.get(field).cloned().map_or(Reply::Null, Reply::Bulk))
         }),
-        "HDEL" => command.at_least(1).and_then(|fields| {
+        b"HDEL" => command.at_least(1).and_then(|fields| {
             change(data, |hash: &mut Hash| {
                 Reply::count(fields.iter().filter(|field| hash.swap_remove(*field).is_some()).count())
             })
         }),
-        "HGETALL" => command.rest().and_then(|[]| {
+        b"HGETALL" => command.rest().and_then(|[]| {
             look(data.as_ref(), |hash: &Hash| {
                 let pair = |(field, value): (&Bytes, &Bytes)| (Reply::Bulk(field.clone()), Reply::Bulk(value.clone()));
                 Reply::Map(hash.iter().map(pair).collect())
             })
         }),
-        "HLEN" => command.rest().and_then(|[]| look(data.as_ref(), |hash: &Hash| Reply::count(hash.len()))),
-        "TYPE" => command.rest().map(|[]| Reply::Status(kind(data.as_ref()).into())),
+        b"HLEN" => command.rest().and_then(|[]| look(data.as_ref(), |hash: &Hash| Reply::count(hash.len()))),
+        b"TYPE" => command.rest().map(|[]| Reply::Status(kind(data.as_ref()).into())),
         _ => return strings::run(data, verb, command),
     })
 }
@@ -148,7 +148,7 @@ fn pop(data: &mut Option<Data>, command: &Command, pop: fn(&mut List) -> Option<
     let count = match command.at_least(0)? {
         [] => None,
         [count] => Some(positive(count)?),
-        _ => return Err(Reply::arity(&command.name)),
+        _ => return Err(command.arity()),
     };
     let there = data.is_some();
     change(data, |list: &mut List| match count {
@@ -167,7 +167,7 @@ fn spop(data: &mut Option<Data>, command: &Command) -> Done {
     };
     // the multiplier of Knuth's MMIX generator; its upper bits are the good ones
     let next = |lots: u64| lots.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    let key = command.args.first().into_iter().flat_map(|key| key.iter());
+    let key = command.key().into_iter().flat_map(|key| key.iter());
     let mut lots = key.fold(command.now, |lots, byte| next(lots ^ u64::from(*byte)));
     let mut draw = |set: &mut Set| {
         lots = next(lots);
@@ -201,7 +201,7 @@ fn range(data: Option<&Data>, command: &Command) -> Done {
 
 fn hset(data: &mut Option<Data>, command: &Command) -> Done {
     let (pairs, []) = command.at_least(2)?.as_chunks() else {
-        return Err(Reply::arity(&command.name));
+        return Err(command.arity());
     };
     change(data, |hash: &mut Hash| {
         let is_new = |[field, value]: &&[Bytes; 2]| hash.insert(field.clone(), value.clone()).is_none();
@@ -244,8 +244,8 @@ mod tests {
     fn keys_of_one_moment_draw_lots_of_their_own() {
         let drawn = |key: &str| {
             let mut data = Some((0..100).map(|n| Bytes::from(n.to_string().into_bytes())).collect::<Set>().wrap());
-            let command = Command { now: 1, name: "SPOP".into(), args: vec![key.as_bytes().into()] };
-            format!("{:?}", run(&mut data, "SPOP", &command))
+            let command = Command { now: 1, words: vec![Bytes::borrowed(b"SPOP"), key.as_bytes().into()] };
+            format!("{:?}", run(&mut data, b"SPOP", &command))
         };
         let all: BTreeSet<_> = (0..20).map(|n| drawn(&format!("key:{n}"))).collect();
         assert!(all.len() > 10, "{all:?}");

@@ -11,28 +11,28 @@ pub(crate) fn run<V: Value>(
     value: &mut V,
     expires: &mut Expires,
     command: &Command,
-    others: impl FnOnce(&mut V, &str, &Command) -> Option<Done>,
+    others: impl FnOnce(&mut V, &[u8], &Command) -> Option<Done>,
 ) -> Option<Done> {
     if expired(*expires, command.now) {
         value.clear();
         *expires = None;
     }
     let answer = match &*command.verb() {
-        "SET" => set(value, expires, command),
-        "SETEX" => command.rest().and_then(|[seconds, text]| {
+        b"SET" => set(value, expires, command),
+        b"SETEX" => command.rest().and_then(|[seconds, text]| {
             let ends = ends(command, seconds, 1000, true)?;
             value.set(text.clone());
             *expires = ends;
             Ok(Reply::OK)
         }),
-        "EXPIRE" => expire(value, expires, command, 1000),
-        "PEXPIRE" => expire(value, expires, command, 1),
-        "TTL" => command.rest().map(|[]| left(value, *expires, command.now, 1000)),
-        "PTTL" => command.rest().map(|[]| left(value, *expires, command.now, 1)),
-        "PERSIST" => command.rest().map(|[]| Reply::Integer(expires.take().is_some().into())),
+        b"EXPIRE" => expire(value, expires, command, 1000),
+        b"PEXPIRE" => expire(value, expires, command, 1),
+        b"TTL" => command.rest().map(|[]| left(value, *expires, command.now, 1000)),
+        b"PTTL" => command.rest().map(|[]| left(value, *expires, command.now, 1)),
+        b"PERSIST" => command.rest().map(|[]| Reply::Integer(expires.take().is_some().into())),
         verb => {
             let answer = others(value, verb, command)?;
-            if verb == "MSET" && answer.is_ok() {
+            if verb == b"MSET" && answer.is_ok() {
                 *expires = None;
             }
             answer
@@ -52,7 +52,7 @@ pub fn expired(expires: Expires, now: u64) -> bool {
 
 fn set(value: &mut impl Value, expires: &mut Expires, command: &Command) -> Done {
     let [text, options @ ..] = command.at_least(1)? else {
-        return Err(Reply::arity(&command.name));
+        return Err(command.arity());
     };
     let (mut only_if, mut lives, mut keep) = (None, None, false);
     let mut options = options.iter();
@@ -87,7 +87,7 @@ fn time(time: Option<&Bytes>) -> Result<&Bytes, Reply> {
 
 fn expire(value: &mut impl Value, expires: &mut Expires, command: &Command, unit: i64) -> Done {
     let [time, options @ ..] = command.at_least(1)? else {
-        return Err(Reply::arity(&command.name));
+        return Err(command.arity());
     };
     let [mut nx, mut xx, mut gt, mut lt] = [false; 4];
     for option in options {
@@ -130,7 +130,7 @@ fn ends(command: &Command, time: &[u8], unit: i64, positive: bool) -> Result<Exp
         .filter(|at| i64::try_from(*at).is_ok() && (time > 0 || !positive))
         .map(Some)
         .ok_or_else(|| {
-            let name = command.name.to_lowercase();
+            let name = String::from_utf8_lossy(&command.verb()).to_lowercase();
             Reply::error(format_args!("ERR invalid expire time in '{name}' command"))
         })
 }

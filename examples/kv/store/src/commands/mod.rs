@@ -5,19 +5,45 @@ pub mod collections;
 pub mod expiry;
 pub mod strings;
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::iter;
 
-use crate::{Answer, Bytes, Name, Reply};
+use hipstr::HipStr;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{Answer, Bytes, Reply};
 
 /// A command for one key: the one input of every version, those to come included.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "Written<'static>")]
 pub struct Command {
     /// Milliseconds since 1970 when it arrived: a step does not look at clocks.
     pub now: u64,
-    /// As the client spelled it.
-    pub name: Name,
+    /// Its name as the client spelled it, the key, and what comes after it.
+    pub words: Vec<Bytes>,
+}
+
+/// A command as it is written down. As it runs, its words stay together as they came: what was just stored is slow to move.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Command")]
+struct Written<'a> {
+    now: u64,
+    name: HipStr<'a>,
     /// The key, and what comes after it.
-    pub args: Vec<Bytes>,
+    args: Cow<'a, [Bytes]>,
+}
+
+impl Serialize for Command {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let args = Cow::Borrowed(self.words.get(1..).unwrap_or_default());
+        Written { now: self.now, name: String::from_utf8_lossy(self.name()).into(), args }.serialize(serializer)
+    }
+}
+
+impl From<Written<'static>> for Command {
+    fn from(Written { now, name, args }: Written<'static>) -> Self {
+        Self { now, words: iter::once(name.into_bytes()).chain(args.into_owned()).collect() }
+    }
 }
 
 /// A command's reply; the error is one that Redis would give.
@@ -26,40 +52,53 @@ pub(crate) type Done = Result<Reply, Reply>;
 impl Command {
     /// The name as versions match it.
     #[must_use]
-    pub fn verb(&self) -> Name {
-        if self.name.bytes().any(|byte| byte.is_ascii_lowercase()) {
-            self.name.to_ascii_uppercase()
-        } else {
-            self.name.clone()
-        }
+    pub fn verb(&self) -> Cow<'_, [u8]> {
+        capitals(self.name())
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> Option<&Bytes> {
+        self.words.get(1)
     }
 
     /// What comes after the key, if it is so many.
     pub(crate) fn rest<const N: usize>(&self) -> Result<[&Bytes; N], Reply> {
-        let [_, rest @ ..] = &*self.args else {
-            return Err(Reply::arity(&self.name));
+        let [_, _, rest @ ..] = &*self.words else {
+            return Err(self.arity());
         };
-        let rest: &[Bytes; N] = rest.try_into().map_err(|_| Reply::arity(&self.name))?;
+        let rest: &[Bytes; N] = rest.try_into().map_err(|_| self.arity())?;
         Ok(rest.each_ref())
     }
 
     /// What comes after the key, if it is at least so many.
     pub(crate) fn at_least(&self, n: usize) -> Result<&[Bytes], Reply> {
-        self.args.get(1..).filter(|rest| rest.len() >= n).ok_or_else(|| Reply::arity(&self.name))
+        self.words.get(2..).filter(|rest| rest.len() >= n).ok_or_else(|| self.arity())
+    }
+
+    /// The error for one that lacks arguments, or has too many.
+    pub(crate) fn arity(&self) -> Reply {
+        Reply::arity(&shown(self.name()))
+    }
+
+    fn name(&self) -> &[u8] {
+        self.words.first().map_or(&[], |name| name)
     }
 
     /// What the one who runs it hears; `None` if the version does not know it.
     pub(crate) fn answer(&self, done: Option<Done>, value: &impl Value) -> Answer {
-        let reply = done.unwrap_or_else(|| Err(self.unknown())).unwrap_or_else(|error| error);
-        Answer { reply, holds: value.exists() }
+        let holds = value.exists();
+        match done {
+            Some(Ok(reply) | Err(reply)) => Answer { reply, holds },
+            None => Answer { reply: self.unknown(), holds },
+        }
     }
 
     /// Redis' own words for a name that the version does not know.
     #[must_use]
     pub fn unknown(&self) -> Reply {
-        let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(128)]).into_owned();
-        let mut text = format!("ERR unknown command '{}', with args beginning with: ", shown(self.name.as_bytes()));
-        for arg in self.args.iter().take(20) {
+        let mut text = format!("ERR unknown command '{}', with args beginning with: ", shown(self.name()));
+        for arg in self.words.iter().skip(1).take(20) {
             if text.len() > 256 {
                 break;
             }
@@ -67,6 +106,18 @@ impl Command {
         }
         Reply::error(text)
     }
+}
+
+/// A name as commands match it; most clients spell it so.
+#[must_use]
+pub fn capitals(name: &[u8]) -> Cow<'_, [u8]> {
+    if name.iter().any(u8::is_ascii_lowercase) { name.to_ascii_uppercase().into() } else { name.into() }
+}
+
+/// The beginning of what a client sent, for an error.
+#[must_use]
+pub fn shown(word: &[u8]) -> String {
+    String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned()
 }
 
 /// A whole number, spelled the one way that Redis takes.

@@ -7,37 +7,37 @@ use crate::{Bytes, Reply};
 const MAX_TEXT: usize = 512 << 20;
 
 /// Runs a command; `None` if it is not of this group.
-pub(crate) fn run(value: &mut impl Value, verb: &str, command: &Command) -> Option<Done> {
+pub(crate) fn run(value: &mut impl Value, verb: &[u8], command: &Command) -> Option<Done> {
     Some(match verb {
-        "GET" => get(value, command),
+        b"GET" => get(value, command),
         // one key of many: a key of another type is as good as absent
-        "MGET" => command.rest().map(|[]| bulk(value.text().ok().flatten())),
-        "SET" => match command.rest() {
+        b"MGET" => command.rest().map(|[]| bulk(value.text().ok().flatten())),
+        b"SET" => match command.rest() {
             Ok([text]) => {
                 value.set(text.clone());
                 Ok(Reply::OK)
             }
-            Err(arity) => Err(if command.args.len() > 2 { Reply::syntax() } else { arity }),
+            Err(arity) => Err(if command.words.len() > 3 { Reply::syntax() } else { arity }),
         },
-        "MSET" => command.rest().map(|[text]| {
+        b"MSET" => command.rest().map(|[text]| {
             value.set(text.clone());
             Reply::OK
         }),
-        "DEL" => command.rest().map(|[]| {
+        b"DEL" => command.rest().map(|[]| {
             let there = value.exists();
             value.clear();
             Reply::Integer(there.into())
         }),
-        "EXISTS" => command.rest().map(|[]| Reply::Integer(value.exists().into())),
-        "INCR" => command.rest().and_then(|[]| add(value, 1)),
-        "DECR" => command.rest().and_then(|[]| add(value, -1)),
-        "INCRBY" => command.rest().and_then(|[n]| add(value, integer(n)?)),
-        "DECRBY" => command.rest().and_then(|[n]| {
+        b"EXISTS" => command.rest().map(|[]| Reply::Integer(value.exists().into())),
+        b"INCR" => command.rest().and_then(|[]| add(value, 1)),
+        b"DECR" => command.rest().and_then(|[]| add(value, -1)),
+        b"INCRBY" => command.rest().and_then(|[n]| add(value, integer(n)?)),
+        b"DECRBY" => command.rest().and_then(|[n]| {
             let n = integer(n)?.checked_neg().ok_or_else(|| Reply::error("ERR decrement would overflow"))?;
             add(value, n)
         }),
-        "APPEND" => command.rest().and_then(|[more]| append(value, more)),
-        "STRLEN" => command.rest().and_then(|[]| Ok(Reply::count(value.text()?.map_or(0, Bytes::len)))),
+        b"APPEND" => command.rest().and_then(|[more]| append(value, more)),
+        b"STRLEN" => command.rest().and_then(|[]| Ok(Reply::count(value.text()?.map_or(0, Bytes::len)))),
         _ => return None,
     })
 }
