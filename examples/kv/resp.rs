@@ -209,21 +209,11 @@ fn whole(bytes: &[u8], limits: Limits) -> Option<(Vec<Bytes>, usize)> {
         let (length, from) = small(b'$', rest)?;
         let (word, after) = from.split_at_checked(length).filter(|_| length <= limits.argument)?;
         rest = after.strip_prefix(b"\r\n")?;
-        push(&mut words, word);
+        // where it will stand, and not moved there: see `Command::words`
+        words.push_mut(Bytes::new()).push_slice(word);
     }
     let length = bytes.len() - rest.len();
     (length <= limits.command).then_some((words, length))
-}
-
-/// Adds a word. A short one is written where it will stand: what was just stored is slow to move.
-fn push(words: &mut Vec<Bytes>, word: &[u8]) {
-    if word.len() > Bytes::inline_capacity() {
-        words.push(Bytes::from(word));
-    } else {
-        words.push(Bytes::new());
-        let last = words.len() - 1;
-        words[last].push_slice(word);
-    }
 }
 
 /// A line that is a kind and a number below a thousand, and what comes after it.

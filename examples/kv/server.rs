@@ -102,17 +102,15 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
             return Ok(());
         }
         session.now = now();
-        let stays = 'taken: loop {
-            let wrong = look_ahead(&mut reader, &session, &mut ahead);
-            let all = ahead.len() < AHEAD;
+        let stays = 'commands: loop {
+            let more = look_ahead(&mut reader, &session, &mut ahead);
             for words in ahead.drain(..) {
-                let todo = session.take(words);
-                match todo {
-                    // written from where it is: it has only just been stored, and is slow to move
+                match session.take(words) {
+                    // not moved: see `Command::words`
                     Todo::Reply(ref reply) => session.protocol.write(reply, &mut out),
                     Todo::Quit => {
                         session.protocol.write(&Reply::OK, &mut out);
-                        break 'taken false;
+                        break 'commands false;
                     }
                     Todo::Drop(why) => return Err(io::Error::other(why)),
                     // on the heap, like the farewell: what few clients ever need is not part of what each one costs
@@ -128,12 +126,13 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
                     session.now = now();
                 }
             }
-            if let Some(wrong) = wrong {
-                session.protocol.write(&Reply::error(format_args!("ERR {wrong}")), &mut out);
-                break false;
-            }
-            if all {
-                break true;
+            match more {
+                Ok(true) => {}
+                Ok(false) => break true,
+                Err(wrong) => {
+                    session.protocol.write(&Reply::error(format_args!("ERR {wrong}")), &mut out);
+                    break false;
+                }
             }
         };
         flush(stream, &mut out, options).await?;
@@ -143,24 +142,23 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
     }
 }
 
-/// Takes commands that have come, up to what is none, and says what is wrong with that.
-fn look_ahead(reader: &mut Reader, session: &Session, ahead: &mut Vec<Vec<Bytes>>) -> Option<ProtocolError> {
-    let mut wrong = None;
-    while ahead.len() < AHEAD {
+/// Takes the next commands that have come, up to what is none; whether there may be more.
+fn look_ahead(reader: &mut Reader, session: &Session, ahead: &mut Vec<Vec<Bytes>>) -> Result<bool, ProtocolError> {
+    let more = loop {
+        if ahead.len() == AHEAD {
+            break Ok(true);
+        }
         match reader.next() {
             Ok(Some(words)) => ahead.push(words),
-            Ok(None) => break,
-            Err(error) => {
-                wrong = Some(error);
-                break;
-            }
+            Ok(None) => break Ok(false),
+            Err(wrong) => break Err(wrong),
         }
-    }
+    };
     // one alone would only be looked up twice
     if ahead.len() > 1 {
         session.keyspace().prefetch(ahead.iter().filter_map(|words| words.get(1)));
     }
-    wrong
+    more
 }
 
 async fn flush(stream: &mut TcpStream, out: &mut Out, options: &Options) -> io::Result<()> {

@@ -58,13 +58,13 @@ impl Session {
 
     /// Takes a command: its name, then its arguments.
     pub(crate) fn take(&mut self, words: Vec<Bytes>) -> Todo {
-        self.own(&words).unwrap_or_else(|| Todo::Reply(self.run(words)))
+        self.todo(&words).unwrap_or_else(|| Todo::Reply(self.run(words)))
     }
 
-    /// What is not for the keys to answer.
-    fn own(&mut self, words: &[Bytes]) -> Option<Todo> {
+    /// What is to be done about a command; `None` if it is for one key.
+    fn todo(&mut self, words: &[Bytes]) -> Option<Todo> {
         let verb = capitals(&words[0]);
-        Some(match (&*verb, &mut self.queue) {
+        Some(match (&**verb, &mut self.queue) {
             // a web page can make a browser send these, and any command in what follows
             (b"POST" | b"HOST:", _) => Todo::Drop("speaks HTTP, perhaps for a web page that attacks; let go"),
             (b"QUIT", _) => Todo::Quit,
@@ -73,7 +73,7 @@ impl Session {
                 if let Some(queue) = queue {
                     queue.spoiled = true;
                 }
-                Todo::Reply(arity(&words[0]))
+                Todo::Reply(Reply::arity(&words[0]))
             }
             (b"MULTI", Some(_)) => Todo::Reply(Reply::error("ERR MULTI calls can not be nested")),
             (b"DISCARD", None) => Todo::Reply(Reply::error("ERR DISCARD without MULTI")),
@@ -85,7 +85,7 @@ impl Session {
                 queue.spoiled = true;
                 Todo::Reply(Reply::error("ERR HOTSWAP inside MULTI is not allowed"))
             }
-            (_, Some(queue)) => Todo::Reply(queue.add(words.to_vec())),
+            (_, Some(queue)) => Todo::Reply(queue.add(words)),
             (b"MULTI", None) => {
                 self.queue = Some(Queue::default());
                 Todo::Reply(Reply::OK)
@@ -128,7 +128,7 @@ impl Session {
         self.keyspace.run(Command { now: self.now, words })
     }
 
-    /// Answers a command that is not for one key.
+    /// Answers a command; `None` if it is for one key. Those of EXEC too.
     fn answer(&mut self, verb: &[u8], words: &[Bytes]) -> Option<Reply> {
         let args = &words[1..];
         Some(match (verb, args) {
@@ -164,7 +164,7 @@ impl Session {
                 b"PING" | b"ECHO" | b"SELECT" | b"CLIENT" | b"CONFIG" | b"DBSIZE" | b"SAVE" | b"BGSAVE" | b"LASTSAVE"
                 | b"KEYS" | b"SCAN",
                 _,
-            ) => arity(&words[0]),
+            ) => Reply::arity(&words[0]),
             // commands for several keys are as many commands
             (b"DEL" | b"EXISTS", keys @ [_, _, ..]) => {
                 let mut sum = 0;
@@ -197,7 +197,7 @@ impl Session {
                 }
                 Reply::OK
             }
-            (b"MSET", [_, _, ..]) if args.len() != 2 => arity(&words[0]),
+            (b"MSET", [_, _, ..]) if args.len() != 2 => Reply::arity(&words[0]),
             _ => return None,
         })
     }
@@ -295,7 +295,7 @@ impl Session {
 }
 
 impl Queue {
-    fn add(&mut self, words: Vec<Bytes>) -> Reply {
+    fn add(&mut self, words: &[Bytes]) -> Reply {
         self.bytes += words.iter().map(|word| word.len() + mem::size_of::<Bytes>()).sum::<usize>();
         if self.bytes > MAX_REPLY {
             self.commands = Vec::new();
@@ -304,7 +304,7 @@ impl Queue {
         if self.spoiled {
             return Reply::error("ERR this transaction is discarded");
         }
-        self.commands.push(words);
+        self.commands.push(words.to_vec());
         Reply::Status("QUEUED".into())
     }
 }
@@ -329,15 +329,11 @@ fn config(verb: &[u8], patterns: &[Bytes]) -> Reply {
     Reply::Map(known.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
 }
 
-fn arity(name: &[u8]) -> Reply {
-    Reply::arity(&shown(name))
-}
-
 /// The error for a word after the name of a command: one that is not known, or comes with other arguments.
 fn subcommand(name: &str, verb: &[u8], known: &[&str]) -> Reply {
     let shown = shown(verb);
     if known.iter().any(|known| known.eq_ignore_ascii_case(&shown)) {
-        return Reply::arity(&format!("{name}|{shown}"));
+        return Reply::arity(format!("{name}|{shown}").as_bytes());
     }
     Reply::error(format_args!("ERR unknown subcommand '{shown}'"))
 }

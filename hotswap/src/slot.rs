@@ -362,7 +362,7 @@ impl<M: Machine> Slot<M> {
         input: I,
         step: impl FnOnce(&mut M::AnyState, I) -> R,
     ) -> Result<R, I> {
-        let armed = PoisonOnPanic(Parts { slot: self, shared, home }, PhantomData);
+        let armed = PoisonOnPanic::new(Parts { slot: self, shared, home });
         let stepped = match &mut armed.0.slot.state {
             Some(state) => Ok(step(state, input)),
             None => Err(input),
@@ -651,9 +651,10 @@ impl<M: Machine, H: Home> Housed<M> for Parts<'_, M, H> {
 /// One step: the short way if nothing has changed since the last.
 #[inline]
 pub(crate) fn step<M: Accepts<I>, L: Housed<M>, I: Serialize>(live: L, input: I) -> Result<M::Output, StepError<I>> {
-    if live.is_current() { run(PoisonOnPanic(live, PhantomData), input) } else { step_the_long_way(live, input) }
+    if live.is_current() { run(PoisonOnPanic::new(live), input) } else { step_the_long_way(live, input) }
 }
 
+/// Takes the guard: where this is not inlined, an instance that came by itself would be moved into one.
 #[inline]
 fn run<M: Accepts<I>, L: Housed<M>, I: Serialize>(
     mut armed: PoisonOnPanic<M, L>,
@@ -679,11 +680,11 @@ fn step_the_long_way<M: Accepts<I>, L: Housed<M>, I: Serialize>(
         return Err(StepError { input, why: Why::Poisoned });
     }
     if !live.shared().core.observed() {
-        return run(PoisonOnPanic(live, PhantomData), input);
+        return run(PoisonOnPanic::new(live), input);
     }
     live.with(|slot, shared, home| {
         let watch = shared.watch(slot.version(), slot.stamp, M::INPUT, &input);
-        let result = run(PoisonOnPanic(Parts { slot, shared, home }, PhantomData), input);
+        let result = run(PoisonOnPanic::new(Parts { slot, shared, home }), input);
         watch.answered(&result);
         result
     })
@@ -697,6 +698,11 @@ pub(crate) fn version_of<M: Machine>(state: Option<&M::AnyState>) -> u32 {
 struct PoisonOnPanic<M: Machine, L: Housed<M>>(L, PhantomData<fn() -> M>);
 
 impl<M: Machine, L: Housed<M>> PoisonOnPanic<M, L> {
+    #[inline]
+    fn new(live: L) -> Self {
+        Self(live, PhantomData)
+    }
+
     /// What does not end the short way: a step of an image's, one that failed, an input that is not taken, no state. Taken by
     /// value, so that the short way keeps all it has in registers.
     #[cold]

@@ -166,10 +166,12 @@ fn inputs() -> impl Strategy<Value = Command> {
 /// A version differs from the one below in commands of its own, which that one refused and which changed nothing there.
 fn is_new(difference: &Difference<'_, Machine>) -> bool {
     let Some(AnyInput::Command(command)) = difference.input else { return false };
-    let verb = String::from_utf8_lossy(&command.verb()).into_owned();
-    let is_of = |version: u32| COMMANDS[version as usize - 1].iter().any(|line| line.split(' ').next() == Some(&*verb));
+    let verb = command.verb();
+    let is_of = |version: u32| {
+        COMMANDS[version as usize - 1].iter().any(|line| line.split(' ').next().map(str::as_bytes) == Some(&**verb))
+    };
     // version 2 has more to say of SET, whose options were a mistake before
-    let refused = if verb == "SET" && difference.to == 2 { Reply::syntax() } else { command.unknown() };
+    let refused = if **verb == *b"SET" && difference.to == 2 { Reply::syntax() } else { command.unknown() };
     let one = match (difference.law, difference.state) {
         (Law::SameOutput, state) => {
             json!(["Command", Answer { reply: refused, holds: state.gone(NOW) == Some(false) }])
@@ -183,7 +185,7 @@ fn is_new(difference: &Difference<'_, Machine>) -> bool {
         (Law::StepThenMigrate, AnyState::V2(_)) => json!([3, Typed::default()]),
         _ => return false,
     };
-    is_of(difference.to) && (verb == "SET" || !is_of(difference.from)) && difference.one == one
+    is_of(difference.to) && (**verb == *b"SET" || !is_of(difference.from)) && difference.one == one
 }
 
 /// The server lets go of a key when it is told that nothing is held: of a loaded version it sees no more than that.

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 
 use crate::Bytes;
+use crate::commands::shown;
 
 /// A reply, before it is known which protocol the client speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +43,8 @@ impl Reply {
 
     /// The error for a command that lacks arguments, or has too many.
     #[must_use]
-    pub fn arity(name: &str) -> Self {
-        Self::error(format_args!("ERR wrong number of arguments for '{}' command", name.to_lowercase()))
+    pub fn arity(name: &[u8]) -> Self {
+        Self::error(format_args!("ERR wrong number of arguments for '{}' command", shown(name).to_lowercase()))
     }
 
     /// The error for options that do not go together or are not known.

@@ -1,6 +1,6 @@
 //! Commands on a key's time to live: what version 2 adds.
 
-use super::{Command, Done, Value, integer};
+use super::{Command, Done, Value, integer, shown};
 use crate::{Bytes, Reply};
 
 /// When a key ends, in milliseconds since 1970, if it does.
@@ -17,7 +17,7 @@ pub(crate) fn run<V: Value>(
         value.clear();
         *expires = None;
     }
-    let answer = match &*command.verb() {
+    let answer = match &**command.verb() {
         b"SET" => set(value, expires, command),
         b"SETEX" => command.rest().and_then(|[seconds, text]| {
             let ends = ends(command, seconds, 1000, true)?;
@@ -130,7 +130,7 @@ fn ends(command: &Command, time: &[u8], unit: i64, positive: bool) -> Result<Exp
         .filter(|at| i64::try_from(*at).is_ok() && (time > 0 || !positive))
         .map(Some)
         .ok_or_else(|| {
-            let name = String::from_utf8_lossy(&command.verb()).to_lowercase();
+            let name = shown(command.name()).to_lowercase();
             Reply::error(format_args!("ERR invalid expire time in '{name}' command"))
         })
 }

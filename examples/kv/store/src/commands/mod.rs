@@ -19,11 +19,13 @@ use crate::{Answer, Bytes, Reply};
 pub struct Command {
     /// Milliseconds since 1970 when it arrived: a step does not look at clocks.
     pub now: u64,
-    /// Its name as the client spelled it, the key, and what comes after it.
+    /// Its name as the client spelled it, the key, and what comes after it. They stay together as they came: whoever loads at once
+    /// what several stores have only just written waits for all of them.
     pub words: Vec<Bytes>,
 }
 
-/// A command as it is written down. As it runs, its words stay together as they came: what was just stored is slow to move.
+/// A command as it is written down, which files of versions know: its name apart, as text. What of a name is none is replaced; no
+/// version knows such a command.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Command")]
 struct Written<'a> {
@@ -52,11 +54,11 @@ pub(crate) type Done = Result<Reply, Reply>;
 impl Command {
     /// The name as versions match it.
     #[must_use]
-    pub fn verb(&self) -> Cow<'_, [u8]> {
-        capitals(self.name())
+    pub fn verb(&self) -> Cow<'_, Bytes> {
+        self.words.first().map_or_else(Cow::default, capitals)
     }
 
-    /// The key.
+    /// The key, if there is one.
     #[must_use]
     pub fn key(&self) -> Option<&Bytes> {
         self.words.get(1)
@@ -78,7 +80,7 @@ impl Command {
 
     /// The error for one that lacks arguments, or has too many.
     pub(crate) fn arity(&self) -> Reply {
-        Reply::arity(&shown(self.name()))
+        Reply::arity(self.name())
     }
 
     fn name(&self) -> &[u8] {
@@ -87,11 +89,11 @@ impl Command {
 
     /// What the one who runs it hears; `None` if the version does not know it.
     pub(crate) fn answer(&self, done: Option<Done>, value: &impl Value) -> Answer {
-        let holds = value.exists();
-        match done {
-            Some(Ok(reply) | Err(reply)) => Answer { reply, holds },
-            None => Answer { reply: self.unknown(), holds },
-        }
+        let reply = match done {
+            Some(Ok(reply) | Err(reply)) => reply,
+            None => self.unknown(),
+        };
+        Answer { reply, holds: value.exists() }
     }
 
     /// Redis' own words for a name that the version does not know.
@@ -110,8 +112,8 @@ impl Command {
 
 /// A name as commands match it; most clients spell it so.
 #[must_use]
-pub fn capitals(name: &[u8]) -> Cow<'_, [u8]> {
-    if name.iter().any(u8::is_ascii_lowercase) { name.to_ascii_uppercase().into() } else { name.into() }
+pub fn capitals(name: &Bytes) -> Cow<'_, Bytes> {
+    if name.iter().any(u8::is_ascii_lowercase) { Cow::Owned(name.to_ascii_uppercase()) } else { Cow::Borrowed(name) }
 }
 
 /// The beginning of what a client sent, for an error.
