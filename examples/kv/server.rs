@@ -10,6 +10,7 @@ use kv_store::{Bytes, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 
 use crate::admin;
@@ -175,12 +176,18 @@ async fn flush(stream: &mut TcpStream, out: &mut Out, options: &Options) -> io::
 
 async fn write(stream: &mut TcpStream, mut bytes: &[u8], options: &Options) -> io::Result<()> {
     while !bytes.is_empty() {
-        // a client that reads slowly is served; one that does not read at all is not
-        let written = timeout(options.stalled_after(), stream.write(bytes)).await;
-        match written.map_err(|_| io::Error::other("does not read its replies; let go"))?? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            written => bytes = &bytes[written..],
+        match stream.try_write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
+                // a client that reads slowly is served; one that does not read at all is not
+                let room = timeout(options.stalled_after(), stream.writable()).await;
+                room.map_err(|_| io::Error::other("does not read its replies; let go"))??;
+            }
+            Err(error) => return Err(error),
         }
+        // others have their turn, however much there is to write
+        consume_budget().await;
     }
     Ok(())
 }
