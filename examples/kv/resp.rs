@@ -209,7 +209,7 @@ fn whole(bytes: &[u8], limits: Limits) -> Option<(Vec<Bytes>, usize)> {
         let (length, from) = small(b'$', rest)?;
         let (word, after) = from.split_at_checked(length).filter(|_| length <= limits.argument)?;
         rest = after.strip_prefix(b"\r\n")?;
-        // where it will stand, and not moved there: see `Command::words`
+        // a short one is written where it will stand, and not moved there: see `Command::words`
         words.push_mut(Bytes::new()).push_slice(word);
     }
     let length = bytes.len() - rest.len();

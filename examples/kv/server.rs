@@ -107,7 +107,7 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
             let more = look_ahead(&mut reader, &session, &mut ahead);
             for words in ahead.drain(..) {
                 match session.take(words) {
-                    // not moved: see `Command::words`
+                    // where it is: what has only just been stored is slow to move, see `Command::words`
                     Todo::Reply(ref reply) => session.protocol.write(reply, &mut out),
                     Todo::Quit => {
                         session.protocol.write(&Reply::OK, &mut out);
@@ -143,7 +143,7 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
     }
 }
 
-/// Takes the next commands that have come, up to what is none; whether there may be more.
+/// Takes the next commands that have come; whether there may be more, or what is wrong with the one after them.
 fn look_ahead(reader: &mut Reader, session: &Session, ahead: &mut Vec<Vec<Bytes>>) -> Result<bool, ProtocolError> {
     let more = loop {
         if ahead.len() == AHEAD {
@@ -176,17 +176,19 @@ async fn flush(stream: &mut TcpStream, out: &mut Out, options: &Options) -> io::
 
 async fn write(stream: &mut TcpStream, mut bytes: &[u8], options: &Options) -> io::Result<()> {
     while !bytes.is_empty() {
-        match stream.try_write(bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = &bytes[written..],
+        let written = match stream.try_write(bytes) {
             Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
                 // a client that reads slowly is served; one that does not read at all is not
-                let room = timeout(options.stalled_after(), stream.writable()).await;
-                room.map_err(|_| io::Error::other("does not read its replies; let go"))??;
+                let written = Box::pin(timeout(options.stalled_after(), stream.write(bytes))).await;
+                written.map_err(|_| io::Error::other("does not read its replies; let go"))?
             }
-            Err(error) => return Err(error),
+            written => written,
+        };
+        match written? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => bytes = &bytes[written..],
         }
-        // others have their turn, however much there is to write
+        // a try counts for nothing: others have their turn, however much there is to write
         consume_budget().await;
     }
     Ok(())

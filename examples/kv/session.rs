@@ -128,7 +128,7 @@ impl Session {
         self.keyspace.run(Command { now: self.now, words })
     }
 
-    /// Answers a command; `None` if it is for one key. Those of EXEC too.
+    /// Answers a command, be it one that waited for EXEC; `None` if it is for one key.
     fn answer(&mut self, verb: &[u8], words: &[Bytes]) -> Option<Reply> {
         let args = &words[1..];
         Some(match (verb, args) {

@@ -654,7 +654,7 @@ pub(crate) fn step<M: Accepts<I>, L: Housed<M>, I: Serialize>(live: L, input: I)
     if live.is_current() { run(PoisonOnPanic::new(live), input) } else { step_the_long_way(live, input) }
 }
 
-/// Takes the guard: where this is not inlined, an instance that came by itself would be moved into one.
+/// Takes what it steps under guard already: where this is not inlined, to put it under guard here would move it.
 #[inline]
 fn run<M: Accepts<I>, L: Housed<M>, I: Serialize>(
     mut armed: PoisonOnPanic<M, L>,

@@ -19,13 +19,13 @@ use crate::{Answer, Bytes, Reply};
 pub struct Command {
     /// Milliseconds since 1970 when it arrived: a step does not look at clocks.
     pub now: u64,
-    /// Its name as the client spelled it, the key, and what comes after it. They stay together as they came: whoever loads at once
-    /// what several stores have only just written waits for all of them.
+    /// Its name as the client spelled it, the key, and what comes after it. They stay together as they came: to move a word is to
+    /// load at once what several smaller stores have only just written, and the processor waits until all of those are done.
     pub words: Vec<Bytes>,
 }
 
-/// A command as it is written down, which files of versions know: its name apart, as text. What of a name is none is replaced; no
-/// version knows such a command.
+/// A command as it is written down, and as files of versions know it: its name apart, as text. Bytes that are no text are replaced; no
+/// version has a command of such a name.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Command")]
 struct Written<'a> {
@@ -99,7 +99,9 @@ impl Command {
     /// Redis' own words for a name that the version does not know.
     #[must_use]
     pub fn unknown(&self) -> Reply {
-        let mut text = format!("ERR unknown command '{}', with args beginning with: ", shown(self.name()));
+        // of a name that is no text as of one that was written down
+        let name = String::from_utf8_lossy(self.name());
+        let mut text = format!("ERR unknown command '{}', with args beginning with: ", shown(name.as_bytes()));
         for arg in self.words.iter().skip(1).take(20) {
             if text.len() > 256 {
                 break;
@@ -172,8 +174,40 @@ impl Value for Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
+
+    fn command(words: &[&[u8]]) -> Command {
+        Command { now: 7, words: words.iter().copied().map(Bytes::from).collect() }
+    }
+
+    #[test]
+    fn a_command_is_written_down_with_its_name_apart_as_text() {
+        let written = serde_json::to_value(command(&[b"sEt", b"k", b"v"])).unwrap();
+        assert_eq!(written, json!({"now": 7, "name": "sEt", "args": [[107], [118]]}));
+        let long = b"a name of more than twenty-three bytes".as_slice();
+        for (words, read) in [
+            (&[b"sEt".as_slice(), b"k", b"\xff"][..], &[b"sEt".as_slice(), b"k", b"\xff"][..]),
+            (&[long], &[long]),
+            (&[b"no\xfftext", b"k"], &["no\u{fffd}text".as_bytes(), b"k"]),
+            (&[], &[b""]),
+        ] {
+            let bytes = postcard::to_allocvec(&command(words)).unwrap();
+            let again: Command = postcard::from_bytes(&bytes).unwrap();
+            assert_eq!((again.now, again.words), (7, command(read).words));
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_is_unknown_alike_before_and_after_it_was_written_down() {
+        for name in [&b"\xff".repeat(50)[..], &b"\xff".repeat(200), b"x\xffy", b""] {
+            let command = command(&[name, b"k"]);
+            let bytes = postcard::to_allocvec(&command).unwrap();
+            let again: Command = postcard::from_bytes(&bytes).unwrap();
+            assert_eq!(command.unknown(), again.unknown());
+        }
+    }
 
     proptest! {
         #[test]
