@@ -152,10 +152,10 @@ fn fleets(report: &mut Report) {
     let row = row.beside("both hash by hashbrown's default; dashmap's entry is an enum of both versions, matched by hand, that never moves up");
     report.add(row.limit(
         "A sweep and a save go through a list in its order, and so a table has to say where in it a key's state is. The rows of `a list` are such a layout with nothing of hotswap's, behind \
-         parking_lot's mutexes: with the bare state, which has 8 bytes fewer than what dashmap holds; with what dashmap holds; and with a stamp beside it. Where dashmap looks at a byte for \
-         each place and then at the state, a list looks at the number in between: with hashbrown's table, as in these rows, five bytes for each place, with a fleet's own, which is one line a \
-         look-up and can be fetched ahead, four for each of twice as many, about as much as a core's second cache has. The rest no row takes apart: a lock that knows its holder, the mark that its \
-         thread is inside, the way to the word, a place that may be empty, an input that comes back. States that lie in the table itself would cost the sweep: `upgrade` has a pass over such tables.",
+         parking_lot's mutexes: with the bare state, which has 8 bytes fewer than what dashmap holds; with what dashmap holds; and with a stamp beside it. What a Fleet takes besides is its own: a lock that knows its holder, \
+         the mark that its thread is inside, the way to the word, a place that may be empty, an input that comes back; `count` has it in instructions and in misses of the first cache. The quickest turns of each row are not of one \
+         moment, and by them the lists come to more or less than they do by the medians. States that lie in the table itself would cost the sweep: `upgrade` has a pass over such tables. Keys that are known ahead can be fetched ahead, \
+         which has a row.",
     ));
     let row = Row::ratio_of_minima("Fleet::step against dashmap with its own default hasher", "ns", &one, &third);
     report.add(row.beside("SipHash, which withstands chosen keys better"));
@@ -171,8 +171,8 @@ fn fleets(report: &mut Report) {
     );
     let what = "Fleet::step, 100,000 keys at random, against dashmap holding AnyState, two threads";
     report.add(Row::ratio(what, "ns", &two, &other_two).at_most(0.7).limit(
-        "It is one thread's ratio, as above, times what the second thread brings to each, which the next two rows tell. A list with a stamp, and nothing else of hotswap's, has its row on two \
-         threads as well, and misses this target too.",
+        "It is one thread's ratio, by the medians of these turns, times what the second thread brings to each, which the next two rows tell. A list with a stamp, and nothing else of hotswap's, has its row on two \
+         threads as well.",
     ));
     report.add(
         Row::ratio("Fleet::step, two threads against one", "ns", &two, &one).beside("each step's share of the time"),

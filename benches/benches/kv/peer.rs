@@ -27,16 +27,18 @@ struct Targets {
 /// What a server that only answers has of a server.
 const BARE: &str = "it runs on tokio as kv does, counts commands, and sends the same reply for each: what the client and the kernel leave to do without";
 /// What stands in the way of throughput where the client and the network have most of the time.
-const SMALL: &str = "The client is busy nearly all the time beside `kv`, as a row says: the ratio divided by that is what could be gained if it never waited, at what a request costs it there. A server that only counts commands \
-     and answers each with the same bytes, on the same runtime and in the same turns, has a row: what one gains that has no work of its own. And redis-server is not as quick in one turn as in the next, as the rows of it say: so \
+const SMALL: &str = "The client is what all wait for: rows say how busy it is beside each. What redis-server comes to, divided by that, is as far as any server comes that costs the client no more than it does. A server that only counts commands \
+     and answers each with the same bytes, on the same runtime and in the same turns, has a row: what one comes to that has no work of its own. And redis-server is not as quick in one turn as in the next, as the rows of it say: so \
      much of one turn's ratio is chance, and less of what half of them come to.";
-/// And of its CPU and of p99, there.
-const OPEN: &str = "A server that only answers, made to take as long for a request as `kv`, has rows beside `kv` in turns of their own: as far as it comes to the p99 of `kv`, that is how long `kv` takes, and not what it does. Unslowed it has less, as another row says. Of `kv`'s CPU \
-     for a request more than half is the kernel's, which takes about as long for both, as another row says; what is its own would have to be less. How far one turn of redis-server is from its next has rows too.";
-/// And of p99 where two clients and the server want the two cores. What it says of each is a row.
-const CROWDED: &str = "It comes with the pace, where two clients and the server share two cores: who could run and has none waits for what is left of a tick of the scheduler's, which is 4 ms, and `kv`'s p99 is that or a part of it. Rows \
-     show how much of it is how long `kv` takes, and not what it does: of a server that only answers, made to take as long for a request as `kv`, beside `kv`, and of one made to take as long as redis-server beside that, in the same turns. As quick \
-     as it can be, it has its own row: why it is the paces in between that wait for so long, no row says.";
+/// And of p99, there.
+const PACE: &str = "A server that only answers, made to take as long for a request as `kv`, has rows beside `kv` in turns of their own: as far as it comes to the p99 of `kv`, that is how long `kv` takes, and not what it does. Unslowed it has less, as \
+     another row says: what stands in the way is what stands in the way of less CPU. How far one turn of redis-server is from its next has a row too.";
+/// And of its CPU.
+const OWN: &str = "No limit is shown. A server that only answers takes less, as a row says: what is above that is `kv`'s own work. For both more than half is the kernel's, which reads and writes once for what came together; what it takes for \
+     `kv` beside redis-server has a row. How far one turn of redis-server is from its next has one too.";
+/// And of p99 where two clients and the server want the two cores.
+const CROWDED: &str = "Three processes share two cores. Rows show how much of it is how long `kv` takes, and not what it does: of a server that only answers, made to take as long for a request as `kv`, beside `kv`, and of one made to take as long as \
+     redis-server beside that, in the same turns. As far as these two are from one another, it comes with the pace. One that takes no time of its own has a row too, and waits less than both: why the paces in between wait longest, no row says.";
 /// What the third is called in the rows.
 const ANSWERS: &str = "a server that only answers";
 /// Two clients, pipelined, that ask for keys at random. Two processes: with `--threads` the tool rounds its time to 250 ms.
@@ -46,17 +48,17 @@ const HALF: &[&str] = &["-c", "25", "-P", "16", "-r", "1000000", "-n", "300000"]
 pub(crate) fn against_redis(kv: &str, report: &mut Report) {
     let servers = [Server::kv(kv, &[]), Server::redis(), Server::bare(Duration::ZERO)];
     let [kv_server, redis, _] = &servers;
-    let plain = Targets { throughput: [0.93; 3], p99: 1.15, cpu: Some(1.0), limits: [SMALL, OPEN, OPEN], imitated: 1 };
+    let plain = Targets { throughput: [0.93; 3], p99: 1.15, cpu: Some(1.0), limits: [SMALL, PACE, OWN], imitated: 1 };
     compare(&servers.each_ref(), "plain", &[&["-c", "50", "-n", "60000"]], &plain, report);
     let pipelined =
-        Targets { throughput: [1.2, 1.05, 1.05], p99: 0.8, cpu: Some(0.85), limits: [SMALL, OPEN, OPEN], imitated: 1 };
+        Targets { throughput: [1.2, 1.05, 1.05], p99: 0.8, cpu: Some(0.85), limits: [SMALL, PACE, OWN], imitated: 1 };
     compare(&servers.each_ref(), "-P 16", &[&["-c", "50", "-P", "16", "-n", "1200000"]], &pipelined, report);
     for server in [kv_server, redis] {
         for test in ["set", "incr"] {
             tool::run(server, test, &[&["-c", "50", "-P", "16", "-r", "1000000", "-n", "1000000"]]);
         }
     }
-    let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None, limits: [OPEN, CROWDED, OPEN], imitated: 2 };
+    let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None, limits: [PACE, CROWDED, OWN], imitated: 2 };
     compare(&servers.each_ref(), AT_RANDOM, &[HALF, HALF], &random, report);
     drop(servers);
     at_a_rate(kv, report);

@@ -112,13 +112,13 @@ pub(super) fn latency(report: &mut Report) {
          as many of the other"
     ));
     report.add(row.limit(
-        "So short a sweep has so few steps that p99.9 is one of their three longest. Rows below are of a bare pass over as much memory in the place of the sweep, and of steps that move only what they \
-         touch: what there is of it in those is not the sweep's. What the machine does in so long a step, no row says.",
+        "So short a sweep has so few steps that p99.9 is one of their three longest. Rows below are of a bare pass over as many bytes in the place of the sweep, in turns as long on the same thread, and of steps that move \
+         only what they touch: what there is of it in the first is what it takes to go over the memory between steps, whoever does. A sweep in fewer turns was not tried: until it has ended, steps find what it has not reached.",
     ));
     let row = Row::ratio("the longest of those, sweep against none", "µs", &sweep_max, &none_max).at_most(1.5);
     let row = row.beside(&format!("of as many steps: {median:.1} ms of them"));
     report.add(row.limit(
-        "It is one step of so few; rows below are of a bare pass in the place of the sweep, and of no sweep at all.",
+        "It is one step of so few; rows below are of a bare pass in the place of the sweep, and of neither, where steps move only what they touch.",
     ));
     let what = "p99.9 of as many, a bare pass over as many bytes in the place of the sweep, against none";
     report.add(Row::ratio(what, "µs", &pass, &none).beside("88 bytes for each of the million, 2 µs at a time"));
@@ -126,8 +126,8 @@ pub(super) fn latency(report: &mut Report) {
     let row = Row::ratio("the longest of those, stop-the-world against sweep", "µs", &stopped_max, &sweep_max);
     let row = row.at_least(80.0).beside("stop-the-world: `upgrade` on the serving thread");
     report.add(row.limit(
-        "To stop the world takes no more than 5 ns for each of the million, at the speed of memory. The longest step beside a sweep is one of so few, \
-         and rows above say what it is without one.",
+        "To stop the world takes no more than 5 ns for each of the million, which a bare pass over as many bytes takes too, as another row says. The longest step beside a sweep is one of so few: rows above say \
+         what it is with such a pass in the place of the sweep, and without either.",
     ));
     report.add(Row::ratio("p99.9 of as many, lazy against none", "µs", &lazy, &none));
     report.add(Row::ratio("the longest of as many, lazy against none", "µs", &lazy_max, &none_max));
