@@ -215,7 +215,7 @@ fn in_other_places(report: &mut Report, states: &mut [V1]) {
     report.add(Row::ratio(what, "ns each", &hashed, &pass).beside(beside));
     let what = "a slab of 1,000,000 states of 64 bytes that arrives, against one pass that reads and writes them";
     let beside =
-        "`Slab::refresh`; when it is stepped, 1,024 neighbours arrive in one go, and their owner waits for so many";
+        "`Slab::refresh`; when it is stepped, 2,048 neighbours arrive in one go, and their owner waits for so many";
     report.add(Row::ratio(what, "ns each", &arrived, &pass).beside(beside));
 }
 

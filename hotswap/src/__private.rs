@@ -210,6 +210,7 @@ pub fn retired<T, E: Error>(machine: &str, version: &u32) -> Result<T, E> {
 pub enum NoStates {}
 
 impl<M: Machine> States<M> for NoStates {
+    const LARGEST: Option<usize> = None;
     fn begin(first: M::AnyState, _: usize) -> Result<Self, M::AnyState> {
         Err(first)
     }
@@ -237,6 +238,27 @@ impl<M: Machine> States<M> for NoStates {
     fn into_each(self, _: impl FnMut(M::AnyState)) {
         match self {}
     }
+}
+
+/// How many bytes each value of a type takes, if it owns nothing besides.
+#[must_use]
+pub const fn bytes_of<T>() -> Option<usize> {
+    if std::mem::needs_drop::<T>() { None } else { Some(size_of::<T>()) }
+}
+
+/// The most of them; none if one is unknown.
+#[must_use]
+pub const fn largest(mut sizes: &[Option<usize>]) -> Option<usize> {
+    let mut largest = 0;
+    while let [size, rest @ ..] = sizes {
+        match *size {
+            Some(size) if size > largest => largest = size,
+            Some(_) => {}
+            None => return None,
+        }
+        sizes = rest;
+    }
+    Some(largest)
 }
 
 /// Lends each in turn, from one on, until it is enough.
@@ -735,6 +757,8 @@ macro_rules! __states {
             $($(#[$cfg])* $variant(::std::vec::Vec<$held>),)*
         }
         impl $crate::__private::States<$machine> for __States {
+            const LARGEST: ::core::option::Option<usize> =
+                $crate::__private::largest(&[$($(#[$cfg])* $crate::__private::bytes_of::<$held>()),*]);
             fn begin(state: $any, number: usize) -> ::core::result::Result<Self, $any> {
                 match state {
                     $($(#[$cfg])* $any::$variant(state) => {

@@ -121,6 +121,9 @@ pub trait Accepts<I>: Machine {
 
 /// The states of many instances of one version, side by side and nothing between them. `#[machine]` implements it.
 pub trait States<M: Machine>: Sized {
+    /// The most bytes that one takes of any version, if none owns anything besides.
+    const LARGEST: Option<usize>;
+
     /// The first of them, with room for so many; one that an image owns comes back.
     ///
     /// # Errors

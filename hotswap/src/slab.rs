@@ -19,10 +19,6 @@ use crate::machine::{Accepts, Machine, States, Stepped, Visit};
 use crate::roster::Shared;
 use crate::slot::{Aside, Gone, Slot};
 
-/// How many look at the switch together, and come to another version in one go: for states of 64 bytes and a derived migration,
-/// some 20 µs.
-const CHUNK: usize = 1024;
-
 /// In the place of a chunk's epoch: not all of them have come to one, or it is not known.
 const UNSETTLED: u64 = u64::MAX;
 
@@ -32,7 +28,8 @@ const UNSETTLED: u64 = u64::MAX;
 /// have in common they have once, so that [`Slab::step_all`] is a loop over bare states, and a state takes no more memory
 /// than itself: of a version that is `boxed`, its box beside. They are found by their index, from 0 to [`Slab::len`]. No
 /// sweep reaches them: they arrive when they are stepped, 1,024 neighbours in one go, and the step that brings them waits
-/// for so many migrations.
+/// for so many migrations. If the states of no version own anything besides themselves, 4,096 are neighbours where they have
+/// at most 32 bytes, and 2,048 where they have at most 64.
 ///
 /// Neighbours of one that is held back, that is poisoned, that has its state kept for a way back
 /// ([`UpgradeOptions::keep_previous`](crate::UpgradeOptions::keep_previous)) or runs a version that came as a file are
@@ -88,6 +85,16 @@ struct Single<M: Machine> {
 }
 
 impl<M: Machine> Slab<M> {
+    /// How many look at the switch together, and come to another version in one go.
+    ///
+    /// The end of a loop takes as long as some twenty of its steps: of small states more stand together, so that it is nothing beside them.
+    /// But not if they own something: how long such a state's migration takes, its size does not tell.
+    const CHUNK: usize = match M::States::LARGEST {
+        Some(..=32) => 4096,
+        Some(33..=64) => 2048,
+        _ => 1024,
+    };
+
     pub(crate) fn new(shared: Arc<Shared<M>>) -> Self {
         Self { shared, chunks: Vec::new() }
     }
@@ -95,7 +102,7 @@ impl<M: Machine> Slab<M> {
     /// How many instances there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())
+        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * Self::CHUNK + last.len())
     }
 
     /// Whether there is none.
@@ -112,7 +119,7 @@ impl<M: Machine> Slab<M> {
     pub fn push(&mut self, state: impl Into<M::AnyState>) -> Result<(), EnterError<M::AnyState>> {
         let slot = Slot::enter_owned(&self.shared, state.into())?;
         let single = Single { slot, aside: None };
-        match self.chunks.last_mut().filter(|last| last.len() < CHUNK) {
+        match self.chunks.last_mut().filter(|last| last.len() < Self::CHUNK) {
             Some(last) => last.push(single),
             None => self.chunks.push(Chunk::begin(Arc::clone(&self.shared), single)),
         }
@@ -123,7 +130,8 @@ impl<M: Machine> Slab<M> {
     pub fn swap_remove(&mut self, index: usize) -> Option<Instance<M>> {
         let end = self.len().checked_sub(1).filter(|end| index <= *end)?;
         let last = self.pop_single()?;
-        let gone = if index == end { last } else { self.chunks[index / CHUNK].replace(index % CHUNK, last) };
+        let gone =
+            if index == end { last } else { self.chunks[index / Self::CHUNK].replace(index % Self::CHUNK, last) };
         Some(gone.into_instance(&self.shared))
     }
 
@@ -157,13 +165,13 @@ impl<M: Machine> Slab<M> {
         M: Accepts<I>,
     {
         match self.chunk_of(index) {
-            Some(chunk) => chunk.step(index % CHUNK, input),
+            Some(chunk) => chunk.step(index % Self::CHUNK, input),
             None => Err(StepError { input, why: Why::NoKey }),
         }
     }
 
     /// Runs one step of an input that is known only as one of the machine's. Its neighbours are taken apart for
-    /// that, and put side by side again, which takes as long as to move 1,024 states twice.
+    /// that, and put side by side again, which takes as long as to move so many states twice.
     ///
     /// # Errors
     ///
@@ -174,7 +182,7 @@ impl<M: Machine> Slab<M> {
     /// As [`Slab::step`].
     pub fn step_any(&mut self, index: usize, input: M::AnyInput) -> Result<M::AnyOutput, StepError<M::AnyInput>> {
         match self.chunk_of(index) {
-            Some(chunk) => chunk.by_itself(index % CHUNK, |single, shared| {
+            Some(chunk) => chunk.by_itself(index % Self::CHUNK, |single, shared| {
                 single.slot.step_any(shared, &mut Owned(&mut single.aside), input)
             }),
             None => Err(StepError { input, why: Why::NoKey }),
@@ -193,7 +201,7 @@ impl<M: Machine> Slab<M> {
     /// As [`Slab::step`].
     pub fn step_encoded(&mut self, index: usize, input: Encoded) -> Result<Encoded, EncodedError> {
         match self.chunk_of(index) {
-            Some(chunk) => chunk.by_itself(index % CHUNK, |single, shared| {
+            Some(chunk) => chunk.by_itself(index % Self::CHUNK, |single, shared| {
                 single.slot.step_encoded(shared, &mut Owned(&mut single.aside), input)
             }),
             None => Err(EncodedError::NotTaken(StepError { input, why: Why::NoKey })),
@@ -202,15 +210,15 @@ impl<M: Machine> Slab<M> {
 
     /// The chunk that has an instance of this index.
     fn chunk_of(&mut self, index: usize) -> Option<&mut Chunk<M>> {
-        self.chunks.get_mut(index / CHUNK).filter(|chunk| index % CHUNK < chunk.len())
+        self.chunks.get_mut(index / Self::CHUNK).filter(|chunk| index % Self::CHUNK < chunk.len())
     }
 
     /// Steps every instance once, in order: `input` makes what each is given, by its index, and `answer` is told what each
     /// step gave, or has the input back.
     ///
-    /// The switch is looked at once for 1,024 neighbours, and after a step that failed or was refused: a command that flips while they are
+    /// The switch is looked at once for all neighbours, and after a step that failed or was refused: a command that flips while they are
     /// stepped finds those of them still at the version before, as if they had been stepped at once, however long that
-    /// takes. The next 1,024 are at the new one.
+    /// takes. Those behind them are at the new one.
     ///
     /// # Panics
     ///
@@ -223,7 +231,7 @@ impl<M: Machine> Slab<M> {
     ) where
         M: Accepts<I>,
     {
-        for (chunk, first) in self.chunks.iter_mut().zip((0..).step_by(CHUNK)) {
+        for (chunk, first) in self.chunks.iter_mut().zip((0..).step_by(Self::CHUNK)) {
             chunk.step_all(|at| input(first + at), |at, stepped| answer(first + at, stepped));
         }
     }
@@ -231,7 +239,7 @@ impl<M: Machine> Slab<M> {
     /// Shows each instance's state in order, as it is, with its index; none if a panic in a moving migration lost it. For that
     /// all are taken apart, and put side by side again: it takes as long as to move each state twice.
     pub fn for_each(&mut self, mut see: impl FnMut(usize, Option<&M::AnyState>)) {
-        for (chunk, first) in self.chunks.iter_mut().zip((0..).step_by(CHUNK)) {
+        for (chunk, first) in self.chunks.iter_mut().zip((0..).step_by(Self::CHUNK)) {
             chunk.show(|at, state| see(first + at, state));
         }
     }
@@ -245,7 +253,7 @@ impl<M: Machine> Slab<M> {
         match &mut chunk.members {
             Members::Together(_) => None,
             Members::Apart(singles) => {
-                let Single { slot, aside } = &mut singles[index % CHUNK];
+                let Single { slot, aside } = &mut singles[index % Self::CHUNK];
                 slot.held_back(&chunk.shared, &Owned(aside))
             }
         }
@@ -254,10 +262,10 @@ impl<M: Machine> Slab<M> {
     /// The version that an instance runs now; the switch may have moved on.
     #[must_use]
     pub fn version(&self, index: usize) -> Option<u32> {
-        let chunk = self.chunks.get(index / CHUNK)?;
+        let chunk = self.chunks.get(index / Self::CHUNK)?;
         match &chunk.members {
-            Members::Together(states) => (index % CHUNK < states.count()).then(|| states.version()),
-            Members::Apart(singles) => singles.get(index % CHUNK).map(|single| single.slot.version()),
+            Members::Together(states) => (index % Self::CHUNK < states.count()).then(|| states.version()),
+            Members::Apart(singles) => singles.get(index % Self::CHUNK).map(|single| single.slot.version()),
         }
     }
 
@@ -500,21 +508,24 @@ impl<M: Machine> Chunk<M> {
     ) where
         M: Accepts<I>,
     {
-        let mut at = 0;
-        while at < self.len() {
-            at = match &self.members {
-                Members::Together(_) if self.stamp == self.shared.core.word() => {
-                    self.step_from(at, &mut input, &mut answer)
-                }
-                _ => {
-                    answer(at, self.step(at, input(at)));
-                    at + 1
-                }
+        let mut next = Some(0);
+        while let Some(at) = next {
+            next = if self.stamp == self.shared.core.word() && matches!(self.members, Members::Together(_)) {
+                self.step_from(at, &mut input, &mut answer)
+            } else {
+                answer(at, self.step(at, input(at)));
+                self.after(at)
             };
         }
     }
 
-    /// The loop: it looks at nothing but the states, as long as they take what they are given and do not fail. Gives where it ended.
+    /// Who stands behind this one.
+    fn after(&self, at: usize) -> Option<usize> {
+        Some(at + 1).filter(|next| *next < self.len())
+    }
+
+    /// The loop: it looks at nothing but the states, as long as they take what they are given and do not fail. Gives who stands
+    /// behind the one where it ended.
     ///
     /// By itself, so that it has all registers: in the middle of its caller, what stays the same is made anew in each step.
     #[inline(never)]
@@ -523,7 +534,7 @@ impl<M: Machine> Chunk<M> {
         from: usize,
         input: &mut impl FnMut(usize) -> I,
         answer: &mut impl FnMut(usize, Result<M::Output, StepError<I>>),
-    ) -> usize
+    ) -> Option<usize>
     where
         M: Accepts<I>,
     {
@@ -534,9 +545,9 @@ impl<M: Machine> Chunk<M> {
             states.visit(from, EachStep { at, stepping, input, answer, otherwise: &mut otherwise });
         }
         // not `armed.at`, which would be counted up in each step for this alone
-        let Some(stepped) = otherwise else { return armed.chunk.len() };
+        let stepped = otherwise?;
         answer(armed.at, armed.chunk.answer(stepped));
-        armed.at + 1
+        armed.chunk.after(armed.at)
     }
 
     /// What comes of a step of those who stand together.

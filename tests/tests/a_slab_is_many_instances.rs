@@ -206,6 +206,45 @@ mod fuses {
     }
 }
 
+/// A machine whose states own nothing, and are of so many words.
+macro_rules! plain {
+    ($name:ident, $words:literal) => {
+        #[machine]
+        mod $name {
+            use serde::{Deserialize, Serialize};
+
+            #[derive(Debug, Serialize, Deserialize)]
+            pub struct First;
+
+            #[machine(version = 1)]
+            #[derive(Debug, Serialize, Deserialize)]
+            pub struct V1 {
+                pub words: [u64; $words],
+            }
+
+            #[machine(version = 1)]
+            fn first(state: &V1, _: First) -> u64 {
+                state.words[0]
+            }
+
+            #[machine(version = 2, migrates_from = 1)]
+            #[derive(Debug, Serialize, Deserialize)]
+            pub struct V2 {
+                pub words: [u64; $words],
+            }
+
+            #[machine(version = 2)]
+            fn first_2(state: &V2, _: First) -> u64 {
+                state.words[0]
+            }
+        }
+    };
+}
+
+plain!(small, 4);
+plain!(middling, 8);
+plain!(large, 9);
+
 use herd::{Add, AnyInput, AnyOutput, AnyState, Instance, Machine, Odd, Prepare, Slab, Switch, Twice, V1};
 
 /// So many look at the switch together.
@@ -592,6 +631,31 @@ fn a_flip_in_the_middle_is_seen_by_the_next_who_look_and_holds_up_nobody() {
     assert_eq!(versions, [1, 1, 2, 2], "the first ones as if they had been stepped at once");
     slab.step_all(|_| Twice(1), |at, answer| assert_eq!(answer.expect("all are at version 2"), at as u64 + 3));
     assert_eq!(switch.admin().outcomes().last().map(|outcome| (outcome.moved, outcome.not_reached)), Some((1500, 0)));
+}
+
+#[test]
+fn small_states_that_own_nothing_have_more_neighbours() {
+    /// How many of those behind the first one still run version 1 if a step of the first one flips, of a slab of 5,000.
+    macro_rules! neighbours {
+        ($name:ident) => {{
+            let switch = $name::Switch::builder().starting_at(1).build().expect("version 1 can run");
+            let mut slab = switch.slab();
+            (0..5000).for_each(|at| slab.push($name::V1 { words: [at; _] }).expect("it is at the version that runs"));
+            slab.step_all(
+                |at| {
+                    if at == 0 {
+                        switch.admin().upgrade(2, "from within").expect("not refused");
+                    }
+                    $name::First
+                },
+                |at, answer| assert_eq!(answer.expect("both versions tell"), at as u64),
+            );
+            (0..slab.len()).filter(|at| slab.version(*at) == Some(1)).count()
+        }};
+    }
+    assert_eq!(neighbours!(small), 4096);
+    assert_eq!(neighbours!(middling), 2048);
+    assert_eq!(neighbours!(large), 1024);
 }
 
 #[test]
