@@ -69,7 +69,8 @@ impl Reader {
         if self.grown && self.buffer.is_empty() {
             (self.buffer, self.grown) = (BytesMut::new(), false);
         }
-        if self.buffer.capacity() - self.buffer.len() < READ / 4 {
+        // an empty one begins again, in memory that is still in the cache
+        if self.buffer.is_empty() || self.buffer.capacity() - self.buffer.len() < READ / 4 {
             self.buffer.reserve(READ);
             self.grown |= self.buffer.capacity() > 2 * READ;
         }
