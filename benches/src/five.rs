@@ -349,3 +349,22 @@ impl Heap {
         self
     }
 }
+
+/// The declared migrations of one of these machines from version 1 up, one after the other.
+///
+/// # Panics
+///
+/// If one is written by hand.
+#[must_use]
+pub fn way_up<M: hotswap::Machine>() -> Vec<fn(&mut Option<M::AnyState>)> {
+    let (mut way, mut at) = (Vec::new(), 1);
+    while at < M::FUSED_TO {
+        let up = M::EDGES.iter().find(|edge| edge.from == at && edge.to > at).expect("it goes up");
+        match up.how {
+            hotswap::How::Derived { run, .. } => way.push(run),
+            _ => unreachable!("all of its migrations are derived"),
+        }
+        at = up.to;
+    }
+    way
+}

@@ -1,6 +1,7 @@
 //! What the benches share: the machine that most of them measure, how they take turns, and what they report.
 
 pub mod by_hand;
+pub mod callgrind;
 pub mod five;
 pub mod image;
 mod kept;

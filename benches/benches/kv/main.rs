@@ -1,9 +1,10 @@
 //! `kv` against `redis-server`, against itself while it is upgraded, and against a rolling restart of itself.
 //!
 //! All servers run one thread and keep nothing on disk unless it is said. What is compared takes turns, and each turn another
-//! begins. Arguments name the parts to run: `redis`, `upgrade`, `open`, `restart`; by `bare` it starts a server that only answers.
+//! begins. Arguments name the parts to run: `redis`, `counted`, `upgrade`, `open`, `restart`; by `bare` it starts a server that only answers.
 
 mod bare;
+mod counted;
 mod load;
 mod peer;
 mod process;
@@ -46,6 +47,9 @@ fn main() {
     let mut report = report!();
     if wanted("redis") {
         peer::against_redis(&kv, &mut report);
+    }
+    if wanted("counted") {
+        counted::by_function(&kv, &mut report);
     }
     if wanted("upgrade") {
         let pace = Pace::Closed { connections: 50, pipeline: 16 };

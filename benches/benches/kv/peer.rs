@@ -34,8 +34,9 @@ const SMALL: &str = "The client is what all wait for: rows say how busy it is be
 const PACE: &str = "A server that only answers, made to take as long for a request as `kv`, has rows beside `kv` in turns of their own: as far as it comes to the p99 of `kv`, that is how long `kv` takes, and not what it does. Unslowed it has less, as \
      another row says: what stands in the way is what stands in the way of less CPU. How far one turn of redis-server is from its next has a row too.";
 /// And of its CPU.
-const OWN: &str = "No limit is shown. A server that only answers takes less, as a row says: what is above that is `kv`'s own work. For both more than half is the kernel's, which reads and writes once for what came together; what it takes for \
-     `kv` beside redis-server has a row. How far one turn of redis-server is from its next has one too.";
+const OWN: &str = "A server that only answers has a row: what is above that is `kv`'s own work, of which profiles below list the instructions, function by function. Below it are the runtime's and the kernel's, which has more than half of it and \
+     reads and writes once for what came together. It has more to do for `kv` than for redis-server, as a row says: the sooner a server has answered, the more often it has nothing to do before the next request comes, and sleeps, and is \
+     woken. Rows say how often. How far one turn of redis-server is from its next has one too.";
 /// And of p99 where two clients and the server want the two cores.
 const CROWDED: &str = "Three processes share two cores. Rows show how much of it is how long `kv` takes, and not what it does: of a server that only answers, made to take as long for a request as `kv`, beside `kv`, and of one made to take as long as \
      redis-server beside that, in the same turns. As far as these two are from one another, it comes with the pace. One that takes no time of its own has a row too, and waits less than both: why the paces in between wait longest, no row says.";
@@ -147,12 +148,13 @@ fn redis_gives() -> String {
 /// How long each server waits for a core while others have all of them, and how its clients do.
 fn tell_waits(what: &str, found: &[Vec<Measured>], report: &mut Report) {
     for (server, found) in ["kv", "redis-server", ANSWERS].into_iter().zip(found) {
-        let mut tell = |what_of_it: &str, shares: &[f64]| {
-            report.add(Row::of(&format!("{server}, {what}: {what_of_it}"), "of the time", shares));
+        let mut tell = |what_of_it: &str, unit: &str, figure: fn(&Measured) -> f64| {
+            report.add(Row::of(&format!("{server}, {what}: {what_of_it}"), unit, &figures(found, figure)));
         };
-        tell("how long it waits for a core", &figures(found, |run| run.waits));
-        tell("how long each of its clients does", &figures(found, |run| run.client_waits));
-        tell("how busy each of its clients is", &figures(found, |run| run.client_busy));
+        tell("how often it has nothing to do, and sleeps", "of 1,000 requests", |run| run.sleeps);
+        tell("how long it waits for a core", "of the time", |run| run.waits);
+        tell("how long each of its clients does", "of the time", |run| run.client_waits);
+        tell("how busy each of its clients is", "of the time", |run| run.client_busy);
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Spent {
     pub(crate) kernel: f64,
     /// Its first thread could have run and had none.
     pub(crate) waited: f64,
+    /// How often that thread had nothing to do, and slept.
+    pub(crate) sleeps: f64,
 }
 
 impl Spent {
@@ -23,11 +25,16 @@ impl Spent {
         let threads = threads.map(|thread| schedstat(&thread.expect("it can be listed").path())[0]);
         let ran = threads.sum();
         let [_, waited] = schedstat(&folder);
-        Self { ran, kernel: ran * in_kernel(&folder), waited }
+        Self { ran, kernel: ran * in_kernel(&folder), waited, sleeps: sleeps(&folder) }
     }
 
     pub(crate) fn since(self, before: Self) -> Self {
-        Self { ran: self.ran - before.ran, kernel: self.kernel - before.kernel, waited: self.waited - before.waited }
+        Self {
+            ran: self.ran - before.ran,
+            kernel: self.kernel - before.kernel,
+            waited: self.waited - before.waited,
+            sleeps: self.sleeps - before.sleeps,
+        }
     }
 }
 
@@ -46,4 +53,11 @@ fn in_kernel(folder: &Path) -> f64 {
     let mut ticks = fields.skip(11).map(|field| field.parse::<f64>().expect("ticks"));
     let [own, kernel] = [(); 2].map(|()| ticks.next().expect("both"));
     kernel / (own + kernel).max(1.0)
+}
+
+/// How often a thread gave its core away.
+fn sleeps(folder: &Path) -> f64 {
+    let status = fs::read_to_string(folder.join("status")).expect("the kernel knows it");
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.and_then(|count| count.trim().parse().ok()).expect("the kernel keeps count")
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -51,7 +51,17 @@ impl Server {
     pub(crate) fn kv(program: &str, options: &[&str]) -> Self {
         let mut arguments = vec!["--port", "0"];
         arguments.extend(options);
-        let (child, said, line) = start(program, &arguments, "kv serves ");
+        Self::that_serves(program, &arguments)
+    }
+
+    /// `kv` with one thread, of which callgrind counts each instruction, and writes the count when it ends.
+    pub(crate) fn counted(program: &str, out: &Path) -> Self {
+        let out = format!("--callgrind-out-file={}", out.display());
+        Self::that_serves("valgrind", &["--tool=callgrind", &out, program, "--port", "0"])
+    }
+
+    fn that_serves(program: &str, arguments: &[&str]) -> Self {
+        let (child, said, line) = start(program, arguments, "kv serves ");
         let port = line.split_once("127.0.0.1:").expect("its address").1;
         let port = port.split(|c: char| !c.is_ascii_digit()).next().and_then(|port| port.parse().ok());
         Self { program: program.to_owned(), child, said, port: port.expect("a port") }
@@ -85,11 +95,16 @@ impl Server {
         Spent::by(&self.child)
     }
 
-    /// Ends it as a service manager would, and starts another on its port.
-    pub(crate) fn restart(&mut self, options: &[&str]) {
+    /// Ends it as a service manager would.
+    pub(crate) fn end(&mut self) {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("it can be told");
         assert!(self.child.wait().expect("it ends").success(), "it saves and ends");
+    }
+
+    /// Ends it, and starts another on its port.
+    pub(crate) fn restart(&mut self, options: &[&str]) {
+        self.end();
         let port = self.port.to_string();
         let mut arguments = vec!["--port", &port];
         arguments.extend(options);

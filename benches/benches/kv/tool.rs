@@ -25,6 +25,8 @@ pub(crate) struct Measured {
     /// CPU that the server took for a request, in microseconds, and how much of it in the kernel.
     pub(crate) cpu: f64,
     pub(crate) kernel: f64,
+    /// How often the server had nothing to do and slept, of 1,000 requests.
+    pub(crate) sleeps: f64,
     /// For how much of the time the server had a core, and could have run and had none.
     pub(crate) busy: f64,
     pub(crate) waits: f64,
@@ -58,6 +60,7 @@ pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]]) -> Measured 
         p99: most(|client| client.p99),
         cpu: spent.ran * 1e6 / requests,
         kernel: spent.kernel * 1e6 / requests,
+        sleeps: spent.sleeps * 1e3 / requests,
         busy: spent.ran / took,
         waits: spent.waited / took,
         client_busy: sum(|client| client.spent.ran / client.took) / many,

@@ -123,6 +123,8 @@ pub(super) fn latency(report: &mut Report) {
     let what = "p99.9 of as many, a bare pass over as many bytes in the place of the sweep, against none";
     report.add(Row::ratio(what, "µs", &pass, &none).beside("88 bytes for each of the million, 2 µs at a time"));
     report.add(Row::ratio("the longest of as many, such a pass against none", "µs", &pass_max, &none_max));
+    report.add(Row::chance("p99.9 of as many, none, each turn against the next", "µs", &none));
+    report.add(Row::chance("the longest of as many, none, each turn against the next", "µs", &none_max));
     let row = Row::ratio("the longest of those, stop-the-world against sweep", "µs", &stopped_max, &sweep_max);
     let row = row.at_least(80.0).beside("stop-the-world: `upgrade` on the serving thread");
     report.add(row.limit(

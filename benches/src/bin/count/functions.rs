@@ -1,13 +1,12 @@
 //! Where the instructions of what is rare are: function by function, as callgrind counts them.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;
-use std::process::Command;
 
 use hotswap::{Machine as _, UpgradeOptions, Wait, snapshot};
-use hotswap_benches::five::{heap, plain, written};
+use hotswap_benches::callgrind::Functions;
+use hotswap_benches::five::{heap, plain, way_up, written};
 use hotswap_benches::turns::exact;
 use hotswap_benches::wide::line;
 
@@ -15,14 +14,12 @@ use super::valgrind;
 
 /// Enough that what is done once does not show.
 const TIMES: u64 = 1000;
-/// As many functions as are listed: those that take the most.
-const LISTED: usize = 16;
-
 /// What is counted, by what it is called here and in the report. Each is done in a function of its own, `counted_…`, that is not
 /// inlined: nothing outside it is counted.
-pub(crate) const COUNTED: [(&str, &str, fn()); 6] = [
+pub(crate) const COUNTED: [(&str, &str, fn()); 7] = [
     ("flip", "the command that flips", flips),
     ("fused", "the fused migration 1 -> 5 of a state without heap", fused),
+    ("each", "the four migrations 1 -> 5 of a state without heap, one by one", each),
     ("derived", "decoding a version 1 of 1 KiB up to 5, derived", derived),
     ("postcard", "the same record by postcard alone", by_postcard),
     ("written", "decoding a version 1 of 1 KiB up to 5, each migration written by hand", by_hand),
@@ -52,6 +49,21 @@ fn fused() {
     for _ in 0..TIMES {
         let mut state = Some(plain::V1::default().into());
         counted_fused(black_box(&mut state));
+        black_box(state);
+    }
+}
+
+fn each() {
+    #[inline(never)]
+    fn counted_each(way: &[fn(&mut Option<plain::AnyState>)], state: &mut Option<plain::AnyState>) {
+        for run in way {
+            run(state);
+        }
+    }
+    let way = way_up::<plain::Machine>();
+    for _ in 0..TIMES {
+        let mut state = Some(plain::V1::default().into());
+        counted_each(black_box(&way), black_box(&mut state));
         black_box(state);
     }
 }
@@ -109,34 +121,5 @@ pub(crate) fn functions(scratch: &Path, name: &str) -> Result<String, Box<dyn Er
     let out = scratch.join("count.functions");
     let toggle = format!("--toggle-collect=*counted_{name}*");
     valgrind(&["--tool=callgrind", &toggle, &format!("--callgrind-out-file={}", out.display())], &["rare", name])?;
-    let output = Command::new("callgrind_annotate")
-        .args(["--threshold=100", "--show-percs=no", "--auto=no"])
-        .arg(&out)
-        .output()
-        .map_err(|error| format!("callgrind_annotate does not start: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut taken: Vec<(f64, &str)> = said.lines().filter_map(function).collect();
-    taken.sort_by(|one, other| other.0.total_cmp(&one.0));
-    let all: f64 = taken.iter().map(|(count, _)| count).sum();
-    if all == 0.0 {
-        return Err(format!("callgrind counted nothing of `{name}`").into());
-    }
-    let each = |count: f64| count / exact(TIMES);
-    let mut text = format!("{:8.0}  in all\n", each(all));
-    for (count, function) in taken.iter().take(LISTED) {
-        let _ = writeln!(text, "{:8.0}  {function}", each(*count));
-    }
-    if let Some(others @ [_, ..]) = taken.get(LISTED..) {
-        let rest: f64 = others.iter().map(|(count, _)| count).sum();
-        let _ = writeln!(text, "{:8.0}  in {} others", each(rest), others.len());
-    }
-    Ok(text)
-}
-
-/// What a line says of a function: `1,234  file:function [object]`.
-fn function(line: &str) -> Option<(f64, &str)> {
-    let (count, place) = line.trim_start().split_once(' ')?;
-    let count = count.replace(',', "").parse().ok()?;
-    let (_, function) = place.trim_start().split_once(':')?;
-    Some((count, function.split(" [").next().unwrap_or(function)))
+    Ok(Functions::read(&out)?.listed(exact(TIMES)))
 }
