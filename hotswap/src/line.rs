@@ -369,7 +369,7 @@ impl<M: Machine> Hop<M> {
     }
 
     pub(crate) fn can_fail(&self) -> bool {
-        !matches!(self, Self::Edge(Edge { how: How::Derived { pure: true, .. }, .. }))
+        !matches!(self, Self::Edge(edge) if edge.is_pure())
     }
 
     /// Whether anything of the user's runs on it, be it a `Drop`.

@@ -274,6 +274,13 @@ pub struct Edge<S> {
     pub loses: Option<&'static str>,
 }
 
+impl<S> Edge<S> {
+    /// Whether it only moves fields: nothing that the user wrote runs.
+    pub(crate) const fn is_pure(&self) -> bool {
+        matches!(self.how, How::Derived { pure: true, .. })
+    }
+}
+
 /// How a migration treats the state that it leaves.
 #[derive(Debug)]
 pub enum How<S> {
