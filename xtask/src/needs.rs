@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 
 use crate::report::Report;
 
-/// It counts the instructions of a step, and runs the loader's tests.
+/// It counts the instructions of a step and of `kv`, and runs the loader's tests.
 pub(crate) const VALGRIND: &str = "valgrind";
 
 /// Installs what is missing where it may, and tells the tests by environment where it is.
@@ -54,7 +54,7 @@ fn in_ci() -> bool {
 pub(crate) fn provide_to(sh: &Shell, bench: &str) -> xshell::Result<()> {
     match bench {
         "count" => valgrind(sh),
-        "kv" => redis_tools(sh).and_then(|()| redis_server(sh)),
+        "kv" => redis_tools(sh).and_then(|()| redis_server(sh)).and_then(|()| valgrind(sh)),
         "otp" => erlang(sh),
         _ => Ok(()),
     }
