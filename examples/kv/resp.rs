@@ -69,7 +69,7 @@ impl Reader {
         if self.grown && self.buffer.is_empty() {
             (self.buffer, self.grown) = (BytesMut::new(), false);
         }
-        // an empty one begins again, in memory that is still in the cache
+        // an empty one begins again as soon as there is less: in memory that is still in the cache
         if self.buffer.is_empty() || self.buffer.capacity() - self.buffer.len() < READ / 4 {
             self.buffer.reserve(READ);
             self.grown |= self.buffer.capacity() > 2 * READ;
@@ -346,6 +346,17 @@ mod tests {
                 while reader.next().unwrap().is_some() {}
             }
             assert!(reader.room().capacity() <= 2 * READ, "{round}: {}", reader.buffer.capacity());
+        }
+    }
+
+    #[test]
+    fn what_comes_next_is_read_to_where_the_last_command_was() {
+        let mut reader = Reader::new(LIMITS);
+        let place = reader.room().as_ptr();
+        for _ in 0..3 {
+            reader.room().extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
+            assert_eq!(reader.next(), Ok(Some(vec![Bytes::from(b"PING")])));
+            assert_eq!(reader.room().as_ptr(), place);
         }
     }
 
