@@ -1,6 +1,7 @@
 //! Where the instructions of `kv` are, function by function, while `redis-benchmark` asks.
 
 use std::error::Error;
+use std::fs;
 use std::path::Path;
 
 use hotswap_benches::callgrind::Functions;
@@ -23,10 +24,10 @@ pub(crate) fn by_function(kv: &str, report: &mut Report) {
     }
 }
 
-/// What `kv` takes for so many requests, and to start, to make the key and to end.
+/// What `kv` takes for so many requests, and to start, to make the keys and to end.
 fn taken(kv: &str, test: &str, requests: u64) -> Result<Functions, Box<dyn Error>> {
     let folder = Folder::new();
-    std::fs::create_dir_all(folder.path())?;
+    fs::create_dir_all(folder.path())?;
     let out = Path::new(folder.path()).join("kv.callgrind");
     let mut server = Server::counted(kv, &out);
     for made in ["set", "incr"] {

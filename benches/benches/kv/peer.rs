@@ -34,9 +34,8 @@ const SMALL: &str = "The client is what all wait for: rows say how busy it is be
 const PACE: &str = "A server that only answers, made to take as long for a request as `kv`, has rows beside `kv` in turns of their own: as far as it comes to the p99 of `kv`, that is how long `kv` takes, and not what it does. Unslowed it has less, as \
      another row says: what stands in the way is what stands in the way of less CPU. How far one turn of redis-server is from its next has a row too.";
 /// And of its CPU.
-const OWN: &str = "A server that only answers has a row: what is above that is `kv`'s own work, of which profiles below list the instructions, function by function. Below it are the runtime's and the kernel's, which has more than half of it and \
-     reads and writes once for what came together. It has more to do for `kv` than for redis-server, as a row says: the sooner a server has answered, the more often it has nothing to do before the next request comes, and sleeps, and is \
-     woken. Rows say how often. How far one turn of redis-server is from its next has one too.";
+const OWN: &str = "A server that only answers has a row: what is above that is `kv`'s own work. Profiles below list its instructions outside the kernel at -P 16, the runtime's among them, function by function. What the kernel takes for it and for redis-server \
+     has a row: it reads and writes once for what came together, and wakes who sleeps. Rows say how often each has nothing to do before the next request comes, and sleeps. How far one turn of redis-server is from its next has one too.";
 /// And of p99 where two clients and the server want the two cores.
 const CROWDED: &str = "Three processes share two cores. Rows show how much of it is how long `kv` takes, and not what it does: of a server that only answers, made to take as long for a request as `kv`, beside `kv`, and of one made to take as long as \
      redis-server beside that, in the same turns. As far as these two are from one another, it comes with the pace. One that takes no time of its own has a row too, and waits less than both: why the paces in between wait longest, no row says.";
@@ -145,7 +144,7 @@ fn redis_gives() -> String {
     )
 }
 
-/// How long each server waits for a core while others have all of them, and how its clients do.
+/// How often each server sleeps, how long it waits for a core while others have all of them, and how its clients do.
 fn tell_waits(what: &str, found: &[Vec<Measured>], report: &mut Report) {
     for (server, found) in ["kv", "redis-server", ANSWERS].into_iter().zip(found) {
         let mut tell = |what_of_it: &str, unit: &str, figure: fn(&Measured) -> f64| {

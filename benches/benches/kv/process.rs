@@ -13,7 +13,7 @@ pub(crate) struct Spent {
     pub(crate) kernel: f64,
     /// Its first thread could have run and had none.
     pub(crate) waited: f64,
-    /// How often that thread had nothing to do, and slept.
+    /// How often that thread gave its core away: a server's, where it has nothing to do, and sleeps.
     pub(crate) sleeps: f64,
 }
 

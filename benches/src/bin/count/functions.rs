@@ -121,5 +121,6 @@ pub(crate) fn functions(scratch: &Path, name: &str) -> Result<String, Box<dyn Er
     let out = scratch.join("count.functions");
     let toggle = format!("--toggle-collect=*counted_{name}*");
     valgrind(&["--tool=callgrind", &toggle, &format!("--callgrind-out-file={}", out.display())], &["rare", name])?;
-    Ok(Functions::read(&out)?.listed(exact(TIMES)))
+    let counted = Functions::read(&out).map_err(|error| format!("`{name}`: {error}"))?;
+    Ok(counted.listed(exact(TIMES)))
 }
