@@ -700,6 +700,32 @@ fn small_states_that_own_nothing_have_more_neighbours() {
 }
 
 #[test]
+fn neighbours_are_found_and_leave_by_index_however_many_they_are() {
+    let switch = small::Switch::builder().starting_at(1).build().expect("version 1 can run");
+    let mut slab = switch.slab();
+    (0..9000).for_each(|at| slab.push(small::V1 { words: [at; _] }).expect("it is at the version that runs"));
+    switch.admin().upgrade(2, "").expect("not refused");
+    for at in [4096, 8191] {
+        assert_eq!(slab.step(at, small::First).expect("both versions tell"), at as u64);
+    }
+    let came = |slab: &small::Slab| (0..9000).filter(|at| slab.version(*at) == Some(2)).collect::<Vec<_>>();
+    assert_eq!(came(&slab), (4096..8192).collect::<Vec<_>>());
+    let told =
+        |gone: Option<small::Instance>| gone.map(|mut gone| gone.step(small::First).expect("both versions tell"));
+    assert_eq!(told(slab.swap_remove(4095)), Some(4095));
+    assert_eq!(told(slab.swap_remove(4096)), Some(4096));
+    assert_eq!((told(slab.pop()), slab.len()), (Some(8997), 8997));
+    let all: Vec<u64> = slab.into_instances().map(|instance| told(Some(instance)).expect("it is there")).collect();
+    let moved = |at: u64| match at {
+        4095 => 8999,
+        4096 => 8998,
+        at => at,
+    };
+    assert_eq!(all, (0..8997).map(moved).collect::<Vec<_>>());
+    assert_eq!(switch.admin().status().not_reached, 0);
+}
+
+#[test]
 fn a_panic_of_the_callers_poisons_nobody() {
     let switch = switch();
     let mut slab = numbered(&switch, 10);
