@@ -62,7 +62,7 @@ fn migrated(report: &mut Report) {
     let [one, other] = take_turns(TURNS, [&mut || reading(&old, derived), &mut || reading(&new, derived)]);
     let what = "decoding a version 1 of 1 KiB and migrating it to 5, against decoding a version 5, derived";
     report.add(Row::ratio(what, "ns", &one, &other).at_most(1.1).limit(
-        "A version 1 takes 8,600 instructions, which a profile below lists, and the four migrations are a few hundred of them: it is held by as little as what the allocator takes from one \
+        "A version 1 takes 6,700 instructions, which a profile below lists, and the four migrations are a few hundred of them: it is held by as little as what the allocator takes from one \
          turn to the next.",
     ));
     let old = written::V1 { a: 1, name: name(), list: list(LINES) };
@@ -76,9 +76,9 @@ fn migrated(report: &mut Report) {
     let what = "the same, each migration written by hand, borrowing";
     let row = Row::ratio(what, "ns", &one, &other).at_most(2.2).beside("each of the four clones 17 strings");
     report.add(row.limit(
-        "The migrations are the user's, and borrow: each of the four clones what it keeps, and what it left is dropped. Two profiles below list the 24,200 instructions of a version 1 and the 8,450 of a \
-         version 5: what is between them is theirs but for some 800, which find and run them, and three quarters of it are the allocator's, for 18 blocks each time. Without those 800 it would still be 2.8 times as many. Migrations that are derived \
-         move what these clone, and have a row.",
+        "The migrations are the user's, and borrow: each of the four clones what it keeps, and what it left is dropped. Two profiles below list the 22,200 instructions of a version 1 and the 6,500 of a \
+         version 5: what is between them is theirs but for some 1,000 at most, which find and run them, and three quarters of it are the allocator's, for 18 blocks each time. Without those 1,000 it would still be three times as many. \
+         Migrations that are derived move what these clone, and have a row.",
     ));
 }
 
@@ -137,9 +137,9 @@ fn against_others(report: &mut Report) {
     let row = Row::ratio(&what, "ns", &ours, &fastest.1).at_most(1.05);
     let row = row.beside("hotswap checks machine, fingerprint and two checksums, and contains a panic in a migration");
     report.add(row.limit(
-        "Of 8,600 instructions, which a profile below lists, postcard takes 6,500 for the record alone, as another profile says, and whoever reads postcard and checks nothing takes as many. \
-         5 % more are 320. The two checksums are 840, 13 % by themselves, the rest of the head, with machine, version and fingerprint, 660, and the way up, its guards and the checks of versions 600. What was \
-         damaged, is another machine's or has changed its shape is told from what was not. In time it is more than by instructions, and no row says why.",
+        "Of 6,700 instructions, which a profile below lists, postcard takes 4,560 for the record alone, as another profile says: half as many more, and so it is in time. 5 % more are 230. The two checksums are 840, 18 % by \
+         themselves. The rest, 1,290, are the head's, with machine, version and fingerprint, and the way's up, with its guards and the checks of versions. What was damaged, is another machine's or has changed its shape is told \
+         from what was not.",
     ));
     for (crate_name, turns, beside) in &others {
         let row = Row::ratio(&format!("decoding a version 1 up to 5, against {crate_name}"), "ns", &ours, turns);

@@ -80,7 +80,7 @@ fn flip(report: &mut Report) {
     let row =
         row.beside("it also counts who is live, and writes its outcome and the audit, which the steps do not wait for");
     report.add(row.limit(
-        "Callgrind counts 5,000 instructions for it where one instance is live, as a profile below lists, 840 of them of the allocator: it leaves behind the release, the outcome and the audit's entry, which share their texts, and what it \
+        "Callgrind counts 5,000 instructions for it where one instance is live, as a profile below lists, 850 of them of the allocator: it leaves behind the release, the outcome and the audit's entry, which share their texts, and what it \
          gives back is a copy. Who waits for a step does not wait for it.",
     ));
     let seen: Vec<f64> = seen_after().iter().map(|took| took / 1e3).collect();
@@ -365,7 +365,7 @@ fn fused_rows(report: &mut Report, state: &str, target: f64, fused: &[f64], hand
     report.add(Row::ratio(&what, "ns each", edges, fused).at_least(target).beside(
         "one by one: the machine's own migrations, found beforehand, each by its pointer; 512 states, in cache",
     ).limit(
-        "Each of the four runs where the state stands, and that is all that they take: of a state without heap, the 71 instructions of a profile below. The fused way is the 43 of another then. For twenty times it would have to \
+        "Each of the four runs where the state stands: of a state without heap they come to the 71 instructions of a profile below, the call of each among them. The fused way is the 43 of another then. For twenty times it would have to \
          be done in a cycle or two of the clock, or one by one would have to be made slower. The next row is a loop by hand, which the compiler makes one piece of.",
     ));
     let what = format!("an enum by hand that goes up in a loop against the fused one, {state}");

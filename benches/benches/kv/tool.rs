@@ -30,7 +30,9 @@ pub(crate) struct Measured {
     /// For how much of the time the server had a core, and could have run and had none.
     pub(crate) busy: f64,
     pub(crate) waits: f64,
-    /// The same of each client.
+    /// CPU that a request took of its client, in microseconds.
+    pub(crate) client_cpu: f64,
+    /// For how much of the time a client had a core, and could have run and had none.
     pub(crate) client_busy: f64,
     pub(crate) client_waits: f64,
 }
@@ -63,6 +65,7 @@ pub(crate) fn run(server: &Server, test: &str, options: &[&[&str]]) -> Measured 
         sleeps: spent.sleeps * 1e3 / requests,
         busy: spent.ran / took,
         waits: spent.waited / took,
+        client_cpu: sum(|client| client.spent.ran) * 1e6 / requests,
         client_busy: sum(|client| client.spent.ran / client.took) / many,
         client_waits: sum(|client| client.spent.waited / client.took) / many,
     }

@@ -128,7 +128,7 @@ pub(super) fn latency(report: &mut Report) {
     let row = Row::ratio("the longest of those, stop-the-world against sweep", "µs", &stopped_max, &sweep_max);
     let row = row.at_least(80.0).beside("stop-the-world: `upgrade` on the serving thread");
     report.add(row.limit(
-        "To stop the world takes no more than 5 ns for each of the million, which a bare pass over as many bytes takes too, as another row says. The longest step beside a sweep is one of so few: rows above say \
+        "To stop the world takes some 3.4 ns for each of the million, as a bare pass over as many bytes does, as another row says. The longest step beside a sweep is one of so few: rows above say \
          what it is with such a pass in the place of the sweep, and without either.",
     ));
     report.add(Row::ratio("p99.9 of as many, lazy against none", "µs", &lazy, &none));

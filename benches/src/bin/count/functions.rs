@@ -75,45 +75,45 @@ fn record() -> (String, Vec<String>) {
 
 fn derived() {
     #[inline(never)]
-    fn counted_derived(bytes: &[u8]) {
-        black_box(snapshot::decode::<heap::Machine>(bytes, 5).expect("it goes up"));
+    fn counted_derived(bytes: &[u8]) -> heap::AnyState {
+        snapshot::decode::<heap::Machine>(bytes, 5).expect("it goes up")
     }
     let (name, list) = record();
     let bytes = snapshot::encode::<heap::Machine>(&heap::V1 { a: 1, name, list }.into()).expect("it can be encoded");
-    (0..TIMES).for_each(|_| counted_derived(black_box(&bytes)));
+    (0..TIMES).for_each(|_| drop(black_box(counted_derived(black_box(&bytes)))));
 }
 
 /// What any format of postcard's comes to that checks nothing and moves nowhere.
 fn by_postcard() {
     #[inline(never)]
-    fn counted_postcard(bytes: &[u8]) {
-        black_box(postcard::from_bytes::<heap::V1>(bytes).expect("it is one"));
+    fn counted_postcard(bytes: &[u8]) -> heap::V1 {
+        postcard::from_bytes(bytes).expect("it is one")
     }
     let (name, list) = record();
     let bytes = postcard::to_allocvec(&heap::V1 { a: 1, name, list }).expect("it can be encoded");
-    (0..TIMES).for_each(|_| counted_postcard(black_box(&bytes)));
+    (0..TIMES).for_each(|_| drop(black_box(counted_postcard(black_box(&bytes)))));
 }
 
 fn by_hand() {
     #[inline(never)]
-    fn counted_written(bytes: &[u8]) {
-        black_box(snapshot::decode::<written::Machine>(bytes, 5).expect("it goes up"));
+    fn counted_written(bytes: &[u8]) -> written::AnyState {
+        snapshot::decode::<written::Machine>(bytes, 5).expect("it goes up")
     }
     let (name, list) = record();
     let state = written::V1 { a: 1, name, list };
     let bytes = snapshot::encode::<written::Machine>(&state.into()).expect("it can be encoded");
-    (0..TIMES).for_each(|_| counted_written(black_box(&bytes)));
+    (0..TIMES).for_each(|_| drop(black_box(counted_written(black_box(&bytes)))));
 }
 
 fn newest() {
     #[inline(never)]
-    fn counted_newest(bytes: &[u8]) {
-        black_box(snapshot::decode::<written::Machine>(bytes, 5).expect("it is there already"));
+    fn counted_newest(bytes: &[u8]) -> written::AnyState {
+        snapshot::decode::<written::Machine>(bytes, 5).expect("it is there already")
     }
     let (name, list) = record();
     let state = written::V5 { a: 1, name, list, b: 2, c: 3, d: 4, e: 5 };
     let bytes = snapshot::encode::<written::Machine>(&state.into()).expect("it can be encoded");
-    (0..TIMES).for_each(|_| counted_newest(black_box(&bytes)));
+    (0..TIMES).for_each(|_| drop(black_box(counted_newest(black_box(&bytes)))));
 }
 
 /// The functions in which `name` spends the most instructions, each time that it is done.
