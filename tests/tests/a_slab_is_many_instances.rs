@@ -206,9 +206,12 @@ mod fuses {
     }
 }
 
-/// A machine whose states own nothing and are of so many words, those of version 2 of one more.
+/// A machine whose states own nothing and are of so many words, those of version 2 of one more; or of other fields, by a migration.
 macro_rules! plain {
     ($name:ident, $words:literal) => {
+        plain!($name, $words, { pub words: [u64; $words], #[machine(added = 0)] pub more: u64 });
+    };
+    ($name:ident, $words:literal, { $($fields:tt)* } $($migrate:tt)*) => {
         #[machine]
         mod $name {
             use serde::{Deserialize, Serialize};
@@ -230,10 +233,10 @@ macro_rules! plain {
             #[machine(version = 2, migrates_from = 1)]
             #[derive(Debug, Serialize, Deserialize)]
             pub struct V2 {
-                pub words: [u64; $words],
-                #[machine(added = 0)]
-                pub more: u64,
+                $($fields)*
             }
+
+            $($migrate)*
 
             #[machine(version = 2)]
             fn first_2(state: &V2, _: First) -> u64 {
@@ -247,42 +250,13 @@ plain!(small, 3);
 plain!(larger, 4);
 plain!(middling, 7);
 plain!(large, 8);
-
-/// As small as the smallest, with a migration that does what it likes.
-#[machine]
-mod written {
-    use serde::{Deserialize, Serialize};
-
-    #[derive(Debug, Serialize, Deserialize)]
-    pub struct First;
-
-    #[machine(version = 1)]
-    #[derive(Debug, Serialize, Deserialize)]
-    pub struct V1 {
-        pub words: [u64; 1],
-    }
-
-    #[machine(version = 1)]
-    fn first(state: &V1, _: First) -> u64 {
-        state.words[0]
-    }
-
-    #[machine(version = 2, migrates_from = 1)]
-    #[derive(Debug, Serialize, Deserialize)]
-    pub struct V2 {
-        pub word: u64,
-    }
-
+// as small as the smallest, and what it does for that may take any time
+plain!(written, 1, { pub words: [u64; 1] }
     #[machine(migrate)]
     fn up(old: &V1) -> V2 {
-        V2 { word: old.words[0] }
+        V2 { words: old.words }
     }
-
-    #[machine(version = 2)]
-    fn first_2(state: &V2, _: First) -> u64 {
-        state.word
-    }
-}
+);
 
 use herd::{Add, AnyInput, AnyOutput, AnyState, Instance, Machine, Odd, Prepare, Slab, Switch, Twice, V1};
 
