@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use crate::disk::Disk;
 use crate::images::Incoming;
 use crate::key::Key;
+use crate::timers::sleep;
 
 /// How long the sweep works before it lets the clients have their turn: at least, and at most where they are many.
 const SLICE: RangeInclusive<Duration> = Duration::from_micros(15)..=Duration::from_micros(120);
@@ -229,11 +230,9 @@ impl Keyspace {
 
     /// Ends keys that have expired and that nobody asks for.
     pub(crate) async fn expire(self) {
-        let mut turns = tokio::time::interval(EXPIRY);
-        turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut cursor = 0;
         loop {
-            turns.tick().await;
+            sleep(EXPIRY).await;
             cursor = self.end_some(cursor).unwrap_or(0);
         }
     }

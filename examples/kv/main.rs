@@ -23,6 +23,7 @@ mod options;
 mod resp;
 mod server;
 mod session;
+mod timers;
 mod wire;
 
 use options::Options;
@@ -79,7 +80,7 @@ impl Stop {
     }
 }
 
-/// The threads that serve: the main one alone, if one is enough.
+/// The threads that serve: the main one alone, if one is enough. They have no timers: see `timers`.
 fn runtime(options: &Options) -> io::Result<Runtime> {
     match options.threads {
         1 => Builder::new_current_thread(),
@@ -89,6 +90,6 @@ fn runtime(options: &Options) -> io::Result<Runtime> {
             several
         }
     }
-    .enable_all()
+    .enable_io()
     .build()
 }

@@ -11,13 +11,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::coop::consume_budget;
-use tokio::time::timeout;
 
 use crate::admin;
 use crate::keyspace::{Keyspace, now};
 use crate::options::Options;
 use crate::resp::{ProtocolError, Reader};
 use crate::session::{Session, Todo};
+use crate::timers::{sleep, timeout};
 use crate::wire::Out;
 
 /// Replies beyond this are written before more commands run: a client that does not read holds up only itself.
@@ -64,7 +64,7 @@ impl Server {
                 Err(error) => {
                     // out of descriptors, most likely: those who are here go on, and may leave
                     eprintln!("kv: cannot accept: {error}");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
