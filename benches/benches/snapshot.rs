@@ -11,6 +11,7 @@ use hotswap_benches::plot::{self, Labels, Scale, Series};
 use hotswap_benches::report;
 use hotswap_benches::report::{Report, Row, spread};
 use hotswap_benches::turns::{exact, nanoseconds, take_turns};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use others::{by_native_model, by_obake, by_revision, by_savefile, by_tfhe_versionable};
 
@@ -72,14 +73,29 @@ fn migrated(report: &mut Report) {
     assert!(
         matches!((by_hand(&old), by_hand(&new)), (written::AnyState::V5(old), written::AnyState::V5(new)) if old == new)
     );
-    let [one, other] = take_turns(TURNS, [&mut || reading(&old, by_hand), &mut || reading(&new, by_hand)]);
+    let [one, other, cloned] = take_turns(
+        TURNS,
+        [&mut || reading(&old, by_hand), &mut || reading(&new, by_hand), &mut || {
+            reading(&new, |bytes| cloned_four_times(by_hand(bytes)))
+        }],
+    );
     let what = "the same, each migration written by hand, borrowing";
     let row = Row::ratio(what, "ns", &one, &other).at_most(2.2).beside("each of the four clones 17 strings");
     report.add(row.limit(
         "The migrations are the user's, and borrow: each of the four clones what it keeps, and what it left is dropped. Two profiles below list the 22,200 instructions of a version 1 and the 6,500 of a \
          version 5: what is between them is theirs but for some 1,000 at most, which find and run them, and three quarters of it are the allocator's, for 18 blocks each time. Without those 1,000 it would still be three times as many. \
-         Migrations that are derived move what these clone, and have a row.",
+         The next row is of a version 5 that is cloned as often by hand. Migrations that are derived move what these clone, and have a row.",
     ));
+    let what = "decoding a version 5, cloning it and dropping what was cloned, four times by hand, against decoding it";
+    report.add(Row::ratio(what, "ns", &cloned, &other).beside("no migration runs: what the four clone and leave"));
+}
+
+fn cloned_four_times(read: written::AnyState) -> written::AnyState {
+    let written::AnyState::V5(mut state) = read else { unreachable!("it is read as version 5") };
+    for _ in 0..4 {
+        state = black_box(&state).clone();
+    }
+    state.into()
 }
 
 // ---- other crates
@@ -112,10 +128,11 @@ fn against_others(report: &mut Report) {
         let mut read = Vec::with_capacity(all.len());
         nanoseconds(READ, || read.extend(all.into_iter().map(|bytes| by_native_model::read(black_box(bytes)))))
     };
-    let [ours, revision, native_model, savefile, obake, tfhe] = take_turns(
+    let [ours, checked, revision, native_model, savefile, obake, tfhe] = take_turns(
         TURNS,
         [
             &mut || reading(&ours, derived),
+            &mut || reading(&ours, checked_alone),
             &mut || reading(&revision, by_revision::read),
             &mut read_native_model,
             &mut || reading(&savefile, by_savefile::read),
@@ -139,12 +156,29 @@ fn against_others(report: &mut Report) {
     report.add(row.limit(
         "Of 6,700 instructions, which a profile below lists, postcard takes 4,560 for the record alone, as another profile says: half as many more, and so it is in time. 5 % more are 230. The two checksums are 840, 18 % by \
          themselves. The rest, 1,290, are the head's, with machine, version and fingerprint, and the way's up, with its guards and the checks of versions. What was damaged, is another machine's or has changed its shape is told \
-         from what was not.",
+         from what was not. The next row is of no more than the two checksums and postcard.",
     ));
+    let what = format!("the two checksums of a snapshot, and its record by postcard alone, against {}", fastest.0);
+    let row = Row::ratio(&what, "ns", &checked, &fastest.1);
+    report.add(row.beside("no head is read, no version looked at, and nothing goes up"));
     for (crate_name, turns, beside) in &others {
         let row = Row::ratio(&format!("decoding a version 1 up to 5, against {crate_name}"), "ns", &ours, turns);
         report.add(row.beside(beside));
     }
+}
+
+/// A snapshot's record as it was written, once both checksums fit.
+fn checked_alone(bytes: &[u8]) -> heap::AnyState {
+    let head = 12 + usize::from(u16::from_le_bytes([bytes[10], bytes[11]]));
+    let (head, rest) = bytes.split_at(head);
+    let (sum, rest) = rest.split_at(8);
+    let (body, sum_of_body) = rest.split_at(rest.len() - 8);
+    let seed = xxh3_64_with_seed(head, 0);
+    assert_eq!(
+        (seed.to_le_bytes().as_slice(), xxh3_64_with_seed(body, seed).to_le_bytes().as_slice()),
+        (sum, sum_of_body)
+    );
+    postcard::from_bytes(body).expect("it is one")
 }
 
 // ---- how it grows

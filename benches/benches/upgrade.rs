@@ -348,6 +348,7 @@ fn fused(report: &mut Report) {
         |slot| way.iter().for_each(|run| run(slot)),
     );
     fused_rows(report, "a state without heap", 20.0, &fused, &hand, &edges);
+    calls_alone(report);
     let way = way_up::<heap::Machine>();
     let states = heap::V1 { a: 1, name: "a name that is on the heap".to_owned(), list: vec!["a line".to_owned()] };
     let [fused, hand, edges] = migrations(
@@ -366,12 +367,49 @@ fn fused_rows(report: &mut Report, state: &str, target: f64, fused: &[f64], hand
         "one by one: the machine's own migrations, found beforehand, each by its pointer; 512 states, in cache",
     ).limit(
         "Each of the four runs where the state stands: of a state without heap they come to the 71 instructions of a profile below, the call of each among them. The fused way is the 43 of another then. For twenty times it would have to \
-         be done in a cycle or two of the clock, or one by one would have to be made slower. The next row is a loop by hand, which the compiler makes one piece of.",
+         be done in a cycle or two of the clock, or one by one would have to be made slower. Rows below are of a loop by hand, which the compiler makes one piece of, and of calls that do no more than write a number each.",
     ));
     let what = format!("an enum by hand that goes up in a loop against the fused one, {state}");
     report.add(
         Row::ratio(&what, "ns each", hand, fused).beside("benches/src/five.rs; the compiler makes one piece of it"),
     );
+}
+
+/// A version and its numbers, with nothing around them.
+type Place = (u64, [u64; 8]);
+
+/// What there is of both ways by itself: a version that is looked at and written, and the numbers that it adds.
+fn calls_alone(report: &mut Report) {
+    fn add<const TO: usize>(place: &mut Place) {
+        if place.0 + 1 == TO as u64 {
+            place.0 = TO as u64;
+            place.1[TO + 2] = TO as u64;
+        }
+    }
+    fn add_all(place: &mut Place) {
+        if place.0 == 1 {
+            place.0 = 5;
+            place.1[4..].copy_from_slice(&[2, 3, 4, 5]);
+        }
+    }
+    let one_by_one: Vec<fn(&mut Place)> = black_box(vec![add::<2>, add::<3>, add::<4>, add::<5>]);
+    let at_once: fn(&mut Place) = black_box(add_all);
+    let [one_by_one, at_once] = take_turns(
+        501,
+        [&mut || went_up(|place| one_by_one.iter().for_each(|add| add(place))), &mut || went_up(at_once)],
+    );
+    let what = "four calls by pointer that write a version and a number each, against one that writes all of it";
+    let beside = "a place of nine numbers, where it stands: the same without a migration";
+    report.add(Row::ratio(what, "ns each", &one_by_one, &at_once).beside(beside));
+}
+
+/// Nanoseconds for a place to get what version 5 has more than version 1.
+fn went_up(up: impl Fn(&mut Place)) -> f64 {
+    const PLACES: usize = 512;
+    let mut places = vec![(1, [1, 2, 3, 4, 0, 0, 0, 0]); PLACES];
+    let took = nanoseconds(PLACES as u64, || black_box(&mut places).iter_mut().for_each(up));
+    assert!(places.iter().all(|place| *place == (5, [1, 2, 3, 4, 2, 3, 4, 5])));
+    took
 }
 
 /// Nanoseconds for a state to go from version 1 to 5: fused, by hand, and by the migrations in turn.

@@ -38,7 +38,7 @@ const OWN: &str = "A server that only answers has a row: so much is the runtime'
      has a row: it reads and writes once for what came together, and wakes who sleeps. Rows say how often each has nothing to do before the next request comes, and sleeps. How far one turn of redis-server is from its next has one too.";
 /// And of p99 where two clients and the server want the two cores.
 const CROWDED: &str = "Three processes share two cores. Rows show how much of it is how long `kv` takes, and not what it does: of a server that only answers, made to take as long for a request as `kv`, beside `kv`, and of one made to take as long as \
-     redis-server beside that, in the same turns. As far as these two are from one another, it comes with the pace. Rows say how long each server could have run and had no core. One that takes no time of its own has a row too: why the paces in between wait longest, no row says.";
+     redis-server beside that, in the same turns. As far as these two are from one another, as another row says, it comes with the pace. Rows say how long each server could have run and had no core. One that takes no time of its own has a row too: why the paces in between wait longest, no row says.";
 /// What the third is called in the rows.
 const ANSWERS: &str = "a server that only answers";
 /// Two clients, pipelined, that ask for keys at random. Two processes: with `--threads` the tool rounds its time to 250 ms.
@@ -175,6 +175,15 @@ fn as_slow_as(imitated: &[(&Server, Duration)], test: &str, what: &str, options:
         row("throughput", "requests/s", |run| run.rate);
         row("p99", "ms", |run| run.p99);
         row("the server's CPU a request", "µs", |run| run.cpu);
+    }
+    if let [by_kv, by_redis] = slowed {
+        let asked = test.to_uppercase();
+        let what = format!(
+            "{ANSWERS}, and takes kv's time for a request, against one that takes redis-server's, {what}, {asked}: p99"
+        );
+        let [by_kv, by_redis] = [by_kv, by_redis].map(|found| figures(found, |run| run.p99));
+        report
+            .add(Row::ratio(&what, "ms", &by_kv, &by_redis).beside("what of it comes with the pace: both do the same"));
     }
 }
 
