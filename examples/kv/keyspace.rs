@@ -23,7 +23,7 @@ const SLICE: RangeInclusive<Duration> = Duration::from_micros(15)..=Duration::fr
 /// How many times as long as the sweep the clients have. A key that is swept is moved in a tenth of the time that it takes a step
 /// which comes before: the sooner all are, the more steps there are.
 const SHARE: u32 = 4;
-/// How often keys are looked at for having expired.
+/// How long it is from one look for keys that have expired to the next.
 const EXPIRY: Duration = Duration::from_millis(100);
 /// How many of them are looked at before the clients have their turn.
 const LOOKS: usize = 200;

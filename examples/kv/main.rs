@@ -82,6 +82,7 @@ impl Stop {
 
 /// The threads that serve: the main one alone, if one is enough. They have no timers: see `timers`.
 fn runtime(options: &Options) -> io::Result<Runtime> {
+    timers::start();
     match options.threads {
         1 => Builder::new_current_thread(),
         more => {

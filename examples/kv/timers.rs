@@ -1,5 +1,5 @@
-//! Waits by the clock, which a thread of its own looks at: a runtime that has timers asks for the time twice each time that it waits for
-//! its clients, and the threads that serve would be busier by a fiftieth.
+//! Timers, on a thread of their own: a runtime that has some asks for the time whenever it waits for its clients. With 16 commands at a
+//! time from each of 50, that would be 1.7 % of what the thread takes that serves them.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,6 +11,11 @@ static TIMERS: LazyLock<Runtime> = LazyLock::new(|| {
     let mut timers = Builder::new_multi_thread();
     timers.worker_threads(1).thread_name("timers").enable_time().build().expect("a thread can be started")
 });
+
+/// Starts their thread, before anybody is served who may need them.
+pub(crate) fn start() {
+    LazyLock::force(&TIMERS);
+}
 
 /// Is done after so long.
 pub(crate) fn sleep(long: Duration) -> Sleep {
