@@ -160,7 +160,7 @@ fn against_others(report: &mut Report) {
     ));
     let what = format!("the two checksums of a snapshot, and its record by postcard alone, against {}", fastest.0);
     let row = Row::ratio(&what, "ns", &checked, &fastest.1);
-    report.add(row.beside("no head is read, no version looked at, and nothing goes up"));
+    report.add(row.beside("of the head only its length and its checksum are looked at, and nothing goes up"));
     for (crate_name, turns, beside) in &others {
         let row = Row::ratio(&format!("decoding a version 1 up to 5, against {crate_name}"), "ns", &ours, turns);
         report.add(row.beside(beside));

@@ -1,6 +1,6 @@
 //! `kv` against `redis-server`, against itself while it is upgraded, and against a rolling restart of itself.
 //!
-//! All servers run one thread and keep nothing on disk unless it is said. What is compared takes turns, and each turn another
+//! All servers have one thread that serves, and keep nothing on disk unless it is said. What is compared takes turns, and each turn another
 //! begins. Arguments name the parts to run: `redis`, `counted`, `upgrade`, `open`, `restart`; by `bare` it starts a server that only answers.
 
 mod bare;

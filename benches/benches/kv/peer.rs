@@ -164,10 +164,11 @@ fn as_slow_as(imitated: &[(&Server, Duration)], test: &str, what: &str, options:
     let all: Vec<_> = imitated.iter().map(|(server, _)| *server).chain(&slowed).collect();
     let found = in_turns(&all, |server| tool::run(server, test, options));
     let (originals, slowed) = found.split_at(imitated.len());
+    let asked = test.to_uppercase();
+    let spins: Vec<_> = imitated.iter().map(|(_, more)| more.as_nanos()).collect();
     for (which, name) in ["kv", "redis-server"].into_iter().enumerate().take(imitated.len()) {
-        let asked = test.to_uppercase();
         let what = format!("{ANSWERS}, and takes {name}'s time for a request, against {name}, {what}, {asked}");
-        let beside = format!("it spins for {} ns a request", imitated[which].1.as_nanos());
+        let beside = format!("it spins for {} ns a request", spins[which]);
         let mut row = |of: &str, unit: &str, figure: fn(&Measured) -> f64| {
             let [one, other] = [slowed, originals].map(|of_these| figures(&of_these[which], figure));
             report.add(Row::ratio(&format!("{what}: {of}"), unit, &one, &other).beside(&beside));
@@ -177,13 +178,12 @@ fn as_slow_as(imitated: &[(&Server, Duration)], test: &str, what: &str, options:
         row("the server's CPU a request", "µs", |run| run.cpu);
     }
     if let [by_kv, by_redis] = slowed {
-        let asked = test.to_uppercase();
         let what = format!(
             "{ANSWERS}, and takes kv's time for a request, against one that takes redis-server's, {what}, {asked}: p99"
         );
         let [by_kv, by_redis] = [by_kv, by_redis].map(|found| figures(found, |run| run.p99));
-        report
-            .add(Row::ratio(&what, "ms", &by_kv, &by_redis).beside("what of it comes with the pace: both do the same"));
+        let beside = format!("the same work, but for how long they spin: {} and {} ns a request", spins[0], spins[1]);
+        report.add(Row::ratio(&what, "ms", &by_kv, &by_redis).beside(&beside));
     }
 }
 
