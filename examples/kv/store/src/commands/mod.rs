@@ -130,13 +130,13 @@ pub fn shown(word: &[u8]) -> String {
 ///
 /// What Redis says of one that is not.
 pub fn integer(bytes: &[u8]) -> Result<i64, Reply> {
-    let (negative, digits) = bytes.strip_prefix(b"-").map_or((false, bytes), |digits| (true, digits));
     let spelled = matches!(bytes, b"0" | [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..]);
-    // fewer than 20 do not overflow
-    let size = (spelled && digits.len() < 20 && digits.iter().all(u8::is_ascii_digit))
-        .then(|| digits.iter().fold(0_u64, |size, digit| 10 * size + u64::from(digit - b'0')));
-    let number = size.and_then(|size| if negative { 0_i64.checked_sub_unsigned(size) } else { size.try_into().ok() });
-    number.ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))
+    let (sign, digits) = bytes.strip_prefix(b"-").map_or((1, bytes), |digits| (-1, digits));
+    let number = digits.iter().try_fold(0_i64, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| sign * i64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    });
+    number.filter(|_| spelled).ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))
 }
 
 /// What a key may hold, as far as commands on text need to know: text, nothing, or something else.
