@@ -190,7 +190,8 @@ fn sweep(report: &mut Report) {
          step waits for more than a turn.",
     ));
     report.add(Row::ratio("the same sweep, two threads against one", "ns each", &two, &one).at_most(0.6).limit(
-        "One thread alone is bound by memory, and two share it: the row after the next is what that gives two threads that do nothing but pass over as many bytes.",
+        "One thread alone is bound by memory, and two share it: the row after the next is what that gives two threads that do nothing but pass over as many bytes, which is not the same from one run to the next. Where they hold it and the sweep does not, \
+         the rest is the sweep's own.",
     ));
     let what = "the same sweep, one thread, against one pass over as many bytes as a place of the fleet has";
     report.add(Row::ratio(what, "ns each", &one, &wide).beside("88 bytes each"));

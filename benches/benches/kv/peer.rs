@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use hotswap_benches::report::{Report, Row, spread};
+use hotswap_benches::turns::exact;
 
 use crate::load::{self, Load, Window};
 use crate::server::Server;
@@ -27,15 +28,16 @@ struct Targets {
 /// What a server that only answers has of a server.
 const BARE: &str = "it runs on tokio as kv does, counts commands, and sends the same reply for each: what the client and the kernel leave to do without";
 /// What stands in the way of throughput where the client and the network have most of the time.
-const SMALL: &str = "The client is what has nearly all of its core beside `kv`, as a row says, and a request takes more of its CPU there than beside redis-server, as others say. A server that only counts commands \
+const SMALL: &str = "The client is what has nearly all of its core beside `kv`, as a row says, and a request takes more of its CPU there than beside redis-server, as others say: it waits for an answer now and then, and to sleep and be woken costs it. \
+     How far redis-server itself would come if its client had all of its core has a row: so far comes who costs the client no less, and never lets it wait. A server that only counts commands \
      and answers each with the same bytes, on the same runtime and in the same turns, has a row: what one comes to that has no work of its own. And redis-server is not as quick in one turn as in the next, as the rows of it say: so \
      much of one turn's ratio is chance, and less of what half of them come to.";
 /// And of p99, there.
-const PACE: &str = "A server that only answers, made to take as long for a request as `kv`, has rows beside `kv` in turns of their own: as far as it comes to the p99 of `kv`, that is how long `kv` takes, and not what it does. Unslowed it has less, as \
-     another row says: what stands in the way is what stands in the way of less CPU. How far one turn of redis-server is from its next has a row too.";
+const PACE: &str = "It is no limit of the machine's: a server that only answers has less, as a row says. Made to take as long for a request as `kv`, it has rows beside `kv` in turns of their own: as far as it comes to the p99 of `kv`, that is how long `kv` takes, \
+     and the rest is what it does meanwhile. How far one turn of redis-server is from its next has a row too.";
 /// And of its CPU.
-const OWN: &str = "A server that only answers has a row: so much is the runtime's and the kernel's with no work of `kv`'s own. Profiles below list `kv`'s instructions outside the kernel at -P 16, the runtime's among them, function by function. What the kernel takes for it and for redis-server \
-     has a row: it reads and writes once for what came together, and wakes who sleeps. Rows say how often each has nothing to do before the next request comes, and sleeps. How far one turn of redis-server is from its next has one too.";
+const OWN: &str = "A server that only answers has a row: so much is the runtime's and the kernel's, and what is above that is `kv`'s own and no limit of the machine's. Profiles below list the instructions outside the kernel at -P 16, function by function. \
+     What the kernel takes for it and for redis-server has a row: it reads and writes once for what came together, and wakes who sleeps. Rows say how often each has nothing to do before the next request comes, and sleeps. How far one turn of redis-server is from its next has one too.";
 /// And of p99 where two clients and the server want the two cores.
 const CROWDED: &str = "Three processes share two cores. Rows show how much of it is how long `kv` takes, and not what it does: of a server that only answers, made to take as long for a request as `kv`, beside `kv`, and of one made to take as long as \
      redis-server beside that, in the same turns. As far as these two are from one another, as another row says, it comes with the pace. Rows say how long each server could have run and had no core. One that takes no time of its own has a row too: why the paces in between wait longest, no row says.";
@@ -108,6 +110,7 @@ fn compare(servers: &[&Server; 3], what: &str, options: &[&[&str]], targets: &Ta
             row("throughput", "requests/s", |run| run.rate).at_least(throughput).limit(for_rate).beside(&peer),
             bare("throughput", "requests/s", |run| run.rate),
             chance("throughput", "requests/s", |run| run.rate),
+            ceiling(&format!("{what}, {name}"), options.len(), &found[1]),
             row("half of the waits", "ms", |run| run.p50),
             row("p99", "ms", |run| run.p99).at_most(targets.p99).limit(for_p99),
             bare("p99", "ms", |run| run.p99),
@@ -131,6 +134,13 @@ fn compare(servers: &[&Server; 3], what: &str, options: &[&[&str]], targets: &Ta
         let imitated: Vec<_> = servers.iter().copied().zip(more).take(targets.imitated).collect();
         as_slow_as(&imitated, test, what, options, report);
     }
+}
+
+/// What a client's CPU leaves room for.
+fn ceiling(what: &str, clients: usize, by_redis: &[Measured]) -> Row {
+    let room = figures(by_redis, |run| exact(clients as u64) * 1e6 / run.client_cpu / run.rate);
+    let what = format!("redis-server, {what}: throughput if its clients had all of a core each, against what it is");
+    Row::of(&what, "times", &room).beside("by what a request takes of its client's CPU")
 }
 
 /// Which `redis-server` it is, and what it is for its time that `kv` is not.
