@@ -21,6 +21,7 @@ mod keyspace;
 mod line;
 mod options;
 mod resp;
+mod rest;
 mod server;
 mod session;
 mod timers;
@@ -80,11 +81,16 @@ impl Stop {
     }
 }
 
-/// The threads that serve: the main one alone, if one is enough. They have no timers: see `timers`.
+/// The threads that serve: the main one alone, if one is enough. They have no timers: see `timers`. One of several does not rest: it
+/// may have to take over what another has not come to.
 fn runtime(options: &Options) -> io::Result<Runtime> {
     timers::start();
     match options.threads {
-        1 => Builder::new_current_thread(),
+        1 => {
+            let mut one = Builder::new_current_thread();
+            one.on_thread_park(rest::has_nothing_to_do);
+            one
+        }
         more => {
             let mut several = Builder::new_multi_thread();
             several.worker_threads(more.into());

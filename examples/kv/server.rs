@@ -16,6 +16,7 @@ use crate::admin;
 use crate::keyspace::{Keyspace, now};
 use crate::options::Options;
 use crate::resp::{ProtocolError, Reader};
+use crate::rest;
 use crate::session::{Session, Todo};
 use crate::timers::{sleep, timeout};
 use crate::wire::Out;
@@ -102,6 +103,7 @@ async fn serve(stream: &mut TcpStream, mut session: Session, options: &Options) 
         if stream.read_buf(reader.room()).await? == 0 {
             return Ok(());
         }
+        rest::has_read();
         session.now = now();
         let stays = 'commands: loop {
             let more = look_ahead(&mut reader, &session, &mut ahead);

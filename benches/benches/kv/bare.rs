@@ -1,5 +1,5 @@
-//! A server that answers without looking, on the runtime that `kv` has: what is left when a server has no work of its own. It knows three
-//! commands by a letter, keeps nothing, and answers each with what `redis-benchmark` expects.
+//! A server that answers without looking, on the runtime that `kv` has, resting as `kv` does: what is left when a server has no work of
+//! its own. It knows three commands by a letter, keeps nothing, and answers each with what `redis-benchmark` expects.
 
 use std::hint;
 use std::io::Result;
@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
+
+use crate::rest;
 
 /// What it is called on the command line.
 pub(crate) const NAME: &str = "bare";
@@ -20,7 +22,8 @@ const LETTER: usize = 8;
 
 /// Serves until it is killed, on one thread as `kv` does, and is busy for so long more with each command.
 pub(crate) fn serve(busy: Duration) -> Result<()> {
-    Builder::new_current_thread().enable_io().build()?.block_on(async {
+    let runtime = Builder::new_current_thread().enable_io().on_thread_park(rest::has_nothing_to_do).build()?;
+    runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         println!("{READY}{}", listener.local_addr()?);
         loop {
@@ -50,6 +53,7 @@ async fn answer(mut stream: TcpStream, busy: Duration) -> Result<()> {
         if read == 0 {
             return Ok(());
         }
+        rest::has_read();
         let bytes = &asked[..read];
         // a read may begin in the middle of a command; that is one of the same name
         if bytes.starts_with(b"*") {

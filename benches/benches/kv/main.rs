@@ -8,6 +8,9 @@ mod counted;
 mod load;
 mod peer;
 mod process;
+/// What `kv` does when it has nothing to do.
+#[path = "../../../examples/kv/rest.rs"]
+mod rest;
 mod server;
 mod tool;
 

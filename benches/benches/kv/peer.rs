@@ -21,26 +21,21 @@ struct Targets {
     cpu: Option<f64>,
     /// What stands in the way of each.
     limits: [&'static str; 3],
-    /// Of `kv` and redis-server so many are shown beside one that only answers, and takes as long for a request.
-    imitated: usize,
 }
 
 /// What a server that only answers has of a server.
 const BARE: &str = "it runs on tokio as kv does, counts commands, and sends the same reply for each: what the client and the kernel leave to do without";
 /// What stands in the way of throughput where the client and the network have most of the time.
-const SMALL: &str = "The client is what has nearly all of its core beside `kv`, as a row says, and a request takes more of its CPU there than beside redis-server, as others say: it waits for an answer now and then, and to sleep and be woken costs it. \
-     How far redis-server itself would come if its client had all of its core has a row: so far comes who costs the client no less, and never lets it wait. A server that only counts commands \
+const SMALL: &str = "The client is what has nearly all of its core beside `kv`, as a row says, and how much of its CPU a request takes has rows too. \
+     How far redis-server would come, and how far `kv`, if its client had all of its core for as much work as it has beside that server, has a row each: what one gains beyond is not its own doing. A server that only counts commands \
      and answers each with the same bytes, on the same runtime and in the same turns, has a row: what one comes to that has no work of its own. And redis-server is not as quick in one turn as in the next, as the rows of it say: so \
      much of one turn's ratio is chance, and less of what half of them come to.";
-/// And of p99, there.
+/// And of p99.
 const PACE: &str = "It is no limit of the machine's: a server that only answers has less, as a row says. Made to take as long for a request as `kv`, it has rows beside `kv` in turns of their own: as far as it comes to the p99 of `kv`, that is how long `kv` takes, \
      and the rest is what it does meanwhile. How far one turn of redis-server is from its next has a row too.";
 /// And of its CPU.
 const OWN: &str = "A server that only answers has a row: so much is the runtime's and the kernel's, and what is above that is `kv`'s own and no limit of the machine's. Profiles below list the instructions outside the kernel at -P 16, function by function. \
      What the kernel takes for it and for redis-server has a row: it reads and writes once for what came together, and wakes who sleeps. Rows say how often each has nothing to do before the next request comes, and sleeps. How far one turn of redis-server is from its next has one too.";
-/// And of p99 where two clients and the server want the two cores.
-const CROWDED: &str = "Three processes share two cores. Rows show how much of it is how long `kv` takes, and not what it does: of a server that only answers, made to take as long for a request as `kv`, beside `kv`, and of one made to take as long as \
-     redis-server beside that, in the same turns. As far as these two are from one another, as another row says, it comes with the pace. Rows say how long each server could have run and had no core. One that takes no time of its own has a row too: why the paces in between wait longest, no row says.";
 /// What the third is called in the rows.
 const ANSWERS: &str = "a server that only answers";
 /// Two clients, pipelined, that ask for keys at random. Two processes: with `--threads` the tool rounds its time to 250 ms.
@@ -50,17 +45,16 @@ const HALF: &[&str] = &["-c", "25", "-P", "16", "-r", "1000000", "-n", "300000"]
 pub(crate) fn against_redis(kv: &str, report: &mut Report) {
     let servers = [Server::kv(kv, &[]), Server::redis(), Server::bare(Duration::ZERO)];
     let [kv_server, redis, _] = &servers;
-    let plain = Targets { throughput: [0.93; 3], p99: 1.15, cpu: Some(1.0), limits: [SMALL, PACE, OWN], imitated: 1 };
+    let plain = Targets { throughput: [0.93; 3], p99: 1.15, cpu: Some(1.0), limits: [SMALL, PACE, OWN] };
     compare(&servers.each_ref(), "plain", &[&["-c", "50", "-n", "60000"]], &plain, report);
-    let pipelined =
-        Targets { throughput: [1.2, 1.05, 1.05], p99: 0.8, cpu: Some(0.85), limits: [SMALL, PACE, OWN], imitated: 1 };
+    let pipelined = Targets { throughput: [1.2, 1.05, 1.05], p99: 0.8, cpu: Some(0.85), limits: [SMALL, PACE, OWN] };
     compare(&servers.each_ref(), "-P 16", &[&["-c", "50", "-P", "16", "-n", "1200000"]], &pipelined, report);
     for server in [kv_server, redis] {
         for test in ["set", "incr"] {
             tool::run(server, test, &[&["-c", "50", "-P", "16", "-r", "1000000", "-n", "1000000"]]);
         }
     }
-    let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None, limits: [OWN, CROWDED, OWN], imitated: 2 };
+    let random = Targets { throughput: [1.25; 3], p99: 1.3, cpu: None, limits: [OWN, PACE, OWN] };
     compare(&servers.each_ref(), AT_RANDOM, &[HALF, HALF], &random, report);
     drop(servers);
     at_a_rate(kv, report);
@@ -110,7 +104,8 @@ fn compare(servers: &[&Server; 3], what: &str, options: &[&[&str]], targets: &Ta
             row("throughput", "requests/s", |run| run.rate).at_least(throughput).limit(for_rate).beside(&peer),
             bare("throughput", "requests/s", |run| run.rate),
             chance("throughput", "requests/s", |run| run.rate),
-            ceiling(&format!("{what}, {name}"), options.len(), &found[1]),
+            ceiling("redis-server", &format!("{what}, {name}"), options.len(), &found[1], &found[1]),
+            ceiling("kv", &format!("{what}, {name}"), options.len(), &found[0], &found[1]),
             row("half of the waits", "ms", |run| run.p50),
             row("p99", "ms", |run| run.p99).at_most(targets.p99).limit(for_p99),
             bare("p99", "ms", |run| run.p99),
@@ -129,18 +124,18 @@ fn compare(servers: &[&Server; 3], what: &str, options: &[&[&str]], targets: &Ta
             report.add(row);
         }
         tell_waits(&format!("{what}, {name}"), &found, report);
-        let took: Vec<_> = found.iter().map(|found| spread(&figures(found, |run| run.cpu))[1]).collect();
-        let more = took.iter().map(|took_by_it| Duration::from_secs_f64((took_by_it - took[2]).max(0.0) / 1e6));
-        let imitated: Vec<_> = servers.iter().copied().zip(more).take(targets.imitated).collect();
-        as_slow_as(&imitated, test, what, options, report);
+        let [kv_took, _, bare_took] = [0, 1, 2].map(|which| spread(&figures(&found[which], |run| run.cpu))[1]);
+        let more = Duration::from_secs_f64((kv_took - bare_took).max(0.0) / 1e6);
+        as_slow_as(servers[0], more, test, what, options, report);
     }
 }
 
-/// What a client's CPU leaves room for.
-fn ceiling(what: &str, clients: usize, by_redis: &[Measured]) -> Row {
-    let room = figures(by_redis, |run| exact(clients as u64) * 1e6 / run.client_cpu / run.rate);
-    let what = format!("redis-server, {what}: throughput if its clients had all of a core each, against what it is");
-    Row::of(&what, "times", &room).beside("by what a request takes of its client's CPU")
+/// What a client's CPU leaves room for beside a server, against what redis-server comes to.
+fn ceiling(server: &str, what: &str, clients: usize, beside: &[Measured], by_redis: &[Measured]) -> Row {
+    let room = figures(beside, |run| exact(clients as u64) * 1e6 / run.client_cpu);
+    let what = format!("{server}, {what}: throughput if its clients had all of a core each, against redis-server's");
+    Row::ratio(&what, "requests/s", &room, &figures(by_redis, |run| run.rate))
+        .beside("by what a request takes of its client's CPU")
 }
 
 /// Which `redis-server` it is, and what it is for its time that `kv` is not.
@@ -168,33 +163,18 @@ fn tell_waits(what: &str, found: &[Vec<Measured>], report: &mut Report) {
     }
 }
 
-/// A command by servers that only answer and are busy for so much longer with it, each beside the one whom it imitates.
-fn as_slow_as(imitated: &[(&Server, Duration)], test: &str, what: &str, options: &[&[&str]], report: &mut Report) {
-    let slowed: Vec<_> = imitated.iter().map(|(_, more)| Server::bare(*more)).collect();
-    let all: Vec<_> = imitated.iter().map(|(server, _)| *server).chain(&slowed).collect();
-    let found = in_turns(&all, |server| tool::run(server, test, options));
-    let (originals, slowed) = found.split_at(imitated.len());
-    let asked = test.to_uppercase();
-    let spins: Vec<_> = imitated.iter().map(|(_, more)| more.as_nanos()).collect();
-    for (which, name) in ["kv", "redis-server"].into_iter().enumerate().take(imitated.len()) {
-        let what = format!("{ANSWERS}, and takes {name}'s time for a request, against {name}, {what}, {asked}");
-        let beside = format!("it spins for {} ns a request", spins[which]);
-        let mut row = |of: &str, unit: &str, figure: fn(&Measured) -> f64| {
-            let [one, other] = [slowed, originals].map(|of_these| figures(&of_these[which], figure));
-            report.add(Row::ratio(&format!("{what}: {of}"), unit, &one, &other).beside(&beside));
-        };
-        row("throughput", "requests/s", |run| run.rate);
-        row("p99", "ms", |run| run.p99);
-        row("the server's CPU a request", "µs", |run| run.cpu);
-    }
-    if let [by_kv, by_redis] = slowed {
-        let what = format!(
-            "{ANSWERS}, and takes kv's time for a request, against one that takes redis-server's, {what}, {asked}: p99"
-        );
-        let [by_kv, by_redis] = [by_kv, by_redis].map(|found| figures(found, |run| run.p99));
-        let beside = format!("the same work, but for how long they spin: {} and {} ns a request", spins[0], spins[1]);
-        report.add(Row::ratio(&what, "ms", &by_kv, &by_redis).beside(&beside));
-    }
+/// A command by `kv`, and by a server that only answers and is busy for so much longer with it.
+fn as_slow_as(kv: &Server, more: Duration, test: &str, what: &str, options: &[&[&str]], report: &mut Report) {
+    let found = in_turns(&[&Server::bare(more), kv], |server| tool::run(server, test, options));
+    let what = format!("{ANSWERS}, and takes kv's time for a request, against kv, {what}, {}", test.to_uppercase());
+    let beside = format!("it spins for {} ns a request", more.as_nanos());
+    let mut row = |of: &str, unit: &str, figure: fn(&Measured) -> f64| {
+        let [slowed, kv] = [0, 1].map(|which| figures(&found[which], figure));
+        report.add(Row::ratio(&format!("{what}: {of}"), unit, &slowed, &kv).beside(&beside));
+    };
+    row("throughput", "requests/s", |run| run.rate);
+    row("p99", "ms", |run| run.p99);
+    row("the server's CPU a request", "µs", |run| run.cpu);
 }
 
 /// Waits at a rate that waits for no server, and that both keep up with.
